@@ -1,0 +1,286 @@
+"""What an adapter author implements and receives.
+
+An adapter is a config model, a `Spec` (data) and pure functions from a `Batch` to a request and from a response
+to a `Reply`. It has no clock, no retry loop, no sleep, no logger and no client of its own: the engine owns those
+once, for all. This module imports nothing of the engine, so that an adapter can be written and tested without it.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import httpx
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+Value: TypeAlias = Any
+"""A decoded JSON value; ``Any`` because JSON is recursive and adapters index into it freely."""
+
+
+class Op(StrEnum):
+    """What a batch asks of the destination; one operation a batch."""
+
+    UPSERT = "upsert"
+    UPDATE = "update"
+    INSERT = "insert"
+    DELETE = "delete"
+    UNSUBSCRIBE = "unsubscribe"
+    APPEND = "append"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a batch, decoded.
+
+    ``id`` is the match key as text and unique within the batch; ``key`` the match key by destination field;
+    ``fields`` the mapped values; ``changed`` the names that differ from what the destination acknowledged last.
+    """
+
+    id: str
+    key: Mapping[str, Value]
+    fields: Mapping[str, Value]
+    changed: frozenset[str]
+
+
+class Batch:
+    """A slice of a plan that is sent in one call.
+
+    ``rows`` is an Arrow batch of UTF-8 columns ``id`` (plain text) and ``key``, ``fields``, ``changed`` (JSON text:
+    object, object, array; for a delete ``fields`` is ``{}`` and ``changed`` is ``[]``). Adapters for speed render
+    from ``rows`` set by set; the others iterate over `records`.
+    """
+
+    def __init__(
+        self, *, sync: str, object: str, op: Op, plan: str, number: int, idempotency_key: str, rows: pa.RecordBatch
+    ) -> None:
+        self.sync = sync
+        self.object = object
+        self.op = op
+        self.plan = plan
+        self.number = number
+        self.idempotency_key = idempotency_key
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return int(self.rows.num_rows)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The records' ids in order."""
+        return tuple(self.rows.column("id").to_pylist())
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """The records, decoded from JSON; decimals come as ``decimal.Decimal``-exact strings only if mapped so."""
+        columns = (self.rows.column(name).to_pylist() for name in ("id", "key", "fields", "changed"))
+        return tuple(
+            Record(id=i, key=json.loads(k), fields=json.loads(f), changed=frozenset(json.loads(c)))
+            for i, k, f, c in zip(*columns, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The destination confirmed this record."""
+
+    id: str
+    remote_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The destination refuses this record with this payload; sending it again cannot help."""
+
+    id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This record was not applied, and another try is worth it."""
+
+    id: str
+    code: str
+    message: str
+
+
+Outcome: TypeAlias = Delivered | Rejected | Failed
+"""Of one record. *Unknown* exists only in the engine: it is what a record without an outcome gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllDelivered:
+    """The destination confirmed every record of the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Per-record outcomes, matched by id; a record that is not named is unknown."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The whole batch was refused and nothing was applied, perhaps because of one record; the engine bisects."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """Nothing was applied; the destination asks for fewer calls."""
+
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Nothing was applied or it is not known; the same call may be tried again.
+
+    ``applied_unknown`` is true when the request may have taken effect (time-out after it left, 5xx).
+    """
+
+    code: str
+    message: str
+    applied_unknown: bool
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The destination refuses the credential, the address or the protocol; no batch of this run can succeed."""
+
+    code: str
+    message: str
+
+
+Reply: TypeAlias = AllDelivered | Outcomes | Refused | Throttled | Unavailable | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``requests`` calls per ``per_seconds``, and ``concurrency`` at once."""
+
+    requests: float
+    per_seconds: float = 1.0
+    concurrency: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that one call may carry, and how fast calls may come; operators may only lower them."""
+
+    records: int
+    bytes: int
+    rate: Rate | None = None
+    concurrency: int = 4
+
+
+class Idempotency(StrEnum):
+    """What the destination does with the same batch sent twice."""
+
+    KEYED = "keyed"
+    """It honours the idempotency key."""
+    NATURAL = "natural"
+    """Setting the same values again has no further effect."""
+    NONE = "none"
+    """A second send may duplicate effects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """HTTP statuses by meaning; 2xx are answers for `HttpDestination.decode`, everything unnamed is a stop."""
+
+    throttled: frozenset[int] = frozenset({429})
+    unavailable: frozenset[int] = frozenset({408, 409, 421, 423, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+    refused: frozenset[int] = frozenset({400, 413, 422})
+    answers: frozenset[int] = frozenset()
+    """Statuses outside 2xx whose body `decode` understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """An adapter's facts as data; each fact about an API carries a link in ``docs``."""
+
+    name: str
+    title: str
+    config: type[BaseModel]
+    operations: frozenset[Op]
+    limits: Limits
+    idempotency: Idempotency
+    match_keys: tuple[str, ...] = ()
+    """Destination fields that may be the match key; empty means any."""
+    composite_match: bool = False
+    statuses: Statuses = field(default_factory=Statuses)
+    undo: str = ""
+    """What this destination cannot take back, in one sentence."""
+    docs: str = ""
+
+
+class DestinationConfig(BaseModel):
+    """Base of an adapter's config model: unknown keys are errors, secrets are ``SecretStr``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a destination object, as schema discovery reports it."""
+
+    name: str
+    type: str
+    required: bool = False
+    read_only: bool = False
+
+
+class Transport(Protocol):
+    """The engine's HTTP client: paced, time-limited, size-limited, redacting; never retries by itself."""
+
+    async def request(self, request: httpx.Request) -> httpx.Response | Unavailable:
+        """Send once and read the whole body; a network failure is a value, not an exception."""
+        ...
+
+
+class CheckFailed(Exception):
+    """`Destination.check` found the destination unusable; the message is one sentence without secrets."""
+
+
+class Destination(ABC):
+    """One account of one outside system. Subclasses that speak HTTP use `destinations.http.HttpDestination`."""
+
+    spec: ClassVar[Spec]
+
+    def __init__(self, config: BaseModel) -> None:
+        self.config = config
+
+    @abstractmethod
+    async def send(self, batch: Batch, transport: Transport) -> Reply:
+        """Send one batch once. Must not raise for what a destination may answer."""
+
+    async def check(self, transport: Transport) -> str:
+        """Prove that the destination is reachable and the credential works, changing nothing.
+
+        Returns one sentence for the operator; raises `CheckFailed`.
+        """
+        return "no check available"
+
+    async def fields(self, object: str, transport: Transport) -> Sequence[Field]:
+        """The fields of ``object``; empty when the API has no discovery."""
+        return ()
+
+    def problems(self, *, object: str, mode: str, match: Sequence[str], fields: Iterable[str]) -> Sequence[str]:
+        """Reasons why a sync cannot work with this destination, found without a connection; empty when fine."""
+        return ()
+
+    async def close(self) -> None:
+        """Release what was opened."""

@@ -1,0 +1,291 @@
+"""Every event of the ledger: a stable hand-given type name, a schema version, and the upcasts of old shapes.
+
+An event is a past fact without personal data: counts, digests, names of segments, codes. Class names are never
+stored, so a class may be renamed; a change of shape raises ``schema`` and adds an upcast to `UPCASTS`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from engine.core.names import DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
+
+Json = dict[str, Any]
+"""Decoded JSON as the ledger stores it; ``Any`` because JSON is recursive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events; ``type`` and ``schema`` are what the ledger stores beside the data."""
+
+    type: ClassVar[str]
+    schema: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check of a gate found: its verdict (pass, warn, hold, block), one sentence, and the numbers."""
+
+    check: str
+    verdict: str
+    message: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionAccepted(Event):
+    """A candidate became version ``version``; ``changes`` is None for the first version of a dataset."""
+
+    type = "dataset.version_accepted"
+    dataset: DatasetId
+    version: VersionNumber
+    snapshot: SegmentRef
+    changes: SegmentRef | None
+    rows: int
+    inserts: int
+    updates: int
+    deletes: int
+    contract: str
+    key: tuple[str, ...]
+    columns: Mapping[str, str]
+    checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureUnchanged(Event):
+    """The source was read whole and holds what version ``version`` holds."""
+
+    type = "dataset.capture_unchanged"
+    dataset: DatasetId
+    version: VersionNumber
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureBlocked(Event):
+    """A gate refused the candidate; the version before stays current."""
+
+    type = "dataset.capture_blocked"
+    dataset: DatasetId
+    rows: int
+    checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A run took the lease of its sync."""
+
+    type = "run.started"
+    run: RunId
+    sync: SyncId
+    dataset: DatasetId
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade(Event):
+    """desired − delivered was computed; ``segment`` is None when nothing is to be sent.
+
+    ``comparison`` is ``full`` or ``incremental`` and ``reason`` says why. ``mapping`` is the digest of what shapes
+    payloads, ``registers`` the consent versions that were read.
+    """
+
+    type = "run.plan_made"
+    run: RunId
+    sync: SyncId
+    plan: PlanId
+    digest: Digest
+    segment: SegmentRef | None
+    version: VersionNumber
+    comparison: str
+    reason: str
+    mapping: Digest
+    registers: Mapping[str, int]
+    inserts: int
+    updates: int
+    deletes: int
+    unchanged: int
+    withheld: int
+    checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchIntent:
+    """Rows ``first`` to ``last`` (both included, counted from 0 in plan order) leave as one call under ``key``."""
+
+    number: int
+    op: str
+    first: int
+    last: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowIntended(Event):
+    """These batches are about to be sent; appended before the first byte."""
+
+    type = "run.window_intended"
+    run: RunId
+    window: int
+    batches: tuple[BatchIntent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReceipt:
+    """How the records of one intended batch ended, and what it cost.
+
+    ``delivered`` counts by effect (inserts, updates, deletes). ``unknown`` are records whose effect nobody can
+    tell; ``failed`` were not applied and are owed; ``withheld`` were dropped before the send.
+    """
+
+    number: int
+    inserts: int
+    updates: int
+    deletes: int
+    rejected: int
+    failed: int
+    unknown: int
+    requests: int
+    bytes_sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReceived(Event):
+    """The outcomes of a window; ``exceptions`` names the rows that were not delivered, when there are any.
+
+    ``codes`` counts exceptions by the destination's own code.
+    """
+
+    type = "run.window_received"
+    run: RunId
+    window: int
+    batches: tuple[BatchReceipt, ...]
+    exceptions: SegmentRef | None
+    codes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolded(Event):
+    """The delivered state of a sync is now the stack ``segments``, oldest first.
+
+    It equals desired state of ``version`` under ``mapping`` and ``registers`` but for ``owed`` records.
+    ``consent_until`` is the earliest moment at which a consent that was counted on expires.
+    """
+
+    type = "sync.state_folded"
+    run: RunId
+    sync: SyncId
+    segments: tuple[SegmentRef, ...]
+    version: VersionNumber
+    mapping: Digest
+    registers: Mapping[str, int]
+    consent_until: str | None
+    delivered: int
+    owed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """A run ended; ``status`` is one of PROJECT.md's statuses, ``seconds`` maps step to duration."""
+
+    type = "run.finished"
+    run: RunId
+    sync: SyncId
+    status: str
+    reason: str
+    version: VersionNumber | None
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed(Event):
+    """A later process took over an unfinished run and continues its plan."""
+
+    type = "run.resumed"
+    run: RunId
+    sync: SyncId
+    window: int
+
+
+EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
+    {
+        cls.type: cls
+        for cls in (
+            VersionAccepted,
+            CaptureUnchanged,
+            CaptureBlocked,
+            RunStarted,
+            RunResumed,
+            PlanMade,
+            WindowIntended,
+            WindowReceived,
+            StateFolded,
+            RunFinished,
+        )
+    }
+)
+
+Upcast = Callable[[Json], Json]
+UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType({})
+"""From ``(type, schema)`` to the function that gives the data the shape of ``schema + 1``."""
+
+
+class UnknownEvent(ValueError):
+    """The stored type or schema is newer than this code."""
+
+
+def encode(event: Event) -> tuple[str, int, Json]:
+    """``(type, schema, data)`` as the ledger stores an event; data holds only JSON types."""
+    return event.type, event.schema, _plain(event)
+
+
+def decode(
+    type_name: str, schema: int, data: Json, *, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS
+) -> Event:
+    """The event that was stored, in today's shape.
+
+    Raises `UnknownEvent` for a type or schema that this code does not know.
+    """
+    cls = EVENTS.get(type_name)
+    if cls is None or schema > cls.schema:
+        raise UnknownEvent(f"event {type_name} schema {schema} is newer than this code")
+    for step in range(schema, cls.schema):
+        data = upcasts[type_name, step](data)
+    return _typed(cls, data)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+T = TypeVar("T")
+
+
+def _typed(cls: type[T], data: Json) -> T:
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]  # every event is a dataclass
+    return cls(**{name: _value(hints[name], data[name]) for name in names})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        (hint,) = [a for a in typing.get_args(hint) if a is not type(None)]
+    if dataclasses.is_dataclass(hint):
+        return _typed(typing.cast("type[Any]", hint), value)
+    if typing.get_origin(hint) is tuple:
+        item = typing.get_args(hint)[0]
+        return tuple(_value(item, v) for v in value)
+    return value

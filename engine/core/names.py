@@ -1,0 +1,61 @@
+"""Ids, keys and digests as types, and the names of streams.
+
+Distinct things get distinct types, so that a mix-up is a type error and not a lost afternoon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+DatasetId = NewType("DatasetId", str)
+"""``name@major``: the identity of a dataset under one contract major."""
+SyncId = NewType("SyncId", str)
+RunId = NewType("RunId", str)
+PlanId = NewType("PlanId", str)
+Digest = NewType("Digest", str)
+"""Lower-case hexadecimal SHA-256."""
+StreamId = NewType("StreamId", str)
+Position = NewType("Position", int)
+"""Place within a stream, from 1; 0 is the empty stream."""
+Sequence = NewType("Sequence", int)
+"""Place in the whole ledger, from 1, in order of append on one database."""
+VersionNumber = NewType("VersionNumber", int)
+"""Number of a version within its dataset, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRef:
+    """An immutable file that an event names: path below the storage root, SHA-256 of its bytes, rows, bytes."""
+
+    path: str
+    digest: Digest
+    rows: int
+    bytes: int
+
+
+def dataset_id(name: str, major: int) -> DatasetId:
+    return DatasetId(f"{name}@{major}")
+
+
+def dataset_stream(dataset: DatasetId) -> StreamId:
+    return StreamId(f"dataset:{dataset}")
+
+
+def sync_stream(sync: SyncId) -> StreamId:
+    return StreamId(f"sync:{sync}")
+
+
+def run_stream(run: RunId) -> StreamId:
+    return StreamId(f"run:{run}")
+
+
+def run_id(started: datetime, token: str) -> RunId:
+    """Sortable by start: ``20260102T030405-9f2c``."""
+    return RunId(f"{started:%Y%m%dT%H%M%S}-{token}")
+
+
+def plan_id(digest: Digest) -> PlanId:
+    """The first 16 hexadecimal digits of the digest: short enough to read aloud, long enough to be one."""
+    return PlanId(digest[:16])

@@ -92,7 +92,8 @@ class PlanMade(Event):
     """desired − delivered was computed; ``segment`` is None when nothing is to be sent.
 
     ``comparison`` is ``full`` or ``incremental`` and ``reason`` says why. ``mapping`` is the digest of what shapes
-    payloads, ``registers`` the consent versions that were read.
+    payloads, ``registers`` the consent versions that were read, ``consent_until`` the moment at which the first consent
+    that was counted on expires.
     """
 
     type = "run.plan_made"
@@ -106,6 +107,7 @@ class PlanMade(Event):
     reason: str
     mapping: Digest
     registers: Mapping[str, int]
+    consent_until: str | None
     inserts: int
     updates: int
     deletes: int
@@ -244,9 +246,7 @@ def encode(event: Event) -> tuple[str, int, Json]:
     return event.type, event.schema, _plain(event)
 
 
-def decode(
-    type_name: str, schema: int, data: Json, *, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS
-) -> Event:
+def decode(type_name: str, schema: int, data: Json, *, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS) -> Event:
     """The event that was stored, in today's shape.
 
     Raises `UnknownEvent` for a type or schema that this code does not know.

@@ -1,0 +1,57 @@
+"""Which checks belong to which gate, and how a gate is evaluated: all metrics in one pass, then pure verdicts.
+
+A check names the numbers it needs as Ibis aggregates and turns them into results. Adding one means writing it in its
+file and naming it in `CANDIDATE` or `PLAN`; nothing else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ibis.expr.types import Scalar, Table
+
+from engine.checks import identity, keys, volume
+from engine.checks.facts import CandidateFacts, PlanFacts
+from engine.core.events import CheckResult
+
+F = TypeVar("F")
+Metrics = Mapping[str, Any]
+"""Values of one aggregate row; ``Any`` because a metric may be a count, a share or a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Generic[F]):
+    """``metrics`` gives aggregates by name, ``verdict`` judges their values; both are pure."""
+
+    name: str
+    metrics: Callable[[Table, F], Mapping[str, Scalar]]
+    verdict: Callable[[Metrics, F], Sequence[CheckResult]]
+
+
+CANDIDATE: tuple[Check[CandidateFacts], ...] = (
+    Check("volume.rows", volume.metrics, volume.verdict),
+    Check("contract.primary_key", keys.primary_key_metrics, keys.primary_key_verdict),
+    Check("contract.required", keys.required_metrics, keys.required_verdict),
+    Check("contract.unique", keys.unique_metrics, keys.unique_verdict),
+)
+"""Judged on a candidate before it becomes a version."""
+
+PLAN: tuple[Check[PlanFacts], ...] = (Check("identity.match_key", identity.metrics, identity.verdict),)
+"""Judged on the identities of a version before its plan is sent."""
+
+
+def aggregates(checks: Sequence[Check[F]], table: Table, facts: F) -> Table:
+    """One row with every metric of every check; the column is ``check|metric``."""
+    columns = {f"{c.name}|{name}": value for c in checks for name, value in c.metrics(table, facts).items()}
+    return table.aggregate(**columns)
+
+
+def judged(checks: Sequence[Check[F]], row: Mapping[str, Any], facts: F) -> tuple[CheckResult, ...]:
+    """The results of every check for the row that `aggregates` gave."""
+    results: list[CheckResult] = []
+    for check in checks:
+        prefix = f"{check.name}|"
+        results += check.verdict({k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}, facts)
+    return tuple(results)

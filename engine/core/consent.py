@@ -1,0 +1,40 @@
+"""Consent as of a moment: the newest decision per subject and purpose, and whether it allows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import ibis
+from ibis.expr.types import Table
+
+from engine.core.canonical import text
+
+REGISTER_COLUMNS = ("subject", "purpose", "status", "collected_at", "expires_at")
+"""What a dataset of kind consent must have; further columns are kept and not judged."""
+
+
+def decisions(register: Table, purpose: str) -> Table:
+    """The newest decision per subject for one purpose: ``subject``, ``status``, ``expires_at``.
+
+    Of decisions collected at the same moment the one that grants nothing wins; a decision without a moment is
+    older than any other.
+    """
+    of_purpose = register.filter(register.purpose == purpose)
+    relevant = of_purpose.select(
+        "status", "collected_at", "expires_at", subject=text(of_purpose.subject), grants=of_purpose.status == "granted"
+    )
+    newest_first = [relevant.collected_at.desc(nulls_first=False), relevant.grants.fill_null(False)]
+    place = ibis.row_number().over(group_by="subject", order_by=newest_first)
+    return relevant.mutate(_place=place).filter(lambda t: t._place == 0).select("subject", "status", "expires_at")
+
+
+def granted(decided: Table, now: datetime) -> Table:
+    """Subjects whose newest decision is ``granted`` and has not expired; everything else is not consent."""
+    alive = decided.expires_at.isnull() | (decided.expires_at > ibis.literal(now, type="timestamp('UTC')"))
+    return decided.filter((decided.status == "granted") & alive).select("subject")
+
+
+def earliest_expiry(decided: Table, now: datetime) -> Table:
+    """One row, one column ``until``: when the first decision that counts today ends, or null."""
+    later = decided.expires_at > ibis.literal(now, type="timestamp('UTC')")
+    return decided.filter((decided.status == "granted") & later).aggregate(until=decided.expires_at.min())

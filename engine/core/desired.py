@@ -1,0 +1,143 @@
+"""Desired state: what a destination should hold for one version, under one mapping and today's consent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import ibis
+from ibis.expr.types import Column, StringColumn, Table
+
+from engine.core.canonical import digest_of, fragment, key_text, object_text, text
+from engine.core.names import Digest
+from engine.core.schema import Classification, LogicalType
+
+FIELD = "f:"
+"""Prefix of the columns that hold a field's JSON text; null means that the field is not part of the payload."""
+
+
+class Mode(StrEnum):
+    """What a sync does to its object; see PROJECT.md."""
+
+    UPSERT = "upsert"
+    UPDATE = "update"
+    INSERT = "insert"
+    MIRROR = "mirror"
+
+
+class OnNull(StrEnum):
+    """What a null means to the destination."""
+
+    CLEAR = "clear"
+    SKIP = "skip"
+
+
+class FieldType(StrEnum):
+    """What a field is sent as when the column's own type will not do."""
+
+    STRING = "string"
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+
+
+CONVERSIONS: MappingOf[FieldType, frozenset[LogicalType]] = {
+    FieldType.STRING: frozenset(LogicalType),
+    FieldType.NUMBER: frozenset({LogicalType.INTEGER, LogicalType.DECIMAL, LogicalType.DOUBLE, LogicalType.NUMBER}),
+    FieldType.INTEGER: frozenset({LogicalType.INTEGER}),
+    FieldType.BOOLEAN: frozenset({LogicalType.BOOLEAN}),
+    FieldType.DATE: frozenset({LogicalType.DATE, LogicalType.TIMESTAMP}),
+    FieldType.TIMESTAMP: frozenset({LogicalType.TIMESTAMP}),
+}
+"""Conversions that lose nothing a reader would miss; any other must be made in the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """One destination field: from which column, as which type, and what null means."""
+
+    target: str
+    column: str
+    type: FieldType | None = None
+    on_null: OnNull = OnNull.CLEAR
+    classification: Classification = Classification.INTERNAL
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRule:
+    """Rows whose ``subject`` column has no granted decision for ``purpose`` are not part of desired state."""
+
+    purpose: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How rows become records; ``match`` pairs destination key names with columns, in order."""
+
+    object: str
+    mode: Mode
+    match: tuple[tuple[str, str], ...]
+    fields: tuple[FieldMapping, ...]
+    consent: ConsentRule | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(field.target for field in self.fields)
+
+
+def mapping_digest(mapping: Mapping) -> Digest:
+    """Changes exactly when the same row may give another record."""
+    consent = [mapping.consent.purpose, mapping.consent.subject] if mapping.consent else None
+    fields = [[f.target, f.column, f.type, f.on_null] for f in mapping.fields]
+    return digest_of([mapping.object, mapping.mode, [list(m) for m in mapping.match], fields, consent])
+
+
+def desired(rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | None) -> Table:
+    """One record per row: ``id``, ``pk``, ``key``, ``allowed`` and a `FIELD` column per mapped field.
+
+    ``granted`` has one column ``subject`` of distinct texts and is required when the mapping has a consent rule;
+    ``allowed`` is false for rows it does not name. ``id`` is null when a match column is.
+    """
+    if mapping.consent is None:
+        allowed = ibis.literal(True)
+    else:
+        assert granted is not None, "a consent rule needs the granted subjects"
+        subjects = granted.select(_subject=granted.subject)
+        rows = rows.mutate(_of=text(rows[mapping.consent.subject]))
+        rows = rows.left_join(subjects, rows._of == subjects._subject)
+        allowed = rows._subject.notnull()
+    match = [rows[column] for _, column in mapping.match]
+    key_object = object_text([name for name, _ in mapping.match], [fragment(c) for c in match])
+    fields = {FIELD + f.target: _field(rows[f.column], f) for f in mapping.fields}
+    return rows.select(
+        id=key_text(match), pk=key_text([rows[c] for c in key]), key=key_object, allowed=allowed, **fields
+    )
+
+
+def ids(rows: Table, mapping: Mapping, key: Sequence[str]) -> Table:
+    """Only ``id`` and ``pk`` of every row: the cheap part of `desired`."""
+    match = [rows[column] for _, column in mapping.match]
+    return rows.select(id=key_text(match), pk=key_text([rows[c] for c in key]))
+
+
+def totals(records: Table) -> Table:
+    """One row over the result of `desired`: ``rows``, and ``deliverable`` ones that have an id and are allowed."""
+    return records.aggregate(
+        rows=records.count(), deliverable=records.count(where=records.allowed & records.id.notnull())
+    )
+
+
+def _field(column: Column, field: FieldMapping) -> StringColumn:
+    match field.type:
+        case FieldType.STRING:
+            rendered = fragment(text(column))
+        case FieldType.DATE:
+            rendered = fragment(column.cast("date"))
+        case _:
+            rendered = fragment(column)
+    return rendered if field.on_null is OnNull.SKIP else rendered.fill_null("null")

@@ -1,0 +1,173 @@
+"""plan = desired − delivered, as one set-based expression, and the forms in which a plan is sent and shown.
+
+A plan row has ``op`` (what the destination is asked), ``change`` (insert, update or delete, as people count),
+``reason``, ``id``, ``pk``, ``key``, ``changed`` (JSON array of field names), a `FIELD` column per desired field, a
+`engine.core.state.BEFORE` column per field last acknowledged, and ``was_…``: the state flags that a fold carries on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ibis
+from ibis.expr.types import BooleanValue, StringValue, Table
+
+from engine.core.canonical import differs, object_text, present
+from engine.core.desired import FIELD, Mode
+from engine.core.state import before, field_columns, payload_digest
+
+RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2
+"""Order inside a plan: removals for consent, then what is sent, then other deletes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRules:
+    """What a comparison needs beside the two states."""
+
+    mode: Mode
+    max_attempts: int
+
+
+def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
+    """Every record of either side with its ``verdict``.
+
+    Verdicts: ``send`` (with ``op``, ``change``, ``reason``, ``rank``), ``unchanged``, ``unconsented``, ``quarantined``
+    and ``absent`` (nothing desired, nothing held). ``id`` must be unique on both sides; desired records without one are
+    left out.
+    """
+    desired = desired.filter(desired.id.notnull())
+    fields = field_columns(desired, delivered)
+    wanted = desired.select(
+        "id", "key", d_pk=desired.pk, allowed=desired.allowed, **{c: desired[c] for c in field_columns(desired)}
+    )
+    held = delivered.select(
+        s_id=delivered.id,
+        s_pk=delivered.pk,
+        s_key=delivered.key,
+        was_acked=delivered.acked,
+        was_unknown=delivered.unknown,
+        was_attempts=delivered.attempts,
+        was_tried=delivered.tried,
+        **{before(c): delivered[c] for c in field_columns(delivered)},
+    )
+    rows = wanted.outer_join(held, wanted.id == held.s_id)
+    rows = rows.mutate(
+        **{c: ibis.null("string") for c in fields if c not in rows.columns},
+        **{before(c): ibis.null("string") for c in fields if before(c) not in rows.columns},
+    )
+    return _judged(rows, desired, fields, rules)
+
+
+def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules) -> Table:
+    wanted = rows.allowed.fill_null(False)
+    holds = (rows.was_acked | rows.was_unknown).fill_null(False)
+    unknown = rows.was_unknown.fill_null(False)
+    changes = [rows[c].notnull() & differs(rows[c], rows[before(c)]) for c in fields]
+    differing = unknown | ibis.or_(*changes) if changes else unknown
+    moved = rows.s_pk.isin(desired.filter(desired.allowed).pk)
+    exhausted = (rows.was_attempts >= rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
+    updating = rules.mode is Mode.UPDATE
+    send = wanted & (differing | ~holds)
+    if rules.mode is Mode.INSERT:
+        send = wanted & (~holds | unknown)
+    remove = _removals(rows, wanted, holds, moved, rules.mode)
+    reasons = ibis.cases(
+        (remove & rows.id.notnull(), "consent"),
+        (remove & moved, "re-keyed"),
+        (remove, "gone"),
+        (unknown, "outcome unknown"),
+        ((rows.was_attempts > 0).fill_null(False), "rejected before"),
+        (~holds, "new"),
+        else_="changed",
+    )
+    verdict = ibis.cases(
+        (exhausted.fill_null(False) & (send | remove), "quarantined"),
+        (send | remove, "send"),
+        (wanted, "unchanged"),
+        (rows.id.notnull(), "unconsented"),
+        else_="absent",
+    )
+    return rows.select(
+        verdict=verdict,
+        rank=ibis.cases((remove & rows.id.notnull(), RANK_CONSENT), (remove, RANK_DELETE), else_=RANK_SEND),
+        op=remove.ifelse("delete", rules.mode.value if rules.mode is not Mode.MIRROR else "upsert"),
+        change=ibis.cases((remove, "delete"), (holds | ibis.literal(updating), "update"), else_="insert"),
+        reason=reasons,
+        id=ibis.coalesce(rows.id, rows.s_id),
+        pk=ibis.coalesce(rows.d_pk, rows.s_pk),
+        key=ibis.coalesce(rows.key, rows.s_key),
+        changed=remove.ifelse("[]", _changed(rows, fields, changes, unknown)),
+        was_acked=rows.was_acked.fill_null(False),
+        was_unknown=unknown,
+        was_attempts=rows.was_attempts.fill_null(0),
+        was_tried=rows.was_tried,
+        **{c: remove.ifelse(ibis.null("string"), rows[c]) for c in fields},
+        **{before(c): rows[before(c)] for c in fields},
+    )
+
+
+def _removals(rows: Table, wanted: BooleanValue, holds: BooleanValue, moved: BooleanValue, mode: Mode) -> BooleanValue:
+    absent = holds & ~wanted
+    if mode is Mode.MIRROR:
+        return absent
+    return absent & (rows.id.notnull() | moved)
+
+
+def _changed(rows: Table, fields: Sequence[str], changes: Sequence[BooleanValue], unknown: BooleanValue) -> StringValue:
+    names = [
+        ((unknown & rows[c].notnull()) | change).ifelse(_quoted(c), ibis.null("string"))
+        for c, change in zip(fields, changes, strict=True)
+    ]
+    return ibis.literal("[") + present(names) + ibis.literal("]")
+
+
+def operations(judged: Table) -> Table:
+    """The rows of a plan in its deterministic order: by rank, then by id."""
+    rows = judged.filter(judged.verdict == "send")
+    return rows.order_by("rank", "id").drop("verdict", "rank")
+
+
+def counts(judged: Table) -> Table:
+    """One row: how many records got each verdict and each change."""
+    send = judged.verdict == "send"
+    kinds = {
+        "inserts": send & (judged.change == "insert"),
+        "updates": send & (judged.change == "update"),
+        "deletes": send & (judged.change == "delete"),
+        "unchanged": judged.verdict == "unchanged",
+        "unconsented": judged.verdict == "unconsented",
+        "quarantined": judged.verdict == "quarantined",
+    }
+    return judged.aggregate(**{name: judged.count(where=kind) for name, kind in kinds.items()})
+
+
+def touched_ids(changed_pks: Table, identities: Table, delivered: Table) -> Table:
+    """Ids that an incremental comparison must look at.
+
+    Those of changed rows as they are now (``identities``: ``id``, ``pk`` of the version), those under which changed
+    rows were delivered, and those whose last attempt left something owed or unknown.
+    """
+    now = identities.semi_join(changed_pks, "pk").select("id")
+    before = delivered.semi_join(changed_pks, "pk").select("id")
+    unsettled = delivered.filter(delivered.owed | delivered.unknown).select("id")
+    every = ibis.union(now, before, unsettled, distinct=True)
+    return every.filter(every.id.notnull())
+
+
+def payloads(plan: Table) -> Table:
+    """A plan's rows as `destinations.base.Batch` carries them, in plan order, with ``op`` and ``change``."""
+    columns = field_columns(plan)
+    sent = object_text([c.removeprefix(FIELD) for c in columns], [plan[c] for c in columns])
+    return plan.select("op", "change", "id", "key", fields=sent, changed=plan.changed)
+
+
+def samples(plan: Table, limit: int) -> Table:
+    """The first ``limit`` rows of each kind of change, with before and after per field."""
+    place = ibis.row_number().over(group_by="change", order_by="id")
+    return plan.mutate(_place=place).filter(lambda t: t._place < limit).order_by("change", "id").drop("_place")
+
+
+def _quoted(column: str) -> str:
+    return json.dumps(column.removeprefix(FIELD), ensure_ascii=False)

@@ -1,0 +1,32 @@
+"""How long to wait before another attempt, and when to give up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """At most ``attempts`` sends of one call within ``deadline_seconds``; waits grow from ``base_seconds``."""
+
+    attempts: int = 6
+    base_seconds: float = 0.5
+    wait_seconds_max: float = 60.0
+    deadline_seconds: float = 600.0
+
+
+def backoff(policy: RetryPolicy, attempt: int, uniform: Callable[[float, float], float]) -> float:
+    """Full jitter: uniform between zero and an exponentially growing ceiling; ``attempt`` counts from 1."""
+    ceiling = min(policy.wait_seconds_max, policy.base_seconds * 2.0 ** (attempt - 1))
+    return uniform(0.0, ceiling)
+
+
+def wait_seconds(
+    policy: RetryPolicy, attempt: int, asked_seconds: float | None, uniform: Callable[[float, float], float]
+) -> float:
+    """The wait after a failed attempt: never shorter than the destination asked, spread so that callers part."""
+    own = backoff(policy, attempt, uniform)
+    if asked_seconds is None:
+        return own
+    return asked_seconds + uniform(0.0, min(1.0, 0.1 * asked_seconds + 0.05))

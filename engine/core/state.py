@@ -1,0 +1,110 @@
+"""Delivered state: what the destination last acknowledged, per record, as a stack of segments.
+
+A state row has ``id``, ``pk``, ``key``, the flags below, and a `FIELD` column per field that was ever acknowledged.
+
+- ``acked``: the destination acknowledged the record and not its deletion since;
+- ``unknown``: a send ended without anybody knowing its effect, so the next plan must send again;
+- ``owed``: the last attempt did not deliver, so the next plan must look at the record;
+- ``attempts`` and ``tried``: how often in a row the payload with digest ``tried`` was rejected;
+- ``gone``: nothing is held any more (a tombstone that hides older rows of the stack).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.datatypes as dt
+from ibis.expr.types import StringValue, Table
+
+from engine.core.canonical import digest_text
+from engine.core.desired import FIELD
+
+FACTS: dict[str, dt.DataType] = {
+    "id": dt.string,
+    "pk": dt.string,
+    "key": dt.string,
+    "acked": dt.boolean,
+    "unknown": dt.boolean,
+    "owed": dt.boolean,
+    "attempts": dt.int64,
+    "tried": dt.string,
+    "gone": dt.boolean,
+}
+"""The columns of every state row, before its fields."""
+
+BEFORE = "b:"
+"""Prefix of a plan's columns that hold what the destination acknowledged last."""
+
+EXCEPTION_KINDS = ("rejected", "failed", "unknown")
+"""Outcomes that an exceptions segment holds; what it does not name was delivered."""
+
+
+def field_columns(*tables: Table) -> list[str]:
+    """The `FIELD` columns of some tables, in order of first appearance."""
+    return list(dict.fromkeys(c for table in tables for c in table.columns if c.startswith(FIELD)))
+
+
+def newest(layers: Sequence[Table]) -> Table:
+    """The newest row per id over layers given oldest first, tombstones included."""
+    columns = field_columns(*layers)
+    shaped = [
+        layer.select(
+            **{n: layer[n] for n in FACTS},
+            **{c: layer[c] if c in layer.columns else ibis.null("string") for c in columns},
+        )
+        for layer in layers
+    ]
+    result = shaped[-1]
+    for older in reversed(shaped[:-1]):
+        result = ibis.union(result, older.anti_join(result.select("id"), "id"))
+    return result
+
+
+def live(layers: Sequence[Table]) -> Table:
+    """The delivered state: `newest` without tombstones."""
+    rows = newest(layers)
+    return rows.filter(~rows.gone)
+
+
+def payload_digest(fields: Table, columns: Sequence[str]) -> StringValue:
+    """A digest of a record's payload, for telling whether a rejected one is tried again."""
+    parts = [ibis.literal(c + "=") + fields[c] for c in columns]
+    return digest_text(ibis.literal("\x1f").join(parts)) if parts else ibis.literal("")
+
+
+def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
+    """State rows after a plan was sent: one per plan row.
+
+    ``plan`` is a numbered plan segment (see `engine.core.plan`), ``exceptions`` has ``ordinal`` and ``outcome``.
+    """
+    seen = exceptions.select(_at=exceptions.ordinal, outcome=exceptions.outcome)
+    rows = plan.left_join(seen, plan[ordinal] == seen._at)
+    delivered = rows.outcome.isnull()
+    rejected = rows.outcome == "rejected"
+    unknown = (rows.outcome == "unknown").fill_null(False)
+    removal = rows["op"] == "delete"
+    tried = payload_digest(rows, field_columns(plan))
+    attempts = ibis.cases(
+        (rejected.fill_null(False) & (rows.was_tried == tried).fill_null(False), rows.was_attempts + 1),
+        (rejected.fill_null(False), 1),
+        (delivered, 0),
+        else_=rows.was_attempts,
+    )
+    return rows.select(
+        id=rows.id,
+        pk=rows.pk,
+        key=rows.key,
+        acked=delivered.ifelse(~removal, rows.was_acked),
+        unknown=delivered.ifelse(False, rows.was_unknown | unknown),
+        owed=~delivered,
+        attempts=attempts.cast("int64"),
+        tried=rejected.fill_null(False).ifelse(tried, rows.was_tried),
+        gone=delivered & removal,
+        **{c: delivered.ifelse(ibis.coalesce(rows[c], rows[before(c)]), rows[before(c)]) for c in field_columns(plan)},
+    )
+
+
+def before(column: str) -> str:
+    """The `BEFORE` column that stands beside a `FIELD` column."""
+    return BEFORE + column.removeprefix(FIELD)

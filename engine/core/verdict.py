@@ -1,0 +1,40 @@
+"""What a gate decides, and how verdicts of several checks become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from engine.core.events import CheckResult
+
+
+class Verdict(StrEnum):
+    """From harmless to final; the order of definition is the order of weight."""
+
+    PASS = "pass"  # noqa: S105  # a verdict, not a password
+    WARN = "warn"
+    HOLD = "hold"
+    BLOCK = "block"
+
+
+def worst(results: Iterable[CheckResult]) -> Verdict:
+    """The heaviest verdict; `Verdict.PASS` for none."""
+    order = list(Verdict)
+    return max((Verdict(r.verdict) for r in results), key=order.index, default=Verdict.PASS)
+
+
+def passed(check: str, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
+    return CheckResult(check, Verdict.PASS.value, message, metrics or {})
+
+
+def warned(check: str, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
+    return CheckResult(check, Verdict.WARN.value, message, metrics or {})
+
+
+def blocked(check: str, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
+    return CheckResult(check, Verdict.BLOCK.value, message, metrics or {})
+
+
+def reasons(results: Iterable[CheckResult]) -> str:
+    """The sentences of everything that did not pass, for a run's ``reason``."""
+    return "; ".join(r.message for r in results if r.verdict != Verdict.PASS.value)

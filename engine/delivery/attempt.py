@@ -1,0 +1,232 @@
+"""One slice to its outcomes: send, wait and send again, halve what is refused, name what nobody knows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, stop_after_delay
+
+from destinations.base import (
+    AllDelivered,
+    Batch,
+    Delivered,
+    Destination,
+    Failed,
+    Op,
+    Outcomes,
+    Refused,
+    Rejected,
+    Reply,
+    Stop,
+    Throttled,
+    Transport,
+    Unavailable,
+)
+from engine.clock import Clock, Entropy
+from engine.core.names import Digest
+from engine.core.retry import RetryPolicy, wait_seconds
+from engine.core.split import halves, idempotency_key
+from engine.delivery.batches import BATCH_COLUMNS, Slice
+from engine.delivery.transport import Metered, Pacer
+from engine.failpoints import failpoint
+
+
+ADAPTER_ERROR = "adapter_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptional:
+    """A row that was not delivered: its place in the plan, the outcome, the destination's code and message."""
+
+    ordinal: int
+    outcome: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What is the same for every batch of a plan."""
+
+    sync: str
+    object: str
+    plan: str
+    digest: Digest
+    policy: RetryPolicy
+    bytes_max: int
+    refused_share_max: float
+    """Above this share of single rejected records in one refused batch, the refusal is not about records."""
+
+
+@dataclass(slots=True)
+class Result:
+    """How the rows of one slice ended; ``stop`` and ``unreachable`` say why the run should not go on."""
+
+    exceptions: list[Exceptional] = field(default_factory=list)
+    requests: int = 0
+    bytes_sent: int = 0
+    stop: Stop | None = None
+    unreachable: Unavailable | None = None
+
+
+class Sender:
+    """Sends slices to one destination; holds no state between them."""
+
+    def __init__(
+        self,
+        sending: Sending,
+        destination: Destination,
+        transport: Transport,
+        pacer: Pacer,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._sending = sending
+        self._destination = destination
+        self._transport = transport
+        self._pacer = pacer
+        self._clock = clock
+        self._entropy = entropy
+
+    async def deliver(self, rows: Slice, number: int) -> Result:
+        """Send until every record has an outcome or no attempt is left."""
+        result = Result()
+        parts = [rows]
+        singles_max = max(1, math.ceil(rows.cut.count * self._sending.refused_share_max))
+        while parts:
+            part = parts.pop(0)
+            if result.stop is not None:
+                result.exceptions += _all(part, "failed", result.stop.code, result.stop.message)
+                continue
+            if part.cut.count == 1 and _bytes(part) > self._sending.bytes_max:
+                result.exceptions += _all(part, "rejected", "too_large", "the record exceeds the destination's limit")
+                continue
+            reply, uncertain = await self._attempts(part, number, result)
+            match reply:
+                case AllDelivered():
+                    pass
+                case Outcomes(outcomes):
+                    result.exceptions += _matched(part, outcomes)
+                case Refused(code, message) if part.cut.count == 1:
+                    result.exceptions += _all(part, "rejected", code, message)
+                    if _rejected(result.exceptions) > singles_max and singles_max < rows.cut.count:
+                        result.stop = Stop(code, f"the destination refuses record after record: {message}")
+                case Refused():
+                    parts[:0] = [part.part(half) for half in halves(part.cut)]
+                case Stop(code, message):
+                    result.stop = reply
+                    result.exceptions += _all(part, "unknown" if uncertain else "failed", code, message)
+                case Throttled():
+                    result.unreachable = Unavailable("throttled", "throttled for too long", applied_unknown=False)
+                    result.exceptions += _all(part, "unknown" if uncertain else "failed", "throttled", "throttled")
+                case Unavailable(code, message):
+                    result.unreachable = reply
+                    result.exceptions += _all(part, "unknown" if uncertain else "failed", code, message)
+                case _:
+                    assert_never(reply)
+        return result
+
+    async def _attempts(self, part: Slice, number: int, result: Result) -> tuple[Reply, bool]:
+        """The last reply, and whether any attempt may have taken effect without saying so."""
+        batch = self._batch(part, number)
+        uncertain = False
+
+        async def once() -> Reply:
+            nonlocal uncertain
+            meter = Metered(self._transport)
+            failpoint("batch.before_send")
+            reply = await self._sent(batch, meter)
+            failpoint("batch.after_send")
+            result.requests += max(1, meter.requests)
+            result.bytes_sent += meter.bytes_sent
+            uncertain = uncertain or _may_have_acted(reply)
+            if isinstance(reply, Throttled | Unavailable) and reply.retry_after is not None:
+                self._pacer.hold(reply.retry_after)
+            return reply
+
+        policy = self._sending.policy
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            retry=retry_if_result(lambda reply: isinstance(reply, Throttled | Unavailable)),
+            wait=self._wait,
+            stop=stop_after_attempt(policy.attempts) | stop_after_delay(policy.deadline_seconds),
+            retry_error_callback=_last_reply,
+        )
+        reply: Reply = await retrying(once)
+        return reply, uncertain
+
+    async def _sent(self, batch: Batch, transport: Transport) -> Reply:
+        try:
+            return await self._destination.send(batch, transport)
+        except Exception as error:  # noqa: BLE001  # the one boundary: an adapter's bug must not lose a window
+            return Stop(ADAPTER_ERROR, f"the adapter failed with {type(error).__name__}; its outcome is unknown")
+
+    def _wait(self, state: RetryCallState) -> float:
+        reply = _last_reply(state)
+        asked = reply.retry_after if isinstance(reply, Throttled | Unavailable) else None
+        return wait_seconds(
+            self._sending.policy,
+            state.attempt_number,
+            asked.total_seconds() if asked is not None else None,
+            self._entropy.uniform,
+        )
+
+    def _batch(self, part: Slice, number: int) -> Batch:
+        return Batch(
+            sync=self._sending.sync,
+            object=self._sending.object,
+            op=Op(part.op),
+            plan=self._sending.plan,
+            number=number,
+            idempotency_key=idempotency_key(self._sending.sync, self._sending.digest, part.cut),
+            rows=part.rows.select(list(BATCH_COLUMNS)),
+        )
+
+
+def _may_have_acted(reply: Reply) -> bool:
+    if isinstance(reply, Unavailable):
+        return reply.applied_unknown
+    return isinstance(reply, Stop) and reply.code == ADAPTER_ERROR
+
+
+def _last_reply(state: RetryCallState) -> Reply:
+    assert state.outcome is not None, "asked only after an attempt"
+    reply: Reply = state.outcome.result()
+    return reply
+
+
+def _matched(part: Slice, outcomes: Iterable[object]) -> list[Exceptional]:
+    """Outcomes by record id; a record without one is unknown, and so is a whole batch whose answer contradicts itself."""
+    ids = {text: part.cut.first + i for i, text in enumerate(part.rows.column("id").to_pylist())}
+    delivered: set[str] = set()
+    found: dict[str, Exceptional] = {}
+    for outcome in outcomes:
+        assert isinstance(outcome, Delivered | Rejected | Failed)
+        if outcome.id not in ids or outcome.id in delivered or outcome.id in found:
+            return _all(part, "unknown", "protocol", "the answer names a record twice or one that was not sent")
+        if isinstance(outcome, Delivered):
+            delivered.add(outcome.id)
+        else:
+            kind = "rejected" if isinstance(outcome, Rejected) else "failed"
+            found[outcome.id] = Exceptional(ids[outcome.id], kind, outcome.code, outcome.message)
+    silent = [
+        Exceptional(ordinal, "unknown", "not_reported", "the answer does not name this record")
+        for text, ordinal in ids.items()
+        if text not in delivered and text not in found
+    ]
+    return [*found.values(), *silent]
+
+
+def _all(part: Slice, outcome: str, code: str, message: str) -> list[Exceptional]:
+    return [Exceptional(o, outcome, code, message) for o in range(part.cut.first, part.cut.last + 1)]
+
+
+def _rejected(exceptions: Sequence[Exceptional]) -> int:
+    return sum(1 for e in exceptions if e.outcome == "rejected")
+
+
+def _bytes(part: Slice) -> int:
+    return sum(len(value.encode()) for name in BATCH_COLUMNS for value in part.rows.column(name).to_pylist())

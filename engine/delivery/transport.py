@@ -1,0 +1,119 @@
+"""HTTP as adapters see it: one request, paced and limited in time and size; trouble comes back as a value."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import httpx
+
+from destinations.base import Unavailable
+from engine.clock import Clock
+from engine.core.pace import Line, Pace, admitted, held
+
+RESPONSE_BYTES_MAX = 16 * 1024 * 1024
+Sign = Callable[[httpx.Request, datetime], httpx.Request]
+
+
+@dataclass(frozen=True, slots=True)
+class TransportLimits:
+    """How long a request may take in all, how long a connection attempt, and how many connections there are."""
+
+    total_seconds: float = 60.0
+    connect_seconds: float = 10.0
+    connections: int = 16
+
+
+class Pacer:
+    """The line before one destination; shared by everything in this process that calls it."""
+
+    def __init__(self, pace: Pace | None, clock: Clock) -> None:
+        self._pace = pace
+        self._clock = clock
+        self._line = Line()
+
+    async def turn(self) -> None:
+        """Wait until the next call may leave."""
+        self._line, wait = admitted(self._line, self._pace, self._clock.monotonic())
+        if wait > 0:
+            await self._clock.sleep(wait)
+
+    def hold(self, wait: timedelta) -> None:
+        """Let nothing leave for a while: the destination asked for it."""
+        self._line = held(self._line, self._clock.monotonic(), wait.total_seconds())
+
+
+class Wire(Protocol):
+    """Sends one request; what `Metered` counts."""
+
+    async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
+        """The response with its body read, or why there is none."""
+        ...
+
+
+class HttpTransport:
+    """One HTTP client for a run: no redirects, no proxy settings from the environment, bounded bodies."""
+
+    def __init__(
+        self, pacer: Pacer, clock: Clock, limits: TransportLimits, wire: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._pacer = pacer
+        self._clock = clock
+        self._limits = limits
+        self._client = httpx.AsyncClient(
+            transport=wire,
+            follow_redirects=False,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=limits.connections),
+            timeout=httpx.Timeout(limits.total_seconds, connect=limits.connect_seconds),
+        )
+
+    async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
+        """Wait for a turn, sign, send once, read the whole body."""
+        await self._pacer.turn()
+        if sign is not None:
+            request = sign(request, self._clock.now())
+        try:
+            async with asyncio.timeout(self._limits.total_seconds):
+                return await self._exchange(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            return Unavailable("connect", f"no connection ({type(error).__name__})", applied_unknown=False)
+        except (TimeoutError, httpx.TransportError, httpx.DecodingError) as error:
+            return Unavailable("no_answer", f"no whole answer ({type(error).__name__})", applied_unknown=True)
+
+    async def _exchange(self, request: httpx.Request) -> httpx.Response | Unavailable:
+        response = await self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > RESPONSE_BYTES_MAX:
+                    return Unavailable("answer_too_large", "the answer is larger than 16 MiB", applied_unknown=True)
+        finally:
+            await response.aclose()
+        headers = [
+            (k, v) for k, v in response.headers.multi_items() if k.lower() not in ("content-encoding", "content-length")
+        ]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=request)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+class Metered:
+    """Counts what one batch costs."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.requests = 0
+        self.bytes_sent = 0
+
+    async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
+        """As the wire under it."""
+        self.requests += 1
+        self.bytes_sent += len(request.content)
+        return await self._wire.request(request, sign)

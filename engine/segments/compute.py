@@ -1,0 +1,148 @@
+"""Runs Ibis expressions over segments on an embedded, memory-limited DuckDB.
+
+Expressions are built on unbound tables by `engine.core`; a session gives each table a view over Parquet files,
+compiles, and streams or writes the result. Nothing here knows what an expression means.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.expr.types import Table
+
+from engine.errors import StorageError
+
+BATCH_ROWS = 65_536
+ORDINAL = "file_row_number"
+"""Name of the column that `Session.numbered` adds: the row's place in its file, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """How much of the machine a session may take; ``memory`` in DuckDB's notation (``512MB``)."""
+
+    memory: str
+    threads: int
+    spill: Path
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A private database in memory that spills to ``spill`` and disappears at the end."""
+        self.spill.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": self.memory,
+                "threads": self.threads,
+                "temp_directory": str(self.spill),
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "preserve_insertion_order": True,
+            },
+        )
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield Session(connection)
+        finally:
+            connection.close()
+
+
+class Session:
+    """One connection; tables it returns are valid until it ends."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._names = (f"t{n}" for n in itertools.count())
+
+    def table(self, *paths: Path) -> Table:
+        """The rows of one Parquet file, or of several with the same columns, read when asked for."""
+        return self._view(paths, pq.read_schema(paths[0]), "")
+
+    def numbered(self, path: Path) -> Table:
+        """As `table`, with the row's place in the file as int64 column `ORDINAL`."""
+        schema = pq.read_schema(path).append(pa.field(ORDINAL, pa.int64()))
+        return self._view((path,), schema, ", file_row_number = true")
+
+    def _view(self, paths: Sequence[Path], schema: pa.Schema, options: str) -> Table:
+        name = next(self._names)
+        files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+        self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet([{files}]{options})")
+        return ibis.table(ibis.Schema.from_pyarrow(schema), name=name)
+
+    def rows(self, rows: pa.Table) -> Table:
+        """An Arrow table in memory; for small facts that come from the ledger or the operator."""
+        name = next(self._names)
+        self._connection.register(name, rows)
+        return ibis.table(ibis.Schema.from_pyarrow(rows.schema), name=name)
+
+    def cached(self, expression: Table) -> Table:
+        """The result of an expression that is used more than once, held within the memory limit or spilled."""
+        name = next(self._names)
+        self._run(f"CREATE TEMP TABLE {name} AS {_sql(expression)}")
+        return ibis.table(expression.schema(), name=name)
+
+    def write(self, expression: Table, path: Path) -> None:
+        """Write an expression's rows, in its order, as Parquet with zstd."""
+        self._copy(_sql(expression), path)
+
+    def write_reader(self, reader: pa.RecordBatchReader, path: Path) -> None:
+        """Write an Arrow stream as Parquet with zstd, in constant memory."""
+        name = next(self._names)
+        self._connection.register(name, reader)
+        try:
+            self._copy(f"SELECT * FROM {name}", path)
+        finally:
+            self._connection.unregister(name)
+
+    def _copy(self, query: str, path: Path) -> None:
+        target = str(path).replace("'", "''")
+        self._run(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
+
+    def stream(self, expression: Table, rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
+        """The result as Arrow batches of at most ``rows`` rows, produced as they are read."""
+        return self._connection.sql(_sql(expression)).to_arrow_reader(rows)
+
+    def fetch(self, expression: Table) -> list[dict[str, Any]]:
+        """The result as Python rows; only for results whose size the expression bounds."""
+        rows: list[dict[str, Any]] = self.stream(expression).read_all().to_pylist()
+        return rows
+
+    def single(self, expression: Table) -> dict[str, Any]:
+        """The only row of an aggregate."""
+        (row,) = self.fetch(expression)
+        return row
+
+    def _run(self, statement: str) -> None:
+        try:
+            self._connection.execute(statement)
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise StorageError(
+                f"The compute engine ran out of memory or disk ({type(error).__name__})",
+                safe="Nothing was accepted or sent.",
+                next="raise `compute.memory` in tidegate.yaml or free space where the project's .tidegate folder lies",
+            ) from error
+
+
+def _sql(expression: Table) -> str:
+    return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
+
+
+def union(tables: Sequence[Table]) -> Table:
+    """All rows of tables whose columns may differ; a missing column is null."""
+    types: dict[str, Any] = {}
+    for table in tables:
+        types |= dict(table.schema().items())
+    aligned = [
+        table.select(**{n: table[n] if n in table.columns else ibis.null(t) for n, t in types.items()})
+        for table in tables
+    ]
+    return aligned[0] if len(aligned) == 1 else ibis.union(*aligned)

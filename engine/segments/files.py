@@ -1,0 +1,152 @@
+"""Immutable files below one storage root: written whole or not at all, named by digest, verified before use.
+
+A file appears under its final name only after its bytes are on disk; whether it *exists* is decided by the ledger
+event that names it. A local root is used in place; any other fsspec URL is written through a local spool and read
+through a local cache that is keyed by digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import pyarrow.parquet as pq
+
+from engine.clock import Entropy
+from engine.core.names import Digest, SegmentRef
+from engine.errors import SegmentDamaged, StorageError
+from engine.failpoints import failpoint
+
+_TEMPORARY = ".writing"
+
+
+@dataclass(slots=True)
+class Draft:
+    """A segment being written: fill ``local``, then read ``ref`` after the `Storage.writing` block."""
+
+    local: Path
+    _ref: SegmentRef | None = None
+
+    @property
+    def ref(self) -> SegmentRef:
+        assert self._ref is not None, "the segment is named only after its block ended"
+        return self._ref
+
+
+class Storage:
+    """The segments of one environment.
+
+    ``url`` is a directory or any fsspec URL; ``scratch`` is a local directory for spools and caches.
+    """
+
+    def __init__(self, url: str, *, scratch: Path, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._scratch = scratch
+        self._filesystem, self._root = fsspec.core.url_to_fs(url)
+        protocol = self._filesystem.protocol
+        self._is_local = "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+        self._verified: dict[str, tuple[int, int]] = {}
+
+    @contextmanager
+    def writing(self, folder: str, name: str) -> Iterator[Draft]:
+        """Write one Parquet segment below ``folder``; the block fills ``draft.local``.
+
+        The final name carries a random token, so two writers never meet. When the block raises, nothing is left
+        but a temporary file that `tidegate gc` may remove.
+        """
+        final = f"{folder}/{name}-{self._entropy.token(4)}.parquet"
+        target = Path(self._root, final) if self._is_local else Path(self._scratch, "spool", final)
+        temporary = target.with_name(target.name + _TEMPORARY)
+        draft = Draft(temporary)
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            yield draft
+            draft._ref = self._seal(temporary, target, final)
+        except OSError as error:
+            raise StorageError(
+                f"A segment could not be written: {error.strerror or type(error).__name__}",
+                where=final,
+                safe="No event names it, so nothing has changed.",
+                next="free space or mend permissions of the storage, then run again",
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _seal(self, temporary: Path, target: Path, final: str) -> SegmentRef:
+        with temporary.open("rb+") as file:
+            digest = Digest(hashlib.file_digest(file, "sha256").hexdigest())
+            os.fsync(file.fileno())
+        rows = int(pq.read_metadata(temporary).num_rows)
+        size = temporary.stat().st_size
+        failpoint("segment.before_rename")
+        temporary.rename(target)
+        _sync_directory(target.parent)
+        if not self._is_local:
+            self._filesystem.put_file(str(target), f"{self._root}/{final}")
+            target.unlink()
+        failpoint("segment.after_rename")
+        return SegmentRef(path=final, digest=digest, rows=rows, bytes=size)
+
+    def local(self, ref: SegmentRef) -> Path:
+        """A local path that holds exactly the bytes that ``ref`` names.
+
+        Raises `SegmentDamaged` when the file is missing, truncated or altered.
+        """
+        path = Path(self._root, ref.path) if self._is_local else self._cached(ref)
+        try:
+            stat = path.stat()
+            seen = (stat.st_size, stat.st_mtime_ns)
+            if self._verified.get(ref.path) == seen:
+                return path
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise _damaged(ref, "is missing") from error
+        except OSError as error:
+            raise _damaged(ref, f"cannot be read ({error.strerror})") from error
+        if digest != ref.digest:
+            raise _damaged(ref, "does not have the bytes that the ledger names")
+        self._verified[ref.path] = seen
+        return path
+
+    def _cached(self, ref: SegmentRef) -> Path:
+        path = self._scratch / "cache" / f"{ref.digest}.parquet"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.{self._entropy.token(4)}")
+            self._filesystem.get_file(f"{self._root}/{ref.path}", str(partial))
+            partial.rename(path)
+        return path
+
+    def exists(self, ref: SegmentRef) -> bool:
+        """Whether a file of that name is there; says nothing about its bytes."""
+        return bool(self._filesystem.exists(f"{self._root}/{ref.path}"))
+
+    def remove(self, ref: SegmentRef) -> None:
+        """Delete a file that no event names (a blocked candidate); missing is fine."""
+        self._verified.pop(ref.path, None)
+        path = f"{self._root}/{ref.path}"
+        if self._filesystem.exists(path):
+            self._filesystem.rm_file(path)
+
+
+def _sync_directory(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _damaged(ref: SegmentRef, why: str) -> SegmentDamaged:
+    return SegmentDamaged(
+        f"Segment {ref.path} {why}",
+        where=ref.path,
+        safe="Nothing was sent from it.",
+        next="restore the file from a backup of the storage; `tidegate ledger verify` checks the ledger itself",
+    )

@@ -1,0 +1,249 @@
+"""Capture: read a source once, judge what came, and accept it as a version when it differs from the last.
+
+A candidate that is blocked, a read that fails and a crash at any line leave the version before as it was: only the
+event at the end makes a version, and it is appended against the stream's expected position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from ibis.expr.types import Table
+
+from engine.checks.facts import CandidateFacts
+from engine.checks.registry import CANDIDATE, aggregates, judged
+from engine.core.diff import IncomparableTypes, change_rows, changed_keys
+from engine.core.events import CaptureBlocked, CaptureUnchanged, CheckResult, VersionAccepted
+from engine.core.names import Position, SegmentRef, VersionNumber, dataset_stream
+from engine.core.verdict import Verdict, blocked, passed, warned, worst
+from engine.failpoints import failpoint
+from engine.ledger.projections import versions
+from engine.ledger.projections.versions import VersionRow
+from engine.segments.compute import Session
+from engine.sources.normalise import Normalised, ValueViolation, canonical_types, normalise
+from engine.steps.facts import Dataset, Tools
+from engine.steps.snapshots import drop_candidate, snapshot_table, version_folder
+
+DRIFT = "contract.columns"
+VALUES = "contract.values"
+KEY_TYPE = "contract.key_type"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A new version stands in the ledger."""
+
+    version: VersionNumber
+    rows: int
+    inserts: int
+    updates: int
+    deletes: int
+    checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The source holds what ``version`` holds."""
+
+    version: VersionNumber
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A gate refused the candidate; ``version`` (None before the first) stays current."""
+
+    version: VersionNumber | None
+    checks: tuple[CheckResult, ...]
+
+
+Captured = Accepted | Unchanged | Blocked
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    ref: SegmentRef | None
+    checks: tuple[CheckResult, ...]
+
+
+def capture(tools: Tools, dataset: Dataset) -> Captured:
+    """Read, judge and accept; returns what became of the read.
+
+    Raises `SourceError` when the source cannot be read whole and `LedgerConflict` when another capture of the same
+    dataset was accepted meanwhile; both leave everything as it was.
+    """
+    stream = dataset_stream(dataset.id)
+    expected = tools.ledger.head(stream)
+    before = versions.latest(tools.database, dataset.id)
+    with tools.compute.session() as session:
+        candidate = _read(tools, session, dataset, before)
+        if candidate.ref is None or worst(candidate.checks) is Verdict.BLOCK:
+            return _refuse(tools, dataset, before, candidate, expected)
+        if before is None:
+            return _accept(tools, dataset, None, candidate.ref, None, (candidate.ref.rows, 0, 0), candidate, expected)
+        if candidate.ref.digest == before.snapshot.digest and _same_columns(dataset, before):
+            return _unchanged(tools, dataset, before, candidate.ref, expected)
+        return _compare(tools, session, dataset, before, candidate, expected)
+
+
+def _read(tools: Tools, session: Session, dataset: Dataset, before: VersionRow | None) -> _Candidate:
+    with dataset.read() as reading:
+        normalised = normalise(reading, dataset.schema)
+        drift = _drift(normalised)
+        if worst(drift) is Verdict.BLOCK:
+            return _Candidate(None, drift)
+        watched = _Watched(normalised.reader)
+        number = (before.version if before else 0) + 1
+        try:
+            with tools.storage.writing(version_folder(dataset.id), f"{number:08d}-snapshot") as draft:
+                session.write_reader(watched.reader(), draft.local)
+        except ValueViolation as violation:
+            return _Candidate(None, (*drift, blocked(VALUES, str(violation))))
+        except Exception:
+            if isinstance(watched.raised, ValueViolation):
+                return _Candidate(None, (*drift, blocked(VALUES, str(watched.raised))))
+            if watched.raised is not None:
+                raise watched.raised from None
+            raise
+    facts = CandidateFacts(dataset.schema, dataset.allow_empty, dataset.rows_min, dataset.rows_max)
+    table = session.table(tools.storage.local(draft.ref))
+    row = session.single(aggregates(CANDIDATE, table, facts))
+    return _Candidate(draft.ref, (*drift, *judged(CANDIDATE, row, facts)))
+
+
+class _Watched:
+    """An Arrow stream that keeps the error which ended it: the database turns exceptions into text."""
+
+    def __init__(self, reader: pa.RecordBatchReader) -> None:
+        self._reader = reader
+        self.raised: Exception | None = None
+
+    def reader(self) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(self._reader.schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._reader
+        except Exception as error:
+            self.raised = error
+            raise
+
+
+def _drift(normalised: Normalised) -> tuple[CheckResult, ...]:
+    results = [(blocked if finding.breaking else warned)(DRIFT, finding.message, {}) for finding in normalised.drift]
+    return tuple(results) or (passed(DRIFT, "the source has every column of the contract"),)
+
+
+def _same_columns(dataset: Dataset, before: VersionRow) -> bool:
+    return dict(before.columns) == dict(canonical_types(dataset.schema)) and tuple(before.key) == dataset.schema.key
+
+
+def _compare(
+    tools: Tools, session: Session, dataset: Dataset, before: VersionRow, candidate: _Candidate, expected: Position
+) -> Captured:
+    assert candidate.ref is not None, "compared only when it was written"
+    key = dataset.schema.key
+    old = snapshot_table(tools, session, dataset.id, before.version)
+    new = session.table(tools.storage.local(candidate.ref))
+    if (reason := _key_moved(before, old, new, key)) is not None:
+        checks = (*candidate.checks, blocked(KEY_TYPE, reason))
+        return _refuse(tools, dataset, before, _Candidate(candidate.ref, checks), expected)
+    try:
+        keys = session.cached(changed_keys(old, new, key))
+    except IncomparableTypes as error:
+        checks = (*candidate.checks, blocked(DRIFT, f"{error}; give it a new contract major"))
+        return _refuse(tools, dataset, before, _Candidate(candidate.ref, checks), expected)
+    counted = {r["_change"]: int(r["n"]) for r in session.fetch(keys.group_by("_change").aggregate(n=keys.count()))}
+    counts = (counted.get("insert", 0), counted.get("update", 0), counted.get("delete", 0))
+    if not any(counts) and _same_columns(dataset, before):
+        return _unchanged(tools, dataset, before, candidate.ref, expected)
+    with tools.storage.writing(version_folder(dataset.id), f"{before.version + 1:08d}-changes") as draft:
+        session.write(change_rows(keys, old, new, key), draft.local)
+    return _accept(tools, dataset, before, candidate.ref, draft.ref, counts, candidate, expected)
+
+
+def _key_moved(before: VersionRow, old: Table, new: Table, key: Sequence[str]) -> str | None:
+    if tuple(before.key) != tuple(key):
+        return f"the primary key was {', '.join(before.key)} and is {', '.join(key)}; give it a new contract major"
+    for name in key:
+        left, right = old.schema()[name], new.schema()[name]
+        if left.copy(nullable=True) != right.copy(nullable=True):
+            return f"primary key column {name} was {left} and is {right}; give it a new contract major"
+    return None
+
+
+def _accept(
+    tools: Tools,
+    dataset: Dataset,
+    before: VersionRow | None,
+    snapshot: SegmentRef,
+    changes: SegmentRef | None,
+    counts: tuple[int, int, int],
+    candidate: _Candidate,
+    expected: Position,
+) -> Accepted:
+    version = VersionNumber((before.version if before else 0) + 1)
+    event = VersionAccepted(
+        dataset=dataset.id,
+        version=version,
+        snapshot=snapshot,
+        changes=changes,
+        rows=snapshot.rows,
+        inserts=counts[0],
+        updates=counts[1],
+        deletes=counts[2],
+        contract=dataset.contract,
+        key=dataset.schema.key,
+        columns=canonical_types(dataset.schema),
+        checks=candidate.checks,
+    )
+    failpoint("capture.before_commit")
+    tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
+    failpoint("capture.after_commit")
+    return Accepted(version, snapshot.rows, *counts, checks=candidate.checks)
+
+
+def _unchanged(
+    tools: Tools, dataset: Dataset, before: VersionRow, candidate: SegmentRef, expected: Position
+) -> Unchanged:
+    drop_candidate(tools, candidate)
+    event = CaptureUnchanged(dataset=dataset.id, version=before.version, rows=candidate.rows)
+    tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
+    return Unchanged(before.version, candidate.rows)
+
+
+def _refuse(
+    tools: Tools, dataset: Dataset, before: VersionRow | None, candidate: _Candidate, expected: Position
+) -> Blocked:
+    rows = 0
+    if candidate.ref is not None:
+        rows = candidate.ref.rows
+        drop_candidate(tools, candidate.ref)
+    event = CaptureBlocked(dataset=dataset.id, rows=rows, checks=candidate.checks)
+    tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
+    return Blocked(before.version if before else None, candidate.checks)
+
+
+def facts_of(captured: Captured) -> dict[str, Any]:
+    """What a face shows of a capture."""
+    match captured:
+        case Accepted(version, rows, inserts, updates, deletes, _):
+            return {
+                "status": "accepted",
+                "version": version,
+                "rows": rows,
+                "inserts": inserts,
+                "updates": updates,
+                "deletes": deletes,
+            }
+        case Unchanged(version, rows):
+            return {"status": "unchanged", "version": version, "rows": rows}
+        case Blocked(version, checks):
+            return {
+                "status": "blocked",
+                "version": version,
+                "reason": "; ".join(c.message for c in checks if c.verdict == "block"),
+            }

@@ -1,0 +1,171 @@
+"""Deliver: stream a plan's rows through the executor, with every intent and receipt in the ledger.
+
+A plan that an earlier process began is continued where its receipts end; its open window is sent again under the
+keys that its intents hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.core.events import BatchIntent, BatchReceipt, WindowIntended, WindowReceived
+from engine.core.names import Digest, Position, RunId, SegmentRef, run_stream
+from engine.core.plan import payloads
+from engine.core.split import Cut
+from engine.delivery.attempt import Exceptional, Sender, Sending
+from engine.delivery.batches import exact, slices
+from engine.delivery.executor import Completed, End, Executor, StopSignal, WindowRules
+from engine.delivery.transport import HttpTransport, Pacer, TransportLimits
+from engine.ledger.log import Fence
+from engine.ledger.projections import windows
+from engine.segments.compute import BATCH_ROWS, ORDINAL, Session
+from engine.steps.facts import Sync, Tools
+
+WINDOW_BATCHES_PER_CALL = 4
+"""Batches in a window per concurrent call: enough to keep calls busy, few enough to send twice without harm."""
+
+EXCEPTIONS_SCHEMA = pa.schema(
+    [("ordinal", pa.int64()), ("outcome", pa.string()), ("code", pa.string()), ("message", pa.string())]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A plan to deliver for a run, and the fence under which to write."""
+
+    run: RunId
+    plan: str
+    digest: Digest
+    segment: SegmentRef
+    fence: Fence
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where delivery begins: the next row, window and batch number, and the window that is open."""
+
+    row: int = 0
+    window: int = 1
+    number: int = 1
+    open_window: int | None = None
+    open_batches: tuple[BatchIntent, ...] = ()
+
+
+class LedgerLog:
+    """Intents and receipts of one run, appended under its fence."""
+
+    def __init__(self, tools: Tools, sync: Sync, work: Work) -> None:
+        self._tools = tools
+        self._sync = sync
+        self._work = work
+
+    async def intend(self, window: int, batches: Sequence[BatchIntent]) -> None:
+        """Append the intent; returns when it is durable."""
+        await self._append(WindowIntended(run=self._work.run, window=window, batches=tuple(batches)))
+
+    async def receive(self, window: int, receipts: Sequence[BatchReceipt], exceptions: Sequence[Exceptional]) -> None:
+        """Write the exceptions, if any, and append the receipt that names them."""
+        segment = self._written(window, exceptions) if exceptions else None
+        codes = Counter(e.code for e in exceptions)
+        event = WindowReceived(
+            run=self._work.run,
+            window=window,
+            batches=tuple(receipts),
+            exceptions=segment,
+            codes=dict(sorted(codes.items())),
+        )
+        await self._append(event)
+
+    async def _append(self, event: WindowIntended | WindowReceived) -> Position:
+        stream, fence = run_stream(self._work.run), self._work.fence
+        return await asyncio.to_thread(self._tools.ledger.append, stream, event, fence=fence)
+
+    def _written(self, window: int, exceptions: Sequence[Exceptional]) -> SegmentRef:
+        ordered = sorted(exceptions, key=lambda e: e.ordinal)
+        columns = {name: [getattr(e, name) for e in ordered] for name in EXCEPTIONS_SCHEMA.names}
+        table = pa.table(columns, schema=EXCEPTIONS_SCHEMA)
+        folder = f"syncs/{self._sync.id}/exceptions"
+        with self._tools.storage.writing(folder, f"{self._work.run}-{window:06d}") as draft:
+            pq.write_table(table, draft.local, compression="zstd")
+        return draft.ref
+
+
+def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End:
+    """Send what of a plan has no receipt yet; returns why it ended.
+
+    Raises `SegmentDamaged` before the first byte when the plan is not what the ledger names, and `StaleEpoch` when
+    another process took the sync.
+    """
+    return asyncio.run(_deliver(tools, session, sync, work, stop))
+
+
+async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End:
+    target = sync.target
+    concurrency = target.limits.concurrency
+    pacer = Pacer(target.pace, tools.clock)
+    transport = HttpTransport(pacer, tools.clock, TransportLimits(connections=concurrency))
+    sending = Sending(
+        sync=sync.id,
+        object=sync.mapping.object,
+        plan=work.plan,
+        digest=work.digest,
+        policy=sync.retry,
+        bytes_max=target.limits.bytes,
+        refused_share_max=sync.stop_ratio,
+    )
+    sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy)
+    rules = WindowRules(WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio)
+    executor = Executor(sender, LedgerLog(tools, sync, work), rules, sync=sync.id, digest=work.digest)
+    try:
+        return await _windows(executor, session, tools, work, target.limits.records, target.limits.bytes, stop)
+    finally:
+        await transport.close()
+        await target.destination.close()
+
+
+async def _windows(
+    executor: Executor, session: Session, tools: Tools, work: Work, records: int, size: int, stop: StopSignal
+) -> End:
+    start = _start(tools, work)
+    rows = payloads_from(session, tools, work.segment, start.row)
+    if start.open_window is not None:
+        intents = start.open_batches
+        wanted = [Cut(b.first, b.last) for b in intents]
+        last = wanted[-1].last
+        opened = payloads_from(session, tools, work.segment, start.row, last)
+        again = exact(opened, first=start.row, wanted=wanted)
+        end = await executor.resume(start.open_window, again, [b.number for b in intents], stop)
+        if not isinstance(end, Completed):
+            return end
+        start = _Start(last + 1, start.open_window + 1, intents[-1].number + 1)
+        rows = payloads_from(session, tools, work.segment, start.row)
+    cut = slices(rows, first=start.row, records=records, size=size)
+    return await executor.run(cut, window=start.window, number=start.number, stop=stop)
+
+
+def payloads_from(
+    session: Session, tools: Tools, segment: SegmentRef, first: int, last: int | None = None
+) -> pa.RecordBatchReader:
+    """A plan's rows from ordinal ``first`` (to ``last``) as batches carry them, rendered as they are read."""
+    numbered = session.numbered(tools.storage.local(segment))
+    if first:
+        numbered = numbered.filter(numbered[ORDINAL] >= first)
+    if last is not None:
+        numbered = numbered.filter(numbered[ORDINAL] <= last)
+    return session.stream(payloads(numbered), BATCH_ROWS)
+
+
+def _start(tools: Tools, work: Work) -> _Start:
+    last = windows.last(tools.database, work.run)
+    if last is None:
+        return _Start()
+    if last.receipt is None:
+        return _Start(last.intent[0].first, last.window, last.intent[0].number, last.window, last.intent)
+    end = last.intent[-1]
+    return _Start(end.last + 1, last.window + 1, end.number + 1)

@@ -1,0 +1,77 @@
+"""What steps are given: the tools they act with, and datasets and syncs as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from destinations.base import Destination, Limits
+from engine.clock import Clock, Entropy
+from engine.core.desired import Mapping
+from engine.core.names import DatasetId, SyncId
+from engine.core.pace import Pace
+from engine.core.retry import RetryPolicy
+from engine.core.schema import Classification, TableSchema
+from engine.ledger.log import Ledger
+from engine.segments.compute import Compute
+from engine.segments.files import Storage
+from engine.sources.base import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Everything that acts on the outside; one per process."""
+
+    ledger: Ledger
+    database: Engine
+    storage: Storage
+    compute: Compute
+    clock: Clock
+    entropy: Entropy
+    holder: str
+    """Who holds a lease: host, process and a token, so that a busy message helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset under one contract major; ``read`` opens one consistent read of its source."""
+
+    id: DatasetId
+    schema: TableSchema
+    contract: str
+    read: Callable[[], AbstractContextManager[Reading]]
+    allow_empty: bool = False
+    rows_min: int | None = None
+    rows_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A destination as a sync uses it: the adapter and the limits after the operator lowered them."""
+
+    name: str
+    destination: Destination
+    limits: Limits
+    pace: Pace | None
+    clearance: Classification
+    classification_of: tuple[tuple[str, Classification], ...]
+    """Every mapped column with its classification."""
+    record_only: bool = False
+    """Plan and gate, write what would be sent, send nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A sync with all references resolved."""
+
+    id: SyncId
+    dataset: Dataset
+    registers: tuple[Dataset, ...]
+    mapping: Mapping
+    target: Target
+    retry: RetryPolicy
+    max_attempts: int
+    stop_ratio: float

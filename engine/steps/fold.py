@@ -1,0 +1,117 @@
+"""Fold: what a run's receipts say becomes the delivered state that the next plan subtracts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ibis.expr.types import Table
+
+from engine.core.compare import INCOMPLETE
+from engine.core.events import StateFolded
+from engine.core.names import Digest, RunId, SegmentRef, VersionNumber, sync_stream
+from engine.core.state import folded, live
+from engine.failpoints import failpoint
+from engine.ledger.log import Fence
+from engine.ledger.projections import states, windows
+from engine.segments.compute import ORDINAL, Session
+from engine.steps.deliver import EXCEPTIONS_SCHEMA
+from engine.steps.facts import Sync, Tools
+
+LAYERS_MAX = 8
+"""State segments before they are merged into one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a delivered state is folded under: the plan's own facts."""
+
+    version: VersionNumber
+    mapping: Digest
+    registers: dict[str, int]
+    consent_until: str | None
+
+
+def fold(
+    tools: Tools, session: Session, sync: Sync, run: RunId, plan: SegmentRef, under: Settlement, fence: Fence
+) -> StateFolded:
+    """Append the state after a run whose delivery ended.
+
+    Rows without a receipt keep their old state; then the state equals no version and the next plan compares all.
+    """
+    sent, exceptions = _receipts(tools, run)
+    numbered = session.numbered(tools.storage.local(plan))
+    rows = folded(numbered.filter(numbered[ORDINAL] < sent), _exceptions(tools, session, exceptions), ORDINAL)
+    before = states.current(tools.database, sync.id)
+    layers = before.segments if before else ()
+    segments = _stacked(tools, session, sync, run, layers, rows)
+    owed = sum(ref.rows for ref in exceptions) + plan.rows - sent
+    event = StateFolded(
+        run=run,
+        sync=sync.id,
+        segments=segments,
+        version=under.version if sent == plan.rows else INCOMPLETE,
+        mapping=under.mapping,
+        registers=under.registers,
+        consent_until=under.consent_until,
+        delivered=sent - sum(ref.rows for ref in exceptions),
+        owed=owed,
+    )
+    return _append(tools, sync, event, fence)
+
+
+def settle(tools: Tools, sync: Sync, run: RunId, under: Settlement, fence: Fence) -> StateFolded:
+    """Append that the state, as it stands, answers a version from which nothing had to be sent."""
+    before = states.current(tools.database, sync.id)
+    event = StateFolded(
+        run=run,
+        sync=sync.id,
+        segments=before.segments if before else (),
+        version=under.version,
+        mapping=under.mapping,
+        registers=under.registers,
+        consent_until=under.consent_until,
+        delivered=0,
+        owed=0,
+    )
+    return _append(tools, sync, event, fence)
+
+
+def _append(tools: Tools, sync: Sync, event: StateFolded, fence: Fence) -> StateFolded:
+    failpoint("fold.before_commit")
+    tools.ledger.append(sync_stream(sync.id), event, fence=fence)
+    failpoint("fold.after_commit")
+    return event
+
+
+def _receipts(tools: Tools, run: RunId) -> tuple[int, list[SegmentRef]]:
+    """How many plan rows have a receipt, and the segments that name exceptions among them."""
+    sent, exceptions = 0, []
+    for window in windows.listing(tools.database, run):
+        if window.receipt is None:
+            break
+        sent = window.intent[-1].last + 1
+        if window.receipt.exceptions is not None:
+            exceptions.append(window.receipt.exceptions)
+    return sent, exceptions
+
+
+def _exceptions(tools: Tools, session: Session, segments: Sequence[SegmentRef]) -> Table:
+    if not segments:
+        return session.rows(EXCEPTIONS_SCHEMA.empty_table())
+    return session.table(*(tools.storage.local(ref) for ref in segments))
+
+
+def _stacked(
+    tools: Tools, session: Session, sync: Sync, run: RunId, layers: tuple[SegmentRef, ...], rows: Table
+) -> tuple[SegmentRef, ...]:
+    with tools.storage.writing(f"syncs/{sync.id}/state", f"{run}") as draft:
+        session.write(rows, draft.local)
+    stack = (*layers, draft.ref)
+    newer = sum(ref.rows for ref in stack[1:])
+    if len(stack) == 1 or (len(stack) <= LAYERS_MAX and 2 * newer <= stack[0].rows):
+        return stack
+    merged = live([session.table(tools.storage.local(ref)) for ref in stack])
+    with tools.storage.writing(f"syncs/{sync.id}/state", f"{run}-merged") as draft:
+        session.write(merged, draft.local)
+    return (draft.ref,)

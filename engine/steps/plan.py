@@ -1,0 +1,289 @@
+"""Plan: desired − delivered, written as an immutable segment with a digest of what it would send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import ibis
+from ibis.expr.types import Table
+
+from engine.checks.clearance import too_sensitive
+from engine.checks.facts import PlanFacts
+from engine.checks.registry import PLAN, aggregates, judged
+from engine.core.canonical import digest_of, key_text
+from engine.core.compare import Comparison, Full, Incremental, comparison
+from engine.core.consent import decisions, earliest_expiry, granted
+from engine.core.desired import FIELD, desired, ids, mapping_digest, totals
+from engine.core.diff import changed_keys
+from engine.core.events import CheckResult, PlanMade, StateFolded
+from engine.core.names import Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
+from engine.core.plan import PlanRules, compared, counts, operations, touched_ids
+from engine.core.state import FACTS, live
+from engine.core.verdict import Verdict, blocked, passed, worst
+from engine.ledger.projections import states, versions
+from engine.segments.compute import Session
+from engine.segments.digest import content_digest
+from engine.segments.files import Storage
+from engine.steps.facts import Sync, Tools
+from engine.steps.snapshots import snapshot_table
+
+CLEARANCE = "clearance"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing is to be sent, and nothing could be: no plan was computed."""
+
+    version: VersionNumber
+    state: StateFolded
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan; ``segment`` is None when nothing is to be sent."""
+
+    plan: PlanId
+    digest: Digest
+    segment: SegmentRef | None
+    version: VersionNumber
+    comparison: Comparison
+    mapping: Digest
+    registers: MappingOf[str, int]
+    consent_until: str | None
+    inserts: int
+    updates: int
+    deletes: int
+    unchanged: int
+    withheld: int
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def is_blocked(self) -> bool:
+        return worst(self.checks) is Verdict.BLOCK
+
+    def event(self, run: RunId, sync: Sync) -> PlanMade:
+        """What the ledger remembers of this plan."""
+        return PlanMade(
+            run=run,
+            sync=sync.id,
+            plan=self.plan,
+            digest=self.digest,
+            segment=self.segment,
+            version=self.version,
+            comparison="full" if isinstance(self.comparison, Full) else "incremental",
+            reason=self.comparison.reason,
+            mapping=self.mapping,
+            registers=self.registers,
+            consent_until=self.consent_until,
+            inserts=self.inserts,
+            updates=self.updates,
+            deletes=self.deletes,
+            unchanged=self.unchanged,
+            withheld=self.withheld,
+            checks=self.checks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A read that was not accepted: what `tidegate plan` previews; ``changed`` are its changed keys."""
+
+    rows: Table
+    version: VersionNumber
+    changed: Table | None
+
+
+def plan(
+    tools: Tools, session: Session, sync: Sync, *, drafts: Storage, candidate: Candidate | None = None
+) -> Planned | Settled:
+    """Compare the newest version (or a candidate) with the delivered state and write what must be sent to ``drafts``.
+
+    Raises `StorageError` when there is no version yet or a segment is damaged.
+    """
+    state = states.current(tools.database, sync.id)
+    latest = versions.latest(tools.database, sync.dataset.id)
+    version = candidate.version if candidate else latest.version if latest else VersionNumber(0)
+    mapping = mapping_digest(sync.mapping)
+    registers = {r.id: _register_version(tools, r.id) for r in sync.registers}
+    how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
+    if state is not None and isinstance(how, Incremental) and how.since == version and not how.unsettled:
+        return Settled(version, state)
+    rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
+    subjects, until = _consent(tools, session, sync)
+    return _compare(
+        tools, session, sync, _Sides(rows, version, state, how, candidate, subjects, drafts), mapping, registers, until
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    rows: Table
+    version: VersionNumber
+    state: StateFolded | None
+    how: Comparison
+    candidate: Candidate | None
+    granted: Table | None
+    drafts: Storage
+
+
+def _compare(
+    tools: Tools,
+    session: Session,
+    sync: Sync,
+    sides: _Sides,
+    mapping: Digest,
+    registers: MappingOf[str, int],
+    until: str | None,
+) -> Planned:
+    key = sync.dataset.schema.key
+    rules = PlanRules(sync.mapping.mode, sync.max_attempts)
+    wanted = desired(sides.rows, sync.mapping, key, sides.granted)
+    identities = ids(sides.rows, sync.mapping, key)
+    held = _delivered(tools, session, sides.state)
+    compared_wanted, compared_held = wanted, held
+    match sides.how:
+        case Full():
+            pass
+        case Incremental(since):
+            pks = _changed_pks(tools, session, sync, since, sides)
+            touched = session.cached(touched_ids(pks, identities, held))
+            compared_wanted, compared_held = wanted.semi_join(touched, "id"), held.semi_join(touched, "id")
+            without_id = identities.filter(identities.id.isnull())
+            identities = ibis.union(identities.semi_join(touched, "id"), without_id)
+        case _:
+            assert_never(sides.how)
+    facts = PlanFacts(tuple(column for _, column in sync.mapping.match))
+    checks = (*judged(PLAN, session.single(aggregates(PLAN, identities, facts)), facts), _clearance(sync))
+    if worst(checks) is Verdict.BLOCK:
+        return _planned(tools, sync, sides, mapping, registers, until, None, _Counts(), checks)
+    comparing = compared(compared_wanted, compared_held, rules)
+    with sides.drafts.writing(f"syncs/{sync.id}/plans", f"v{sides.version:08d}") as draft:
+        session.write(operations(comparing), draft.local)
+    numbers = _counted(session, sync, held, comparing, wanted, session.table(sides.drafts.local(draft.ref)))
+    return _planned(tools, sync, sides, mapping, registers, until, draft.ref, numbers, checks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    inserts: int = 0
+    updates: int = 0
+    deletes: int = 0
+    unchanged: int = 0
+    withheld: int = 0
+
+
+def _counted(session: Session, sync: Sync, held: Table, comparing: Table, wanted: Table, written: Table) -> _Counts:
+    changes = {r["change"]: int(r["n"]) for r in session.fetch(written.group_by("change").aggregate(n=written.count()))}
+    inserts, updates = changes.get("insert", 0), changes.get("update", 0)
+    sizes = session.single(totals(wanted))
+    exhausted = session.single(held.aggregate(n=held.count(where=held.attempts >= sync.max_attempts)))
+    quarantined = int(session.single(counts(comparing))["quarantined"]) if exhausted["n"] else 0
+    deliverable = int(sizes["deliverable"])
+    return _Counts(
+        inserts=inserts,
+        updates=updates,
+        deletes=changes.get("delete", 0),
+        unchanged=max(0, deliverable - inserts - updates - quarantined),
+        withheld=int(sizes["rows"]) - deliverable + quarantined,
+    )
+
+
+def _planned(
+    tools: Tools,
+    sync: Sync,
+    sides: _Sides,
+    mapping: Digest,
+    registers: MappingOf[str, int],
+    until: str | None,
+    segment: SegmentRef | None,
+    numbers: _Counts,
+    checks: tuple[CheckResult, ...],
+) -> Planned:
+    """The plan's value; a segment without rows is dropped, for nothing is to be sent from it."""
+    if segment is not None and segment.rows == 0:
+        sides.drafts.remove(segment)
+        segment = None
+    content = "" if segment is None else _content(sides.drafts, segment, sync)
+    folds = tools.ledger.head(sync_stream(sync.id))
+    digest = digest_of([sync.id, sync.mapping.object, folds, content])
+    return Planned(
+        plan=plan_id(digest),
+        digest=digest,
+        segment=segment,
+        version=sides.version,
+        comparison=sides.how,
+        mapping=mapping,
+        registers=registers,
+        consent_until=until,
+        inserts=numbers.inserts,
+        updates=numbers.updates,
+        deletes=numbers.deletes,
+        unchanged=numbers.unchanged,
+        withheld=numbers.withheld,
+        checks=checks,
+    )
+
+
+def _content(drafts: Storage, segment: SegmentRef, sync: Sync) -> Digest:
+    sent = ["op", "id", "key", "changed", *(FIELD + target for target in sync.mapping.targets)]
+    return content_digest(drafts.local(segment), sent)
+
+
+def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumber, sides: _Sides) -> Table:
+    """Primary keys, as text, of rows that any version after ``since`` (or the candidate) changed."""
+    key = sync.dataset.schema.key
+    later = [row for row in versions.listing(tools.database, sync.dataset.id) if since < row.version <= sides.version]
+    tables = [session.table(tools.storage.local(row.changes)) for row in later if row.changes is not None]
+    if sides.candidate is not None and sides.candidate.changed is not None:
+        tables.append(sides.candidate.changed)
+    pks = [table.select(pk=key_text([table[c] for c in key])) for table in tables]
+    if not pks:
+        return sides.rows.limit(0).select(pk=key_text([sides.rows[c] for c in key]))
+    return ibis.union(*pks, distinct=True) if len(pks) > 1 else pks[0]
+
+
+def preview_keys(session: Session, before: Table, after: Table, key: tuple[str, ...]) -> Table:
+    """Changed keys between the newest version and a candidate, for a preview."""
+    return session.cached(changed_keys(before, after, key))
+
+
+def _delivered(tools: Tools, session: Session, state: StateFolded | None) -> Table:
+    if state is None or not state.segments:
+        return session.rows(ibis.schema(FACTS).to_pyarrow().empty_table())
+    return live([session.table(tools.storage.local(ref)) for ref in state.segments])
+
+
+def _register_version(tools: Tools, register: Any) -> int:
+    row = versions.latest(tools.database, register)
+    return row.version if row else 0
+
+
+def _consent(tools: Tools, session: Session, sync: Sync) -> tuple[Table | None, str | None]:
+    """Granted subjects now, and the moment at which the first of these grants ends."""
+    rule = sync.mapping.consent
+    if rule is None:
+        return None, None
+    now = tools.clock.now()
+    kept = [r.id for r in sync.registers if _register_version(tools, r.id)]
+    tables = [snapshot_table(tools, session, r, VersionNumber(_register_version(tools, r))) for r in kept]
+    if not tables:
+        nobody = ibis.schema({"subject": "string"}).to_pyarrow().empty_table()
+        return session.rows(nobody), None
+    register = tables[0] if len(tables) == 1 else ibis.union(*[_register_shape(t) for t in tables])
+    decided = session.cached(decisions(register, rule.purpose))
+    until = session.single(earliest_expiry(decided, now))["until"]
+    return granted(decided, now), until.isoformat() if until is not None else None
+
+
+def _register_shape(table: Table) -> Table:
+    return table.select("purpose", "status", "collected_at", "expires_at", subject=key_text([table.subject]))
+
+
+def _clearance(sync: Sync) -> CheckResult:
+    target = sync.target
+    above = too_sensitive(target.classification_of, target.clearance)
+    if above:
+        return blocked(CLEARANCE, f"{', '.join(above)} is above the clearance ({target.clearance}) of {target.name}")
+    return passed(CLEARANCE, f"every field is within the clearance ({target.clearance}) of {target.name}")

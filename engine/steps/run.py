@@ -1,0 +1,235 @@
+"""The order of the steps for one sync, under its lease: finish what a crash left, capture, plan, deliver, fold.
+
+This is the only file that knows the order. Each branch ends in one `RunFinished`; a run without one is resumed by the
+next, from the facts in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from engine.core.events import PlanMade, RunFinished, RunResumed, RunStarted
+from engine.core.names import RunId, SegmentRef, VersionNumber, run_id, run_stream
+from engine.core.outcome import Buckets, RunStatus, run_status
+from engine.core.verdict import Verdict, reasons, worst
+from engine.delivery.executor import Completed, End, Halted, Stopped, StopSignal
+from engine.errors import Interrupted, SourceError, StorageError
+from engine.failpoints import failpoint
+from engine.ledger.lease import HeldLease
+from engine.ledger.log import Fence
+from engine.ledger.projections import runs, states
+from engine.ledger.projections.runs import RunRow
+from engine.segments.compute import Session
+from engine.steps.capture import Accepted, Blocked, Captured, Unchanged
+from engine.steps.deliver import Work, deliver
+from engine.steps.facts import Sync, Tools
+from engine.steps.fold import Settlement, fold, settle
+from engine.steps.plan import Planned, Settled, plan
+from engine.steps.record import record
+
+LEASE_SECONDS = 15.0
+INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
+
+
+@dataclass(slots=True)
+class _Trip:
+    """One run on its way: what it acts with, its id and how long each step took."""
+
+    tools: Tools
+    sync: Sync
+    run: RunId
+    fence: Fence
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def timed(self, step: str) -> _Timer:
+        return _Timer(self, step)
+
+    def append(self, *events: RunStarted | RunResumed | PlanMade | RunFinished) -> None:
+        self.tools.ledger.append(run_stream(self.run), *events, fence=self.fence)
+
+    def finish(self, status: RunStatus, reason: str, version: VersionNumber | None) -> None:
+        event = RunFinished(
+            run=self.run,
+            sync=self.sync.id,
+            status=status.value,
+            reason=reason,
+            version=version,
+            seconds=dict(self.seconds),
+        )
+        self.append(event)
+
+
+class _Timer:
+    def __init__(self, trip: _Trip, step: str) -> None:
+        self._trip = trip
+        self._step = step
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = self._trip.tools.clock.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        took = self._trip.tools.clock.monotonic() - self._began
+        self._trip.seconds[self._step] = self._trip.seconds.get(self._step, 0.0) + took
+
+
+def run(tools: Tools, sync: Sync, capture: Callable[[], Captured], stop: StopSignal) -> tuple[RunRow, RunRow | None]:
+    """Bring the destination to what the source says now.
+
+    Returns the run, and the earlier run that was resumed and finished first, if there was one. ``capture`` reads the
+    dataset (or returns what another sync's run just read). Raises `Busy` when another process holds the sync,
+    `Interrupted` when ``stop`` ended it before its end, and whatever a step raises after the run's end was recorded.
+    """
+    with HeldLease(tools.database, tools.clock, f"sync:{sync.id}", tools.holder, LEASE_SECONDS) as lease:
+        stopping = _AnyStop(stop, lease)
+        resumed = _resume(tools, sync, lease.fence, stopping)
+        started = tools.clock.now()
+        trip = _Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence)
+        trip.append(RunStarted(run=trip.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
+        try:
+            _proceed(trip, capture, stopping)
+        except (SourceError, StorageError) as error:
+            trip.finish(RunStatus.FAILED, error.what, None)
+            raise
+        return _row(tools, trip.run), resumed
+
+
+def _proceed(trip: _Trip, capture: Callable[[], Captured], stop: StopSignal) -> None:
+    with trip.timed("capture"):
+        captured = capture()
+    match captured:
+        case Blocked(version, checks):
+            trip.finish(RunStatus.BLOCKED, reasons(c for c in checks if c.verdict == Verdict.BLOCK.value), version)
+        case Accepted() | Unchanged():
+            with trip.tools.compute.session() as session:
+                _plan_and_deliver(trip, session, stop)
+        case _:
+            assert_never(captured)
+
+
+def _plan_and_deliver(trip: _Trip, session: Session, stop: StopSignal) -> None:
+    tools, sync = trip.tools, trip.sync
+    with trip.timed("plan"):
+        planned = plan(tools, session, sync, drafts=tools.storage)
+    match planned:
+        case Settled(version):
+            trip.finish(RunStatus.UNCHANGED, "the destination holds what the source says", version)
+        case Planned():
+            event = planned.event(trip.run, sync)
+            failpoint("plan.before_commit")
+            trip.append(event)
+            failpoint("plan.after_commit")
+            _send(trip, session, event, stop)
+        case _:
+            assert_never(planned)
+
+
+def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) -> None:
+    """From a plan in the ledger to the end of its run; a resumed run enters here as well."""
+    if worst(planned.checks) is Verdict.BLOCK:
+        trip.finish(RunStatus.BLOCKED, reasons(c for c in planned.checks if c.verdict == "block"), planned.version)
+    elif planned.segment is None:
+        settle(trip.tools, trip.sync, trip.run, _settlement(planned), trip.fence)
+        trip.finish(RunStatus.UNCHANGED, "nothing to send: no mapped field changed", planned.version)
+    elif trip.sync.target.record_only:
+        where = record(trip.tools, session, trip.sync, trip.run, planned.segment)
+        trip.finish(RunStatus.SUCCEEDED, f"recorded and not sent (deliver: record): {where}", planned.version)
+    else:
+        _deliver(trip, session, planned, planned.segment, stop)
+
+
+def _deliver(trip: _Trip, session: Session, planned: PlanMade, segment: SegmentRef, stop: StopSignal) -> None:
+    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence)
+    with trip.timed("deliver"):
+        end = deliver(trip.tools, session, trip.sync, work, stop)
+    if isinstance(end, Halted):
+        raise Interrupted(
+            f"Run {trip.run} of {trip.sync.id} was stopped before its end",
+            safe="Everything acknowledged is recorded; nothing undelivered is forgotten.",
+            next=f"`tidegate run {trip.sync.id}` resumes it",
+        )
+    with trip.timed("fold"):
+        fold(trip.tools, session, trip.sync, trip.run, segment, _settlement(planned), trip.fence)
+    status, reason = run_status(_buckets(_row(trip.tools, trip.run), segment), _why(end))
+    trip.finish(status, reason, planned.version)
+
+
+def _why(end: End) -> str | None:
+    match end:
+        case Stopped(code, message):
+            return f"{message} ({code})"
+        case Completed() | Halted():
+            return None
+        case _:
+            assert_never(end)
+
+
+def _resume(tools: Tools, sync: Sync, fence: Fence, stop: StopSignal) -> RunRow | None:
+    """Bring a run that a crash or a signal left unfinished to its end; nothing when there is none."""
+    left = runs.unfinished(tools.database, sync.id)
+    if left is None:
+        return None
+    trip = _Trip(tools, sync, left.run, fence)
+    planned = _plan_of(tools, left.run)
+    trip.append(RunResumed(run=left.run, sync=sync.id, window=0))
+    if planned is None:
+        trip.finish(RunStatus.FAILED, INTERRUPTED_EARLY, None)
+        return None
+    with tools.compute.session() as session:
+        if _is_folded(tools, sync, left.run):
+            _finish_folded(trip, planned)
+        else:
+            _send(trip, session, planned, stop)
+    return _row(tools, left.run)
+
+
+def _finish_folded(trip: _Trip, planned: PlanMade) -> None:
+    """The state was folded and only the end is missing."""
+    if planned.segment is None:
+        trip.finish(RunStatus.UNCHANGED, "nothing to send: no mapped field changed", planned.version)
+        return
+    status, reason = run_status(_buckets(_row(trip.tools, trip.run), planned.segment), None)
+    trip.finish(status, reason, planned.version)
+
+
+def _is_folded(tools: Tools, sync: Sync, run: RunId) -> bool:
+    state = states.current(tools.database, sync.id)
+    return state is not None and state.run == run
+
+
+def _plan_of(tools: Tools, run: RunId) -> PlanMade | None:
+    for recorded in tools.ledger.read(run_stream(run)):
+        if isinstance(recorded.event, PlanMade):
+            return recorded.event
+    return None
+
+
+def _settlement(planned: PlanMade) -> Settlement:
+    return Settlement(planned.version, planned.mapping, dict(planned.registers), planned.consent_until)
+
+
+def _buckets(row: RunRow, segment: SegmentRef) -> Buckets:
+    delivered = row.delivered_inserts + row.delivered_updates + row.delivered_deletes
+    return Buckets(segment.rows, delivered, row.rejected, row.failed, row.unknown)
+
+
+def _row(tools: Tools, run: RunId) -> RunRow:
+    row = runs.get(tools.database, run)
+    assert row is not None, "its start stands in the ledger"
+    return row
+
+
+class _AnyStop:
+    """The operator's signal or the loss of the lease, whichever comes first."""
+
+    def __init__(self, stop: StopSignal, lease: HeldLease) -> None:
+        self._stop = stop
+        self._lease = lease
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or self._lease.lost
+
+    def at_once(self) -> bool:
+        return self._stop.at_once() or self._lease.lost

@@ -1,0 +1,58 @@
+"""Any kept version as a table: its snapshot when it has one, else the nearest older one plus change segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ibis.expr.types import Table
+
+from engine.core.diff import version_rows
+from engine.core.names import DatasetId, SegmentRef, VersionNumber
+from engine.errors import StorageError
+from engine.ledger.projections import versions
+from engine.ledger.projections.versions import VersionRow
+from engine.segments.compute import Session
+from engine.steps.facts import Tools
+
+
+def version_folder(dataset: DatasetId) -> str:
+    return f"datasets/{dataset}/versions"
+
+
+def drop_candidate(tools: Tools, ref: SegmentRef) -> None:
+    """Remove a file that no event will ever name."""
+    tools.storage.remove(ref)
+
+
+def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: VersionNumber) -> Table:
+    """The rows of ``version``, exactly as they were captured.
+
+    Raises `StorageError` when the version is not kept and `SegmentDamaged` when a file is not what the ledger names.
+    """
+    listed = {row.version: row for row in versions.listing(tools.database, dataset)}
+    if version not in listed:
+        raise StorageError(
+            f"Version {version} of {dataset} is not in the ledger",
+            where=str(dataset),
+            next=f"see `tidegate versions {dataset.split('@')[0]}`",
+        )
+    later: list[VersionRow] = []
+    at = version
+    while not _has_snapshot(tools, listed[at]):
+        row = listed[at]
+        if row.changes is None:
+            tools.storage.local(row.snapshot)
+        later.append(row)
+        at = VersionNumber(at - 1)
+    base = session.table(tools.storage.local(listed[at].snapshot))
+    segments = [session.table(_changes(tools, row)) for row in reversed(later)]
+    return version_rows(base, segments, listed[version].key)
+
+
+def _has_snapshot(tools: Tools, row: VersionRow) -> bool:
+    return tools.storage.exists(row.snapshot)
+
+
+def _changes(tools: Tools, row: VersionRow) -> Path:
+    assert row.changes is not None, "only a first version has no change segment, and it ends the walk"
+    return tools.storage.local(row.changes)

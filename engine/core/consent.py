@@ -9,21 +9,27 @@ from ibis.expr.types import Table
 
 from engine.core.canonical import text
 
-REGISTER_COLUMNS = ("subject", "purpose", "status", "collected_at", "expires_at")
-"""What a dataset of kind consent must have; further columns are kept and not judged."""
+MOMENTS = ("collected_at", "expires_at")
+"""Columns of a register that may be missing: then no decision is newer than another, and none expires."""
+
+
+def register_rows(table: Table) -> Table:
+    """What is judged of a dataset of kind consent, whatever further columns it has; subjects become text."""
+    moments = {name: table[name] if name in table.columns else ibis.null("timestamp('UTC')") for name in MOMENTS}
+    return table.select("purpose", "status", subject=text(table.subject), **moments)
 
 
 def decisions(register: Table, purpose: str) -> Table:
-    """The newest decision per subject for one purpose: ``subject``, ``status``, ``expires_at``.
+    """The newest decision per subject for one purpose, from `register_rows`: ``subject``, ``status``, ``expires_at``.
 
     Of decisions collected at the same moment the one that grants nothing wins; a decision without a moment is
     older than any other.
     """
     of_purpose = register.filter(register.purpose == purpose)
     relevant = of_purpose.select(
-        "status", "collected_at", "expires_at", subject=text(of_purpose.subject), grants=of_purpose.status == "granted"
+        "subject", "status", "collected_at", "expires_at", grants=(of_purpose.status == "granted").fill_null(False)
     )
-    newest_first = [relevant.collected_at.desc(nulls_first=False), relevant.grants.fill_null(False)]
+    newest_first = [relevant.collected_at.desc(nulls_first=False), relevant.grants]
     place = ibis.row_number().over(group_by="subject", order_by=newest_first)
     return relevant.mutate(_place=place).filter(lambda t: t._place == 0).select("subject", "status", "expires_at")
 

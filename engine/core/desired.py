@@ -43,6 +43,7 @@ class FieldType(StrEnum):
     BOOLEAN = "boolean"
     DATE = "date"
     TIMESTAMP = "timestamp"
+    TIME = "time"
 
 
 CONVERSIONS: MappingOf[FieldType, frozenset[LogicalType]] = {
@@ -52,6 +53,7 @@ CONVERSIONS: MappingOf[FieldType, frozenset[LogicalType]] = {
     FieldType.BOOLEAN: frozenset({LogicalType.BOOLEAN}),
     FieldType.DATE: frozenset({LogicalType.DATE, LogicalType.TIMESTAMP}),
     FieldType.TIMESTAMP: frozenset({LogicalType.TIMESTAMP}),
+    FieldType.TIME: frozenset({LogicalType.TIME}),
 }
 """Conversions that lose nothing a reader would miss; any other must be made in the source."""
 

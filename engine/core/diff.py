@@ -13,6 +13,7 @@ import ibis.expr.datatypes as dt
 from ibis.expr.types import Table
 
 from engine.core.canonical import row_hash
+from engine.core.relations import union
 
 CHANGE = "_change"
 """Column of a change segment: ``insert``, ``update`` or ``delete``."""
@@ -54,7 +55,7 @@ def change_rows(keys: Table, before: Table, after: Table, key: Sequence[str]) ->
     columns = [CHANGE, *after.columns]
     new_rows = after.join(kept, list(key)).select(*columns)
     old_rows = before.join(gone, list(key)).select(*columns)
-    return ibis.union(new_rows, old_rows)
+    return union(new_rows, old_rows)
 
 
 def version_rows(snapshot: Table, segments: Sequence[Table], key: Sequence[str]) -> Table:
@@ -65,12 +66,12 @@ def version_rows(snapshot: Table, segments: Sequence[Table], key: Sequence[str])
     columns = [c for c in newest.columns if c != CHANGE]
     target = newest.schema()
     levels = [_conformed(s, [CHANGE, *columns], target).mutate(**{_LEVEL: i}) for i, s in enumerate(segments)]
-    changes = ibis.union(*levels) if len(levels) > 1 else levels[0]
+    changes = union(*levels)
     place = ibis.row_number().over(group_by=list(key), order_by=ibis.desc(_LEVEL))
     last = changes.mutate(_place=place).filter(lambda t: t._place == 0)
     untouched = _conformed(snapshot, columns, target).anti_join(last.select(*key), list(key))
     present = last.filter(last[CHANGE] != "delete").select(*columns)
-    return ibis.union(untouched, present)
+    return union(untouched, present)
 
 
 def aligned(before: Table, after: Table) -> tuple[Table, Table]:
@@ -79,7 +80,7 @@ def aligned(before: Table, after: Table) -> tuple[Table, Table]:
     for name, right in after.schema().items():
         left = before.schema().get(name, right)
         common[name] = right if _same(left, right) else _common(name, left, right)
-    return tuple(  # type: ignore[return-value]  # a pair by construction
+    left, right = (
         table.select(
             **{
                 name: ibis.null(kind)
@@ -92,6 +93,7 @@ def aligned(before: Table, after: Table) -> tuple[Table, Table]:
         )
         for table in (before, after)
     )
+    return left, right
 
 
 def _conformed(table: Table, columns: Sequence[str], target: Any) -> Table:

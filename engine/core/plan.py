@@ -16,6 +16,7 @@ from ibis.expr.types import BooleanValue, StringValue, Table
 
 from engine.core.canonical import differs, object_text, present
 from engine.core.desired import FIELD, Mode
+from engine.core.relations import union
 from engine.core.state import before, field_columns, payload_digest
 
 RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2
@@ -152,7 +153,7 @@ def touched_ids(changed_pks: Table, identities: Table, delivered: Table) -> Tabl
     now = identities.semi_join(changed_pks, "pk").select("id")
     before = delivered.semi_join(changed_pks, "pk").select("id")
     unsettled = delivered.filter(delivered.owed | delivered.unknown).select("id")
-    every = ibis.union(now, before, unsettled, distinct=True)
+    every = union(now, before, unsettled, distinct=True)
     return every.filter(every.id.notnull())
 
 

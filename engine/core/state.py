@@ -19,6 +19,7 @@ from ibis.expr.types import StringValue, Table
 
 from engine.core.canonical import digest_text
 from engine.core.desired import FIELD
+from engine.core.relations import union
 
 FACTS: dict[str, dt.DataType] = {
     "id": dt.string,
@@ -57,7 +58,7 @@ def newest(layers: Sequence[Table]) -> Table:
     ]
     result = shaped[-1]
     for older in reversed(shaped[:-1]):
-        result = ibis.union(result, older.anti_join(result.select("id"), "id"))
+        result = union(result, older.anti_join(result.select("id"), "id"))
     return result
 
 

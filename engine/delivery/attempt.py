@@ -33,7 +33,6 @@ from engine.delivery.batches import BATCH_COLUMNS, Slice
 from engine.delivery.transport import Metered, Pacer
 from engine.failpoints import failpoint
 
-
 ADAPTER_ERROR = "adapter_error"
 
 

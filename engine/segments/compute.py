@@ -134,15 +134,3 @@ class Session:
 
 def _sql(expression: Table) -> str:
     return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
-
-
-def union(tables: Sequence[Table]) -> Table:
-    """All rows of tables whose columns may differ; a missing column is null."""
-    types: dict[str, Any] = {}
-    for table in tables:
-        types |= dict(table.schema().items())
-    aligned = [
-        table.select(**{n: table[n] if n in table.columns else ibis.null(t) for n, t in types.items()})
-        for table in tables
-    ]
-    return aligned[0] if len(aligned) == 1 else ibis.union(*aligned)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 from ibis.expr.types import Table
@@ -64,7 +63,9 @@ Captured = Accepted | Unchanged | Blocked
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Read:
+    """A candidate that was written and judged; ``ref`` is None when it could not be written."""
+
     ref: SegmentRef | None
     checks: tuple[CheckResult, ...]
 
@@ -79,7 +80,7 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
     expected = tools.ledger.head(stream)
     before = versions.latest(tools.database, dataset.id)
     with tools.compute.session() as session:
-        candidate = _read(tools, session, dataset, before)
+        candidate = judge_candidate(tools, session, dataset, before)
         if candidate.ref is None or worst(candidate.checks) is Verdict.BLOCK:
             return _refuse(tools, dataset, before, candidate, expected)
         if before is None:
@@ -89,29 +90,30 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
         return _compare(tools, session, dataset, before, candidate, expected)
 
 
-def _read(tools: Tools, session: Session, dataset: Dataset, before: VersionRow | None) -> _Candidate:
+def judge_candidate(tools: Tools, session: Session, dataset: Dataset, before: VersionRow | None) -> Read:
+    """Read the source into a candidate snapshot and judge it; appends nothing."""
     with dataset.read() as reading:
         normalised = normalise(reading, dataset.schema)
         drift = _drift(normalised)
         if worst(drift) is Verdict.BLOCK:
-            return _Candidate(None, drift)
+            return Read(None, drift)
         watched = _Watched(normalised.reader)
         number = (before.version if before else 0) + 1
         try:
             with tools.storage.writing(version_folder(dataset.id), f"{number:08d}-snapshot") as draft:
                 session.write_reader(watched.reader(), draft.local)
         except ValueViolation as violation:
-            return _Candidate(None, (*drift, blocked(VALUES, str(violation))))
+            return Read(None, (*drift, blocked(VALUES, str(violation))))
         except Exception:
             if isinstance(watched.raised, ValueViolation):
-                return _Candidate(None, (*drift, blocked(VALUES, str(watched.raised))))
+                return Read(None, (*drift, blocked(VALUES, str(watched.raised))))
             if watched.raised is not None:
                 raise watched.raised from None
             raise
     facts = CandidateFacts(dataset.schema, dataset.allow_empty, dataset.rows_min, dataset.rows_max)
     table = session.table(tools.storage.local(draft.ref))
     row = session.single(aggregates(CANDIDATE, table, facts))
-    return _Candidate(draft.ref, (*drift, *judged(CANDIDATE, row, facts)))
+    return Read(draft.ref, (*drift, *judged(CANDIDATE, row, facts)))
 
 
 class _Watched:
@@ -142,7 +144,7 @@ def _same_columns(dataset: Dataset, before: VersionRow) -> bool:
 
 
 def _compare(
-    tools: Tools, session: Session, dataset: Dataset, before: VersionRow, candidate: _Candidate, expected: Position
+    tools: Tools, session: Session, dataset: Dataset, before: VersionRow, candidate: Read, expected: Position
 ) -> Captured:
     assert candidate.ref is not None, "compared only when it was written"
     key = dataset.schema.key
@@ -150,12 +152,12 @@ def _compare(
     new = session.table(tools.storage.local(candidate.ref))
     if (reason := _key_moved(before, old, new, key)) is not None:
         checks = (*candidate.checks, blocked(KEY_TYPE, reason))
-        return _refuse(tools, dataset, before, _Candidate(candidate.ref, checks), expected)
+        return _refuse(tools, dataset, before, Read(candidate.ref, checks), expected)
     try:
         keys = session.cached(changed_keys(old, new, key))
     except IncomparableTypes as error:
         checks = (*candidate.checks, blocked(DRIFT, f"{error}; give it a new contract major"))
-        return _refuse(tools, dataset, before, _Candidate(candidate.ref, checks), expected)
+        return _refuse(tools, dataset, before, Read(candidate.ref, checks), expected)
     counted = {r["_change"]: int(r["n"]) for r in session.fetch(keys.group_by("_change").aggregate(n=keys.count()))}
     counts = (counted.get("insert", 0), counted.get("update", 0), counted.get("delete", 0))
     if not any(counts) and _same_columns(dataset, before):
@@ -182,7 +184,7 @@ def _accept(
     snapshot: SegmentRef,
     changes: SegmentRef | None,
     counts: tuple[int, int, int],
-    candidate: _Candidate,
+    candidate: Read,
     expected: Position,
 ) -> Accepted:
     version = VersionNumber((before.version if before else 0) + 1)
@@ -215,9 +217,7 @@ def _unchanged(
     return Unchanged(before.version, candidate.rows)
 
 
-def _refuse(
-    tools: Tools, dataset: Dataset, before: VersionRow | None, candidate: _Candidate, expected: Position
-) -> Blocked:
+def _refuse(tools: Tools, dataset: Dataset, before: VersionRow | None, candidate: Read, expected: Position) -> Blocked:
     rows = 0
     if candidate.ref is not None:
         rows = candidate.ref.rows
@@ -225,25 +225,3 @@ def _refuse(
     event = CaptureBlocked(dataset=dataset.id, rows=rows, checks=candidate.checks)
     tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
     return Blocked(before.version if before else None, candidate.checks)
-
-
-def facts_of(captured: Captured) -> dict[str, Any]:
-    """What a face shows of a capture."""
-    match captured:
-        case Accepted(version, rows, inserts, updates, deletes, _):
-            return {
-                "status": "accepted",
-                "version": version,
-                "rows": rows,
-                "inserts": inserts,
-                "updates": updates,
-                "deletes": deletes,
-            }
-        case Unchanged(version, rows):
-            return {"status": "unchanged", "version": version, "rows": rows}
-        case Blocked(version, checks):
-            return {
-                "status": "blocked",
-                "version": version,
-                "reason": "; ".join(c.message for c in checks if c.verdict == "block"),
-            }

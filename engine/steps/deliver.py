@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -37,13 +37,14 @@ EXCEPTIONS_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A plan to deliver for a run, and the fence under which to write."""
+    """A plan to deliver for a run, the fence under which to write, and who is told how many rows have a receipt."""
 
     run: RunId
     plan: str
     digest: Digest
     segment: SegmentRef
     fence: Fence
+    sent: Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,11 @@ class LedgerLog:
         self._tools = tools
         self._sync = sync
         self._work = work
+        self._last = 0
 
     async def intend(self, window: int, batches: Sequence[BatchIntent]) -> None:
         """Append the intent; returns when it is durable."""
+        self._last = batches[-1].last
         await self._append(WindowIntended(run=self._work.run, window=window, batches=tuple(batches)))
 
     async def receive(self, window: int, receipts: Sequence[BatchReceipt], exceptions: Sequence[Exceptional]) -> None:
@@ -81,6 +84,7 @@ class LedgerLog:
             codes=dict(sorted(codes.items())),
         )
         await self._append(event)
+        self._work.sent(self._last + 1)
 
     async def _append(self, event: WindowIntended | WindowReceived) -> Position:
         stream, fence = run_stream(self._work.run), self._work.fence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 import ibis
 from ibis.expr.types import Table
@@ -14,18 +14,19 @@ from engine.checks.facts import PlanFacts
 from engine.checks.registry import PLAN, aggregates, judged
 from engine.core.canonical import digest_of, key_text
 from engine.core.compare import Comparison, Full, Incremental, comparison
-from engine.core.consent import decisions, earliest_expiry, granted
 from engine.core.desired import FIELD, desired, ids, mapping_digest, totals
 from engine.core.diff import changed_keys
 from engine.core.events import CheckResult, PlanMade, StateFolded
 from engine.core.names import Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
 from engine.core.plan import PlanRules, compared, counts, operations, touched_ids
+from engine.core.relations import union
 from engine.core.state import FACTS, live
 from engine.core.verdict import Verdict, blocked, passed, worst
 from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
 from engine.segments.digest import content_digest
 from engine.segments.files import Storage
+from engine.steps.consent import NO_PREVIEW, Candidate, Consent, Preview, consent_now, newest_version, register_versions
 from engine.steps.facts import Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
@@ -86,34 +87,25 @@ class Planned:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A read that was not accepted: what `tidegate plan` previews; ``changed`` are its changed keys."""
-
-    rows: Table
-    version: VersionNumber
-    changed: Table | None
-
-
 def plan(
-    tools: Tools, session: Session, sync: Sync, *, drafts: Storage, candidate: Candidate | None = None
+    tools: Tools, session: Session, sync: Sync, *, drafts: Storage, preview: Preview = NO_PREVIEW
 ) -> Planned | Settled:
-    """Compare the newest version (or a candidate) with the delivered state and write what must be sent to ``drafts``.
+    """Compare the newest versions (or candidates) with the delivered state; write what must be sent to ``drafts``.
 
     Raises `StorageError` when there is no version yet or a segment is damaged.
     """
     state = states.current(tools.database, sync.id)
-    latest = versions.latest(tools.database, sync.dataset.id)
-    version = candidate.version if candidate else latest.version if latest else VersionNumber(0)
+    candidate = preview.dataset
+    version = candidate.version if candidate else newest_version(tools, sync.dataset.id)
     mapping = mapping_digest(sync.mapping)
-    registers = {r.id: _register_version(tools, r.id) for r in sync.registers}
+    registers = register_versions(tools, sync, preview)
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
     if state is not None and isinstance(how, Incremental) and how.since == version and not how.unsettled:
         return Settled(version, state)
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
-    subjects, until = _consent(tools, session, sync)
+    consent = consent_now(tools, session, sync, preview)
     return _compare(
-        tools, session, sync, _Sides(rows, version, state, how, candidate, subjects, drafts), mapping, registers, until
+        tools, session, sync, _Sides(rows, version, state, how, candidate, consent, drafts), mapping, registers
     )
 
 
@@ -124,7 +116,7 @@ class _Sides:
     state: StateFolded | None
     how: Comparison
     candidate: Candidate | None
-    granted: Table | None
+    consent: Consent
     drafts: Storage
 
 
@@ -135,13 +127,12 @@ def _compare(
     sides: _Sides,
     mapping: Digest,
     registers: MappingOf[str, int],
-    until: str | None,
 ) -> Planned:
     key = sync.dataset.schema.key
     rules = PlanRules(sync.mapping.mode, sync.max_attempts)
-    wanted = desired(sides.rows, sync.mapping, key, sides.granted)
+    wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects)
     identities = ids(sides.rows, sync.mapping, key)
-    held = _delivered(tools, session, sides.state)
+    held = delivered_state(tools, session, sides.state)
     compared_wanted, compared_held = wanted, held
     match sides.how:
         case Full():
@@ -151,18 +142,18 @@ def _compare(
             touched = session.cached(touched_ids(pks, identities, held))
             compared_wanted, compared_held = wanted.semi_join(touched, "id"), held.semi_join(touched, "id")
             without_id = identities.filter(identities.id.isnull())
-            identities = ibis.union(identities.semi_join(touched, "id"), without_id)
+            identities = union(identities.semi_join(touched, "id"), without_id)
         case _:
             assert_never(sides.how)
     facts = PlanFacts(tuple(column for _, column in sync.mapping.match))
     checks = (*judged(PLAN, session.single(aggregates(PLAN, identities, facts)), facts), _clearance(sync))
     if worst(checks) is Verdict.BLOCK:
-        return _planned(tools, sync, sides, mapping, registers, until, None, _Counts(), checks)
+        return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
     comparing = compared(compared_wanted, compared_held, rules)
     with sides.drafts.writing(f"syncs/{sync.id}/plans", f"v{sides.version:08d}") as draft:
         session.write(operations(comparing), draft.local)
     numbers = _counted(session, sync, held, comparing, wanted, session.table(sides.drafts.local(draft.ref)))
-    return _planned(tools, sync, sides, mapping, registers, until, draft.ref, numbers, checks)
+    return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +187,6 @@ def _planned(
     sides: _Sides,
     mapping: Digest,
     registers: MappingOf[str, int],
-    until: str | None,
     segment: SegmentRef | None,
     numbers: _Counts,
     checks: tuple[CheckResult, ...],
@@ -216,7 +206,7 @@ def _planned(
         comparison=sides.how,
         mapping=mapping,
         registers=registers,
-        consent_until=until,
+        consent_until=sides.consent.until,
         inserts=numbers.inserts,
         updates=numbers.updates,
         deletes=numbers.deletes,
@@ -241,7 +231,7 @@ def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumbe
     pks = [table.select(pk=key_text([table[c] for c in key])) for table in tables]
     if not pks:
         return sides.rows.limit(0).select(pk=key_text([sides.rows[c] for c in key]))
-    return ibis.union(*pks, distinct=True) if len(pks) > 1 else pks[0]
+    return union(*pks, distinct=True)
 
 
 def preview_keys(session: Session, before: Table, after: Table, key: tuple[str, ...]) -> Table:
@@ -249,36 +239,11 @@ def preview_keys(session: Session, before: Table, after: Table, key: tuple[str, 
     return session.cached(changed_keys(before, after, key))
 
 
-def _delivered(tools: Tools, session: Session, state: StateFolded | None) -> Table:
+def delivered_state(tools: Tools, session: Session, state: StateFolded | None) -> Table:
+    """The stack of a sync's state segments as one table; no rows before the first fold."""
     if state is None or not state.segments:
         return session.rows(ibis.schema(FACTS).to_pyarrow().empty_table())
     return live([session.table(tools.storage.local(ref)) for ref in state.segments])
-
-
-def _register_version(tools: Tools, register: Any) -> int:
-    row = versions.latest(tools.database, register)
-    return row.version if row else 0
-
-
-def _consent(tools: Tools, session: Session, sync: Sync) -> tuple[Table | None, str | None]:
-    """Granted subjects now, and the moment at which the first of these grants ends."""
-    rule = sync.mapping.consent
-    if rule is None:
-        return None, None
-    now = tools.clock.now()
-    kept = [r.id for r in sync.registers if _register_version(tools, r.id)]
-    tables = [snapshot_table(tools, session, r, VersionNumber(_register_version(tools, r))) for r in kept]
-    if not tables:
-        nobody = ibis.schema({"subject": "string"}).to_pyarrow().empty_table()
-        return session.rows(nobody), None
-    register = tables[0] if len(tables) == 1 else ibis.union(*[_register_shape(t) for t in tables])
-    decided = session.cached(decisions(register, rule.purpose))
-    until = session.single(earliest_expiry(decided, now))["until"]
-    return granted(decided, now), until.isoformat() if until is not None else None
-
-
-def _register_shape(table: Table) -> Table:
-    return table.select("purpose", "status", "collected_at", "expires_at", subject=key_text([table.subject]))
 
 
 def _clearance(sync: Sync) -> CheckResult:

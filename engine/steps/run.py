@@ -33,6 +33,10 @@ LEASE_SECONDS = 15.0
 INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
 
 
+Observe = Callable[[str, int, int], None]
+"""Told ``step``, records done and records in all (0 when unknown)."""
+
+
 @dataclass(slots=True)
 class _Trip:
     """One run on its way: what it acts with, its id and how long each step took."""
@@ -41,9 +45,11 @@ class _Trip:
     sync: Sync
     run: RunId
     fence: Fence
+    observe: Observe
     seconds: dict[str, float] = field(default_factory=dict)
 
     def timed(self, step: str) -> _Timer:
+        self.observe(step, 0, 0)
         return _Timer(self, step)
 
     def append(self, *events: RunStarted | RunResumed | PlanMade | RunFinished) -> None:
@@ -75,7 +81,9 @@ class _Timer:
         self._trip.seconds[self._step] = self._trip.seconds.get(self._step, 0.0) + took
 
 
-def run(tools: Tools, sync: Sync, capture: Callable[[], Captured], stop: StopSignal) -> tuple[RunRow, RunRow | None]:
+def run(
+    tools: Tools, sync: Sync, capture: Callable[[], Captured], stop: StopSignal, observe: Observe
+) -> tuple[RunRow, RunRow | None]:
     """Bring the destination to what the source says now.
 
     Returns the run, and the earlier run that was resumed and finished first, if there was one. ``capture`` reads the
@@ -84,9 +92,9 @@ def run(tools: Tools, sync: Sync, capture: Callable[[], Captured], stop: StopSig
     """
     with HeldLease(tools.database, tools.clock, f"sync:{sync.id}", tools.holder, LEASE_SECONDS) as lease:
         stopping = _AnyStop(stop, lease)
-        resumed = _resume(tools, sync, lease.fence, stopping)
+        resumed = _resume(tools, sync, lease.fence, stopping, observe)
         started = tools.clock.now()
-        trip = _Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence)
+        trip = _Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence, observe)
         trip.append(RunStarted(run=trip.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
         try:
             _proceed(trip, capture, stopping)
@@ -141,7 +149,10 @@ def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) ->
 
 
 def _deliver(trip: _Trip, session: Session, planned: PlanMade, segment: SegmentRef, stop: StopSignal) -> None:
-    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence)
+    def sent(rows: int) -> None:
+        trip.observe("deliver", rows, segment.rows)
+
+    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent)
     with trip.timed("deliver"):
         end = deliver(trip.tools, session, trip.sync, work, stop)
     if isinstance(end, Halted):
@@ -166,12 +177,12 @@ def _why(end: End) -> str | None:
             assert_never(end)
 
 
-def _resume(tools: Tools, sync: Sync, fence: Fence, stop: StopSignal) -> RunRow | None:
+def _resume(tools: Tools, sync: Sync, fence: Fence, stop: StopSignal, observe: Observe) -> RunRow | None:
     """Bring a run that a crash or a signal left unfinished to its end; nothing when there is none."""
     left = runs.unfinished(tools.database, sync.id)
     if left is None:
         return None
-    trip = _Trip(tools, sync, left.run, fence)
+    trip = _Trip(tools, sync, left.run, fence, observe)
     planned = _plan_of(tools, left.run)
     trip.append(RunResumed(run=left.run, sync=sync.id, window=0))
     if planned is None:

@@ -1,0 +1,89 @@
+"""From a folder to an opened `App`: the only place where settings, files, ledger and adapters are wired."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import MappingProxyType
+
+from sqlalchemy import Engine
+
+from config.folder import find_project
+from config.problems import InvalidProject
+from config.project import Project, load_project
+from config.settings import Settings, read_settings
+from engine.clock import SystemClock, SystemEntropy
+from engine.ledger.database import open_database
+from engine.ledger.lease import holder_name
+from engine.ledger.log import Ledger
+from engine.ledger.migrate import check_schema, upgrade
+from engine.segments.compute import Compute
+from engine.segments.files import Storage
+from engine.service.app import App
+from engine.service.resolve import resolve
+from engine.steps.facts import Tools
+
+SCRATCH = ".tidegate"
+"""Folder below the project for spools, caches and previews; everything in it may be deleted between commands."""
+
+
+def project_folder(folder: Path | None) -> Path:
+    """The project asked for, or the nearest one upward; raises `InvalidProject`."""
+    settings = read_settings()
+    return find_project(folder or settings.project or Path.cwd())
+
+
+def load(folder: Path | None, *, environment: str | None) -> Project:
+    """Read and check a project's files; raises `InvalidProject` with every problem of every file."""
+    settings = read_settings()
+    return load_project(project_folder(folder), environment=environment or settings.env, env=os.environ)
+
+
+def open_app(folder: Path | None, *, environment: str | None) -> App:
+    """Everything a command needs. A SQLite ledger that does not exist yet is created.
+
+    Raises `InvalidProject`, `SchemaMismatch` when the ledger's schema is not this code's, and `LedgerError` when the
+    ledger cannot be reached.
+    """
+    settings = read_settings()
+    project = load(folder, environment=environment)
+    resolved = resolve(project)
+    if resolved.problems:
+        raise InvalidProject(resolved.problems)
+    return App(
+        project=project,
+        tools=_tools(project, settings),
+        datasets=MappingProxyType(resolved.datasets),
+        syncs=MappingProxyType(resolved.syncs),
+        destinations=MappingProxyType(resolved.destinations),
+        scratch=project.folder / SCRATCH,
+    )
+
+
+def ledger_url(project: Project, settings: Settings) -> str:
+    """The environment's ledger, unless the operator overrides it."""
+    return (settings.ledger_override or project.environment.ledger).get_secret_value()
+
+
+def _tools(project: Project, settings: Settings) -> Tools:
+    clock, entropy = SystemClock(), SystemEntropy()
+    scratch = project.folder / SCRATCH
+    database = _opened(ledger_url(project, settings))
+    return Tools(
+        ledger=Ledger(database, clock, settings.actor),
+        database=database,
+        storage=Storage(project.environment.storage.value, scratch=scratch, entropy=entropy),
+        compute=Compute(f"{project.compute.memory}B", project.compute.threads, scratch / "spill"),
+        clock=clock,
+        entropy=entropy,
+        holder=holder_name(entropy),
+    )
+
+
+def _opened(url: str) -> Engine:
+    is_new = url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///").partition("?")[0]).exists()
+    database = open_database(url)
+    if is_new:
+        upgrade(database)
+    check_schema(database)
+    return database

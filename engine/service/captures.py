@@ -1,0 +1,83 @@
+"""Capture one dataset, or once for several syncs that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.core.events import CheckResult
+from engine.core.verdict import Verdict, reasons
+from engine.errors import LedgerConflict
+from engine.service.app import App
+from engine.steps.capture import Accepted, Blocked, Captured, Unchanged, capture
+from engine.steps.facts import Dataset, Tools
+
+ATTEMPTS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureReport:
+    """What became of one read: ``accepted``, ``unchanged`` or ``blocked``."""
+
+    dataset: str
+    status: str
+    version: int | None
+    rows: int
+    inserts: int
+    updates: int
+    deletes: int
+    reason: str
+    checks: tuple[CheckResult, ...]
+
+
+def capture_dataset(app: App, name: str) -> CaptureReport:
+    """Read, judge and accept one dataset; raises what a read may raise."""
+    dataset = app.dataset(name)
+    return _report(dataset, _settled(app.tools, dataset))
+
+
+class SharedReads:
+    """Captures each dataset at most once; several syncs of one dataset share one read."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._done: dict[str, Captured] = {}
+
+    def capture(self, dataset: Dataset) -> Captured:
+        """What became of the dataset's only read."""
+        if dataset.id not in self._done:
+            self._done[dataset.id] = _settled(self._tools, dataset)
+        return self._done[dataset.id]
+
+    def of_sync(self, dataset: Dataset, registers: tuple[Dataset, ...]) -> Callable[[], Captured]:
+        """Reads the consent registers, then the dataset; a register that is blocked blocks."""
+
+        def captured() -> Captured:
+            for register in registers:
+                found = self.capture(register)
+                if isinstance(found, Blocked):
+                    return found
+            return self.capture(dataset)
+
+        return captured
+
+
+def _settled(tools: Tools, dataset: Dataset) -> Captured:
+    """A capture that lost a race against another is made again, from the facts as they are then."""
+    for _ in range(ATTEMPTS_MAX - 1):
+        try:
+            return capture(tools, dataset)
+        except LedgerConflict:
+            continue
+    return capture(tools, dataset)
+
+
+def _report(dataset: Dataset, captured: Captured) -> CaptureReport:
+    match captured:
+        case Accepted(version, rows, inserts, updates, deletes, checks):
+            return CaptureReport(dataset.id, "accepted", version, rows, inserts, updates, deletes, "", checks)
+        case Unchanged(version, rows):
+            return CaptureReport(dataset.id, "unchanged", version, rows, 0, 0, 0, "the source holds the same rows", ())
+        case Blocked(version, checks):
+            why = reasons(c for c in checks if c.verdict == Verdict.BLOCK.value)
+            return CaptureReport(dataset.id, "blocked", version, 0, 0, 0, 0, why, checks)

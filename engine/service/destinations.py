@@ -1,0 +1,89 @@
+"""Destinations of a project, and the adapters that are installed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from destinations.registry import adapter, names
+
+from destinations.base import CheckFailed, Destination
+from engine.clock import SystemClock
+from engine.delivery.transport import HttpTransport, Pacer, TransportLimits
+from engine.errors import ConfigurationError
+from engine.service.app import App
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationReport:
+    """One account as the project uses it; ``records`` and ``rate`` are the limits in force."""
+
+    name: str
+    type: str
+    title: str
+    operations: tuple[str, ...]
+    clearance: str
+    records: int
+    rate: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Whether a destination answered and accepted the credential."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterReport:
+    """What an adapter can do, from its spec."""
+
+    name: str
+    title: str
+    operations: tuple[str, ...]
+    idempotency: str
+    undo: str
+
+
+def listing(app: App) -> list[DestinationReport]:
+    """Every destination that the environment may use."""
+    return [
+        DestinationReport(
+            name=file.name,
+            type=file.type,
+            title=app.destinations[name].spec.title,
+            operations=tuple(sorted(app.destinations[name].spec.operations)),
+            clearance=file.clearance,
+            records=min(app.destinations[name].spec.limits.records, file.batch.records or 10**9),
+            rate=f"{file.rate.requests:g} per {file.rate.per.total_seconds():g} s" if file.rate else "not limited here",
+        )
+        for name, file in sorted(app.project.destinations.items())
+    ]
+
+
+def check(app: App, name: str) -> CheckReport:
+    """Dial out once, changing nothing."""
+    if name not in app.destinations:
+        known = ", ".join(sorted(app.destinations)) or "none"
+        raise ConfigurationError(f"There is no destination `{name}` in this environment", next=f"known: {known}")
+    return asyncio.run(_check(name, app.destinations[name]))
+
+
+async def _check(name: str, destination: Destination) -> CheckReport:
+    clock = SystemClock()
+    transport = HttpTransport(Pacer(None, clock), clock, TransportLimits(total_seconds=15.0, connections=1))
+    try:
+        return CheckReport(name, True, await destination.check(transport))
+    except CheckFailed as error:
+        return CheckReport(name, False, str(error))
+    finally:
+        await transport.close()
+        await destination.close()
+
+
+def adapters() -> list[AdapterReport]:
+    """Every installed adapter, ours and those of entry points."""
+    specs = [adapter(name).spec for name in names()]
+    return [AdapterReport(s.name, s.title, tuple(sorted(s.operations)), s.idempotency.value, s.undo) for s in specs]

@@ -1,0 +1,104 @@
+"""Care of the ledger: read its end, verify its chains, fold its read models again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from engine.core.events import encode
+from engine.core.names import StreamId
+from engine.ledger.chain import Broken, Verified, verify
+from engine.ledger.migrate import schema_revision, upgrade
+from engine.ledger.projection import rebuild
+from engine.service.app import App
+
+SUMMARY_LENGTH_MAX = 160
+
+
+@dataclass(frozen=True, slots=True)
+class EventReport:
+    """One event; ``summary`` holds its plain facts, which carry no personal data."""
+
+    sequence: int
+    stream: str
+    position: int
+    type: str
+    actor: str
+    recorded_at: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """Whether every chain holds, and the first event that does not."""
+
+    ok: bool
+    events: int
+    streams: int
+    sequence: int | None
+    stream: str
+    position: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """How many events were folded again."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeReport:
+    """The schema before and after; equal when there was nothing to do."""
+
+    before: str
+    after: str
+
+
+def tail(app: App, limit: int, stream: str | None) -> list[EventReport]:
+    """The newest events, newest last."""
+    events = app.tools.ledger.tail(limit, StreamId(stream) if stream else None)
+    return [
+        EventReport(
+            sequence=e.sequence,
+            stream=e.stream,
+            position=e.position,
+            type=e.type,
+            actor=e.actor,
+            recorded_at=e.recorded_at.isoformat(),
+            summary=_summary(encode(e.event)[2]),
+        )
+        for e in events
+    ]
+
+
+def verify_ledger(app: App) -> VerifyReport:
+    """Read the whole log and compare every event with its hash and its neighbour."""
+    match verify(app.tools.database):
+        case Verified(events, streams):
+            return VerifyReport(True, events, streams, None, "", None, "")
+        case Broken(sequence, stream, position, why):
+            return VerifyReport(False, 0, 0, sequence, stream, position, why)
+
+
+def rebuild_projections(app: App) -> RebuildReport:
+    """Empty the read models and fold them from the log again, in one transaction."""
+    return RebuildReport(rebuild(app.tools.database))
+
+
+def upgrade_ledger(database: Engine) -> UpgradeReport:
+    """Bring the schema of an opened database to this code's."""
+    before = schema_revision(database) or "none"
+    upgrade(database)
+    return UpgradeReport(before, schema_revision(database) or "none")
+
+
+def _summary(data: Mapping[str, Any]) -> str:
+    """Plain members as ``name=value``; what is nested is left to `ledger tail --json`."""
+    parts = [f"{k}={v}" for k, v in data.items() if isinstance(v, str | int | float) and v != ""]
+    text = " ".join(parts)
+    return text if len(text) <= SUMMARY_LENGTH_MAX else text[: SUMMARY_LENGTH_MAX - 1] + "…"

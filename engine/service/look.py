@@ -1,0 +1,172 @@
+"""Look: syncs, runs, versions, differences and single records, as the ledger and the segments tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import ibis
+from ibis.expr.types import Table
+
+from engine.core.canonical import fragment, key_text
+from engine.core.diff import CHANGE, changed_keys
+from engine.core.names import VersionNumber
+from engine.core.state import live
+from engine.ledger.projections import runs, states, versions
+from engine.segments.compute import Session
+from engine.service.app import App
+from engine.service.reports import RunReport, run_report
+from engine.service.samples import MASK, Sample, masked, may_show
+from engine.steps.facts import Sync, Tools
+from engine.steps.snapshots import snapshot_table
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """One sync at a glance; ``owed`` counts records whose last attempt did not deliver."""
+
+    sync: str
+    dataset: str
+    destination: str
+    mode: str
+    latest_version: int | None
+    delivered_version: int | None
+    held: int
+    owed: int
+    last_run: str
+    last_status: str
+    last_finished_at: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReport:
+    """One accepted version; ``snapshot_kept`` says whether it is stored whole or as changes."""
+
+    dataset: str
+    version: int
+    accepted_at: str
+    rows: int
+    inserts: int
+    updates: int
+    deletes: int
+    snapshot_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiffReport:
+    """What became of the rows between two versions of a dataset."""
+
+    dataset: str
+    a: int
+    b: int
+    inserts: int
+    updates: int
+    deletes: int
+    samples: tuple[Sample, ...]
+
+
+def sync_statuses(app: App, name: str | None) -> list[SyncStatus]:
+    """Every sync, or one."""
+    names = app.sync_names if name is None else (app.sync(name).id,)
+    with app.tools.compute.session() as session:
+        return [_status(app.tools, session, app.syncs[n]) for n in names]
+
+
+def _status(tools: Tools, session: Session, sync: Sync) -> SyncStatus:
+    state = states.current(tools.database, sync.id)
+    last = runs.last(tools.database, sync.id)
+    latest = versions.latest(tools.database, sync.dataset.id)
+    held = 0
+    if state is not None and state.segments:
+        rows = live([session.table(tools.storage.local(ref)) for ref in state.segments])
+        held = int(session.single(rows.aggregate(n=rows.count(where=rows.acked)))["n"])
+    return SyncStatus(
+        sync=sync.id,
+        dataset=sync.dataset.id,
+        destination=sync.target.name,
+        mode=sync.mapping.mode.value,
+        latest_version=latest.version if latest else None,
+        delivered_version=state.version or None if state else None,
+        held=held,
+        owed=state.owed if state else 0,
+        last_run=last.run if last else "",
+        last_status=last.status if last else "never run",
+        last_finished_at=last.finished_at.isoformat() if last and last.finished_at else "",
+        reason=(last.reason or "") if last else "",
+    )
+
+
+def run_list(app: App, name: str, limit: int) -> list[RunReport]:
+    """The newest runs of a sync, newest first."""
+    return [run_report(row) for row in runs.listing(app.tools.database, app.sync(name).id, limit)]
+
+
+def version_list(app: App, name: str) -> list[VersionReport]:
+    """Every accepted version of a dataset, oldest first."""
+    dataset = app.dataset(name)
+    return [
+        VersionReport(
+            dataset=dataset.id,
+            version=row.version,
+            accepted_at=row.recorded_at.isoformat(),
+            rows=row.rows,
+            inserts=row.inserts if row.changes else row.rows,
+            updates=row.updates,
+            deletes=row.deletes,
+            snapshot_kept=app.tools.storage.exists(row.snapshot),
+        )
+        for row in versions.listing(app.tools.database, dataset.id)
+    ]
+
+
+def diff_versions(app: App, name: str, a: int, b: int, *, samples: int) -> DiffReport:
+    """Compare any two kept versions; raises `StorageError` for one that is not kept."""
+    dataset = app.dataset(name)
+    key = dataset.schema.key
+    classes = {c.name: c.classification for c in dataset.schema.columns}
+    with app.tools.compute.session() as session:
+        before = snapshot_table(app.tools, session, dataset.id, VersionNumber(a))
+        after = snapshot_table(app.tools, session, dataset.id, VersionNumber(b))
+        keys = session.cached(changed_keys(before, after, key))
+        counted = {r[CHANGE]: int(r["n"]) for r in session.fetch(keys.group_by(CHANGE).aggregate(n=keys.count()))}
+        chosen = session.cached(_first_of_each(keys, key, samples))
+        olds = _by_key(session, before, chosen, key)
+        news = _by_key(session, after, chosen, key)
+        kinds = {
+            r["id"]: r[CHANGE] for r in session.fetch(chosen.select(CHANGE, id=key_text([chosen[c] for c in key])))
+        }
+    shown = {name: may_show(c) for name, c in classes.items()}
+    show_id = all(shown.get(c, False) for c in key)
+    return DiffReport(
+        dataset=dataset.id,
+        a=a,
+        b=b,
+        inserts=counted.get("insert", 0),
+        updates=counted.get("update", 0),
+        deletes=counted.get("delete", 0),
+        samples=tuple(
+            _row_sample(kind, i if show_id else MASK, olds.get(i, {}), news.get(i, {}), shown)
+            for i, kind in sorted(kinds.items(), key=lambda pair: (pair[1], pair[0]))
+        ),
+    )
+
+
+def _first_of_each(keys: Table, key: tuple[str, ...], limit: int) -> Table:
+    place = ibis.row_number().over(group_by=CHANGE, order_by=list(key))
+    return keys.mutate(_place=place).filter(lambda t: t._place < limit).drop("_place")
+
+
+def _by_key(session: Session, rows: Table, keys: Table, key: tuple[str, ...]) -> dict[str, dict[str, str | None]]:
+    found = rows.semi_join(keys, list(key))
+    shaped = found.select(
+        **{c: fragment(found[c]) for c in found.columns if c not in key}, _id=key_text([found[c] for c in key])
+    )
+    return {row.pop("_id"): row for row in session.fetch(shaped)}
+
+
+def _row_sample(
+    kind: str, shown_id: str, old: Mapping[str, str | None], new: Mapping[str, str | None], shown: Mapping[str, bool]
+) -> Sample:
+    changed = tuple(c for c in (new or old) if old.get(c) != new.get(c))
+    return Sample(kind, "", shown_id, masked(old, shown), masked(new, shown), changed)

@@ -1,0 +1,133 @@
+"""Preview: what a run would send now, with nothing written to the ledger or the storage and nothing sent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.core.compare import Full
+from engine.core.diff import IncomparableTypes
+from engine.core.events import CheckResult
+from engine.core.names import VersionNumber
+from engine.core.plan import samples as sample_rows
+from engine.core.schema import Classification
+from engine.core.verdict import Verdict, blocked, worst
+from engine.ledger.projections import versions
+from engine.segments.compute import Session
+from engine.segments.files import Storage
+from engine.service.app import App
+from engine.service.reports import PlanCounts
+from engine.service.samples import Sample, is_id_shown, may_show, sampled
+from engine.steps.capture import DRIFT, judge_candidate
+from engine.steps.consent import Candidate, Preview
+from engine.steps.facts import Dataset, Sync
+from engine.steps.plan import Planned, Settled, plan, preview_keys
+from engine.steps.snapshots import snapshot_table
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPreview:
+    """``candidate`` says that the source differs from the newest version, so that a run would make ``version``."""
+
+    sync: str
+    dataset: str
+    version: int
+    candidate: bool
+    plan: PlanCounts
+    checks: tuple[CheckResult, ...]
+    samples: tuple[Sample, ...]
+    blocked: bool
+
+
+def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
+    """Read the source into a temporary place, judge it, and subtract what was delivered."""
+    sync = app.sync(name)
+    with tempfile.TemporaryDirectory(dir=_made(app.scratch)) as folder, app.tools.compute.session() as session:
+        drafts = Storage(folder, scratch=Path(folder), entropy=app.tools.entropy)
+        reads = {d.id: _read(app, session, d, drafts) for d in (*sync.registers, sync.dataset)}
+        checks = tuple(check for read in reads.values() for check in read.checks)
+        if worst(checks) is Verdict.BLOCK:
+            latest = versions.latest(app.tools.database, sync.dataset.id)
+            version = latest.version if latest else 0
+            return PlanPreview(name, sync.dataset.id, version, True, PlanCounts(), checks, (), True)
+        candidate = reads[sync.dataset.id].candidate
+        registers = {r.id: found for r in sync.registers if (found := reads[r.id].candidate) is not None}
+        planned = plan(app.tools, session, sync, drafts=drafts, preview=Preview(candidate, registers))
+        shown = _samples(session, sync, planned, drafts, samples)
+        return _preview(sync, planned, candidate is not None, checks, shown)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A source as a candidate, or None when it holds what the newest version holds; and what the gate says."""
+
+    candidate: Candidate | None
+    checks: tuple[CheckResult, ...]
+
+
+def _read(app: App, session: Session, dataset: Dataset, drafts: Storage) -> _Read:
+    latest = versions.latest(app.tools.database, dataset.id)
+    read = judge_candidate(replace(app.tools, storage=drafts), session, dataset, latest)
+    if read.ref is None or worst(read.checks) is Verdict.BLOCK:
+        return _Read(None, read.checks)
+    rows = session.table(drafts.local(read.ref))
+    if latest is None:
+        return _Read(Candidate(rows, VersionNumber(1), None), read.checks)
+    old = snapshot_table(app.tools, session, dataset.id, latest.version)
+    try:
+        changed = preview_keys(session, old, rows, dataset.schema.key)
+    except IncomparableTypes as error:
+        return _Read(None, (*read.checks, blocked(DRIFT, f"{error}; give it a new contract major")))
+    if not session.single(changed.aggregate(n=changed.count()))["n"]:
+        return _Read(None, read.checks)
+    return _Read(Candidate(rows, VersionNumber(latest.version + 1), changed), read.checks)
+
+
+def _samples(
+    session: Session, sync: Sync, planned: Planned | Settled, drafts: Storage, limit: int
+) -> tuple[Sample, ...]:
+    if isinstance(planned, Settled) or planned.segment is None or not limit:
+        return ()
+    rows = session.fetch(sample_rows(session.table(drafts.local(planned.segment)), limit))
+    classes = {c.name: c.classification for c in sync.dataset.schema.columns}
+    return sampled(rows, shown_fields(sync), show_id=is_id_shown([c for _, c in sync.mapping.match], classes))
+
+
+def shown_fields(sync: Sync) -> Mapping[str, bool]:
+    """Per destination field, whether its value may be shown."""
+    classes: dict[str, Classification] = {c.name: c.classification for c in sync.dataset.schema.columns}
+    return {f.target: may_show(classes[f.column]) for f in sync.mapping.fields}
+
+
+def _preview(
+    sync: Sync,
+    planned: Planned | Settled,
+    is_candidate: bool,  # noqa: FBT001  # a fact about the read, handed through
+    checks: tuple[CheckResult, ...],
+    samples: tuple[Sample, ...],
+) -> PlanPreview:
+    if isinstance(planned, Settled):
+        counts = PlanCounts(reason="the destination holds what the source says")
+        return PlanPreview(sync.id, sync.dataset.id, planned.version, is_candidate, counts, checks, (), False)
+    counts = PlanCounts(
+        id=planned.plan,
+        digest=planned.digest,
+        inserts=planned.inserts,
+        updates=planned.updates,
+        deletes=planned.deletes,
+        unchanged=planned.unchanged,
+        withheld=planned.withheld,
+        comparison="full" if isinstance(planned.comparison, Full) else "incremental",
+        reason=planned.comparison.reason,
+    )
+    every = (*checks, *planned.checks)
+    return PlanPreview(
+        sync.id, sync.dataset.id, planned.version, is_candidate, counts, every, samples, planned.is_blocked
+    )

@@ -1,0 +1,282 @@
+"""From files to values: contracts read, references followed, adapters configured; every problem has file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from destinations.registry import UnknownAdapter, adapter
+
+from config.dataset import DatasetFile
+from config.destination import DestinationFile
+from config.environment import Connection
+from config.problems import InvalidProject, Problem
+from config.project import Project
+from config.sync import ConsentRule as ConsentBlock
+from config.sync import SyncFile
+from destinations.base import Destination, Limits, Op
+from engine.checks.clearance import too_sensitive
+from engine.contracts.finding import Finding
+from engine.contracts.odcs import Contract, read_contract
+from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
+from engine.core.desired import (
+    CONVERSIONS,
+    ConsentRule,
+    FieldMapping,
+    FieldType,
+    Mode,
+    OnNull,
+)
+from engine.core.desired import (
+    Mapping as FieldsMapping,
+)
+from engine.core.names import DatasetId, SyncId, dataset_id
+from engine.core.pace import Pace
+from engine.core.retry import RetryPolicy
+from engine.core.schema import Classification, TableSchema
+from engine.sources.base import Reading, Selection
+from engine.sources.registry import open_source
+from engine.steps.facts import Dataset, Sync, Target
+
+_OPERATIONS: Mapping[Mode, frozenset[Op]] = {
+    Mode.UPSERT: frozenset({Op.UPSERT}),
+    Mode.UPDATE: frozenset({Op.UPDATE}),
+    Mode.INSERT: frozenset({Op.INSERT}),
+    Mode.MIRROR: frozenset({Op.UPSERT, Op.DELETE}),
+}
+
+
+@dataclass(slots=True)
+class Resolved:
+    """Datasets and syncs that can be used, what is wrong with the others, and what is worth saying."""
+
+    datasets: dict[DatasetId, Dataset] = field(default_factory=dict)
+    registers: list[DatasetId] = field(default_factory=list)
+    syncs: dict[str, Sync] = field(default_factory=dict)
+    destinations: dict[str, Destination] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def resolve(project: Project) -> Resolved:
+    """Follow every reference of a project; opens nothing."""
+    resolved = Resolved()
+    contracts = _contracts(project, resolved)
+    for file, finding in duplicate_majors(
+        (d.file, d.name, contracts[d.contract].major) for d in project.datasets.values() if d.contract in contracts
+    ):
+        resolved.problems.append(_placed(project, file, finding))
+    for dataset in project.datasets.values():
+        if dataset.contract in contracts:
+            _dataset(project, resolved, dataset, contracts[dataset.contract])
+    for destination in project.destinations.values():
+        _destination(project, resolved, destination)
+    for sync in project.syncs.values():
+        _sync(project, resolved, sync)
+    return resolved
+
+
+def _placed(project: Project, file: str, finding: Finding) -> Problem:
+    return project.problem(file, finding.path, finding.code, finding.message, finding.hint)
+
+
+def _contracts(project: Project, resolved: Resolved) -> dict[str, Contract]:
+    """Contracts by the path that a dataset gives; each file is judged once."""
+    read: dict[str, Contract] = {}
+    judged: set[str] = set()
+    for dataset in project.datasets.values():
+        document = project.contract_of(dataset)
+        found = read_contract(document.data)
+        if isinstance(found, Contract):
+            read[dataset.contract] = found
+        elif document.file not in judged:
+            resolved.problems += (_placed(project, document.file, finding) for finding in found.findings)
+        if isinstance(found, Contract) and document.file not in judged:
+            resolved.warnings += (
+                f"{document.file}: {name} is not enforced by this version" for name in found.not_enforced
+            )
+        judged.add(document.file)
+    return read
+
+
+def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: Contract) -> None:
+    is_register = file.kind == "consent"
+    findings = dataset_findings(contract.schema, identifiers=file.identifiers, holds_consent=is_register)
+    resolved.problems += (_placed(project, file.file, finding) for finding in findings)
+    id = dataset_id(file.name, contract.major)
+    resolved.datasets[id] = Dataset(
+        id=id,
+        schema=contract.schema,
+        contract=contract.version,
+        read=_reader(project, file),
+        allow_empty=contract.allow_empty,
+        rows_min=file.gates.rows.min,
+        rows_max=file.gates.rows.max,
+    )
+    if is_register:
+        resolved.registers.append(id)
+
+
+def _reader(project: Project, file: DatasetFile) -> Callable[[], AbstractContextManager[Reading]]:
+    connection = project.connections[file.source.connection]
+    selection = Selection(table=file.source.table, query=file.source.query)
+
+    def read() -> AbstractContextManager[Reading]:
+        options = connection_options(connection, project)
+        return open_source(connection.type, {"name": file.source.connection, **options}).open(selection)
+
+    return read
+
+
+def connection_options(connection: Connection, project: Project) -> dict[str, object]:
+    """A connection as plain values for its source, with secrets revealed."""
+    where = (
+        {"url": connection.url.get_secret_value()} if connection.type == "postgres" else {"path": connection.path.value}
+    )
+    return {**where, "memory": f"{project.compute.memory // 2}B", "threads": project.compute.threads}
+
+
+def _destination(project: Project, resolved: Resolved, file: DestinationFile) -> None:
+    try:
+        kind = adapter(file.type)
+        resolved.destinations[file.name] = kind(project.adapter_config(file, kind.spec.config))
+    except UnknownAdapter as error:
+        resolved.problems.append(project.problem(file.file, ("type",), "unknown_adapter", str(error)))
+    except InvalidProject as error:
+        resolved.problems += error.problems
+
+
+def _sync(project: Project, resolved: Resolved, file: SyncFile) -> None:
+    majors = [int(d.split("@")[1]) for d in resolved.datasets if d.split("@")[0] == file.dataset.name]
+    missing = major_finding(file.dataset.name, file.dataset.major, majors)
+    destination = resolved.destinations.get(file.destination)
+    if missing is not None and majors:
+        resolved.problems.append(_placed(project, file.file, missing))
+    dataset = resolved.datasets.get(dataset_id(file.dataset.name, file.dataset.major))
+    if dataset is None or destination is None:
+        return
+    rule = file.consent if isinstance(file.consent, ConsentBlock) else None
+    findings = sync_findings(
+        dataset.schema,
+        match=file.match,
+        fields={target: mapped.column for target, mapped in file.fields.items()},
+        consent_subject=rule.subject if rule else None,
+    )
+    findings = (*findings, *_conversions(file, dataset.schema, {f.path for f in findings}))
+    if findings:
+        resolved.problems += (_placed(project, file.file, finding) for finding in findings)
+        return
+    sync = _resolved_sync(project, resolved, file, dataset, destination)
+    findings = (*_capabilities(file, sync, destination), *_clearance(file, sync))
+    resolved.problems += (_placed(project, file.file, finding) for finding in findings)
+    if not findings:
+        resolved.syncs[file.name] = sync
+
+
+def _conversions(file: SyncFile, schema: TableSchema, broken: set[tuple[str | int, ...]]) -> list[Finding]:
+    findings = []
+    for target, mapped in file.fields.items():
+        if mapped.type is None or ("fields", target) in broken:
+            continue
+        source = schema.column(mapped.column).type
+        if source not in CONVERSIONS[FieldType(mapped.type)]:
+            message = f"`{mapped.column}` is {source.value} and cannot be sent as {mapped.type} without loss"
+            findings.append(Finding("bad_type", message, "convert it in the source", ("fields", target, "type")))
+    return findings
+
+
+def _resolved_sync(
+    project: Project, resolved: Resolved, file: SyncFile, dataset: Dataset, destination: Destination
+) -> Sync:
+    classes = {c.name: c.classification for c in dataset.schema.columns}
+    rule = file.consent if isinstance(file.consent, ConsentBlock) else None
+    mapping = FieldsMapping(
+        object=file.object,
+        mode=Mode(file.mode),
+        match=tuple(file.match.items()),
+        fields=tuple(
+            FieldMapping(
+                target=target,
+                column=mapped.column,
+                type=FieldType(mapped.type) if mapped.type else None,
+                on_null=OnNull(mapped.on_null),
+                classification=classes[mapped.column],
+            )
+            for target, mapped in file.fields.items()
+        ),
+        consent=ConsentRule(rule.purpose, rule.subject) if rule else None,
+    )
+    columns = dict.fromkeys((*file.match.values(), *(f.column for f in mapping.fields)))
+    return Sync(
+        id=SyncId(file.name),
+        dataset=dataset,
+        registers=tuple(resolved.datasets[d] for d in resolved.registers) if rule else (),
+        mapping=mapping,
+        target=_target(project, file, destination, tuple((c, classes[c]) for c in columns)),
+        retry=RetryPolicy(),
+        max_attempts=file.rejects.max_attempts,
+        stop_ratio=file.rejects.stop_ratio,
+    )
+
+
+def _target(
+    project: Project, sync: SyncFile, destination: Destination, classes: tuple[tuple[str, Classification], ...]
+) -> Target:
+    file = project.destinations[sync.destination]
+    limits = destination.spec.limits
+    rate = limits.rate
+    pace = Pace(file.rate.requests, file.rate.per.total_seconds()) if file.rate else None
+    if pace is None and rate is not None:
+        pace = Pace(rate.requests, rate.per_seconds)
+    return Target(
+        name=file.name,
+        destination=destination,
+        limits=Limits(
+            records=min(limits.records, file.batch.records or limits.records),
+            bytes=limits.bytes,
+            concurrency=file.rate.concurrency if file.rate else limits.concurrency,
+        ),
+        pace=pace,
+        clearance=Classification(file.clearance),
+        classification_of=classes,
+        record_only=project.environment.deliver == "record",
+    )
+
+
+def _capabilities(file: SyncFile, sync: Sync, destination: Destination) -> list[Finding]:
+    spec = destination.spec
+    needed = _OPERATIONS[sync.mapping.mode] | ({Op.DELETE} if sync.mapping.consent else frozenset())
+    findings = []
+    if missing := sorted(needed - spec.operations):
+        message = f"mode {file.mode} needs {', '.join(missing)}, which a {spec.name} destination cannot do"
+        findings.append(Finding("not_supported", message, f"it can {', '.join(sorted(spec.operations))}", ("mode",)))
+    if len(file.match) > 1 and not spec.composite_match:
+        findings.append(Finding("not_supported", f"a {spec.name} destination has one match key", "", ("match",)))
+    for name in file.match:
+        if spec.match_keys and name not in spec.match_keys:
+            hint = f"it matches by {', '.join(spec.match_keys)}"
+            findings.append(
+                Finding("not_supported", f"`{name}` cannot be a match key of {spec.name}", hint, ("match", name))
+            )
+    problems = destination.problems(
+        object=file.object, mode=file.mode, match=list(file.match), fields=list(file.fields)
+    )
+    return [*findings, *(Finding("not_supported", problem, "", ("object",)) for problem in problems)]
+
+
+def _clearance(file: SyncFile, sync: Sync) -> list[Finding]:
+    above = set(too_sensitive(sync.target.classification_of, sync.target.clearance))
+    classes = dict(sync.target.classification_of)
+    pairs = [(("fields", target), mapped.column) for target, mapped in file.fields.items()]
+    pairs += [(("match", target), column) for target, column in file.match.items()]
+    return [
+        Finding(
+            "above_clearance",
+            f"`{column}` is {classes[column]}, above the clearance ({sync.target.clearance}) of `{file.destination}`",
+            "remove the field, or raise `clearance` in the destination's file",
+            path,
+        )
+        for path, column in pairs
+        if column in above
+    ]

@@ -1,0 +1,89 @@
+"""Run syncs: one after the other, each reported, none stopping the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.core.outcome import RunStatus
+from engine.delivery.stop import StopRequest
+from engine.errors import Busy, Interrupted, TidegateError
+from engine.ledger.projections import runs
+from engine.service.app import App
+from engine.service.captures import SharedReads
+from engine.service.reports import ChangeCounts, PlanCounts, RunReport, merged, run_report
+from engine.steps.facts import Sync
+from engine.steps.run import run
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is: ``done`` of ``total`` records of a step; ``total`` 0 means unknown."""
+
+    sync: str
+    step: str
+    done: int
+    total: int
+
+
+Observe = Callable[[Progress], None]
+
+
+def run_syncs(app: App, names: Sequence[str], stop: StopRequest, observe: Observe | None = None) -> list[RunReport]:
+    """Run each sync; a failure becomes its report and the next sync still runs.
+
+    Raises `ConfigurationError` for an unknown name before anything starts, and `Interrupted` when the operator asked
+    to stop.
+    """
+    syncs = [app.sync(name) for name in names]
+    reads = SharedReads(app.tools)
+    return [_run(app, sync, reads, stop, observe or _unobserved) for sync in syncs]
+
+
+def _run(app: App, sync: Sync, reads: SharedReads, stop: StopRequest, observe: Observe) -> RunReport:
+    def report(step: str, done: int, total: int) -> None:
+        observe(Progress(sync.id, step, done, total))
+
+    try:
+        row, resumed = run(app.tools, sync, reads.of_sync(sync.dataset, sync.registers), stop, report)
+    except Interrupted:
+        raise
+    except Busy as error:
+        return _without_run(sync, RunStatus.BUSY, str(error))
+    except TidegateError as error:
+        last = runs.last(app.tools.database, sync.id)
+        if last is not None and last.status == RunStatus.FAILED.value and last.reason == error.what:
+            return _explained(run_report(last), error)
+        return _explained(_without_run(sync, RunStatus.FAILED, error.what), error)
+    if resumed is None:
+        return run_report(row)
+    return merged(run_report(row, resumed.run), run_report(resumed, resumed.run))
+
+
+def _unobserved(progress: Progress) -> None:
+    del progress
+
+
+def _explained(report: RunReport, error: TidegateError) -> RunReport:
+    """The report with all that the error says, so that nothing is lost by not raising it."""
+    fields = {name: getattr(report, name) for name in RunReport.__dataclass_fields__}
+    return RunReport(**{**fields, "reason": str(error), "next": error.next or report.next})
+
+
+def _without_run(sync: Sync, status: RunStatus, reason: str) -> RunReport:
+    return RunReport(
+        sync=sync.id,
+        dataset=sync.dataset.id,
+        version=None,
+        run="",
+        status=status,
+        reason=reason,
+        plan=PlanCounts(),
+        delivered=ChangeCounts(),
+        rejected=0,
+        failed=0,
+        unknown=0,
+        requests=0,
+        bytes_sent=0,
+        seconds={"total": 0.0},
+    )

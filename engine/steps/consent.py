@@ -1,0 +1,87 @@
+"""Consent registers as a plan reads them: which version of each, and who has granted as of now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import ibis
+from ibis.expr.types import Table
+
+from engine.core.consent import decisions, earliest_expiry, granted, register_rows
+from engine.core.names import DatasetId, VersionNumber
+from engine.core.relations import union
+from engine.ledger.projections import versions
+from engine.segments.compute import Session
+from engine.steps.facts import Sync, Tools
+from engine.steps.snapshots import snapshot_table
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A read that was not accepted: what `tidegate plan` previews; ``changed`` are its changed keys."""
+
+    rows: Table
+    version: VersionNumber
+    changed: Table | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a preview read beside the ledger: the dataset when it differs, and the consent registers that differ."""
+
+    dataset: Candidate | None
+    registers: Mapping[DatasetId, Candidate]
+
+
+NO_PREVIEW = Preview(None, MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Subjects with a grant that counts now (None when the sync asks for none), and when the first of them ends."""
+
+    subjects: Table | None
+    until: str | None
+
+
+def newest_version(tools: Tools, dataset: DatasetId) -> VersionNumber:
+    """The number of the newest accepted version, 0 when there is none."""
+    row = versions.latest(tools.database, dataset)
+    return row.version if row else VersionNumber(0)
+
+
+def register_versions(tools: Tools, sync: Sync, preview: Preview) -> dict[str, int]:
+    """The version of every register that the sync's consent depends on."""
+    return {
+        r.id: preview.registers[r.id].version if r.id in preview.registers else newest_version(tools, r.id)
+        for r in sync.registers
+    }
+
+
+def consent_now(tools: Tools, session: Session, sync: Sync, preview: Preview) -> Consent:
+    """Evaluate the sync's consent rule at this moment; no register and no decision mean no consent."""
+    rule = sync.mapping.consent
+    if rule is None:
+        return Consent(None, None)
+    tables = [
+        register_rows(table)
+        for register in sync.registers
+        if (table := _register(tools, session, register.id, preview)) is not None
+    ]
+    if not tables:
+        nobody = ibis.schema({"subject": "string"}).to_pyarrow().empty_table()
+        return Consent(session.rows(nobody), None)
+    now = tools.clock.now()
+    register = union(*tables)
+    decided = session.cached(decisions(register, rule.purpose))
+    until = session.single(earliest_expiry(decided, now))["until"]
+    return Consent(granted(decided, now), until.isoformat() if until is not None else None)
+
+
+def _register(tools: Tools, session: Session, register: DatasetId, preview: Preview) -> Table | None:
+    if register in preview.registers:
+        return preview.registers[register].rows
+    version = newest_version(tools, register)
+    return snapshot_table(tools, session, register, version) if version else None

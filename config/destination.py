@@ -1,0 +1,41 @@
+"""``destinations/*.yaml``: one account of one outside system, and how much of it may be used."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from config.model import FileModel, Model
+from config.values import Duration, Name, Names, Positive
+
+
+class RateLimit(Model):
+    """At most ``requests`` calls per ``per``, and ``concurrency`` at once."""
+
+    requests: Annotated[float, Field(gt=0, le=10**6)]
+    per: Duration = Field(default_factory=lambda: timedelta(seconds=1), json_schema_extra={"default": "1s"})
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 4
+
+
+class BatchLimit(Model):
+    """The most that one call may carry; never more than the adapter allows."""
+
+    records: Positive | None = None
+
+
+class DestinationFile(FileModel):
+    """One destination. ``config`` is raw, with interpolated values as secrets; the adapter's model judges it."""
+
+    name: Name
+    type: Name
+    config: dict[str, Any] = Field(default={}, repr=False)  # each adapter has its own model
+    clearance: Literal["public", "internal", "confidential", "restricted"] = "internal"
+    rate: RateLimit | None = None
+    batch: BatchLimit = BatchLimit()
+    environments: Annotated[Names, Field(min_length=1)] | None = None
+
+    def is_for(self, environment: str) -> bool:
+        """Whether this destination may be used in ``environment``."""
+        return self.environments is None or environment in self.environments

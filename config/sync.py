@@ -1,0 +1,164 @@
+"""``syncs/*.yaml``: which dataset goes to which object, field by field, under which consent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
+from pydantic import StringConstraints as Constraints
+
+from config.model import FileModel, Model, is_mapping_with
+from config.problems import Code
+from config.values import Count, Cron, Duration, Name, Share, Text, TimeZone, refusal
+
+_DATASET = re.compile(r"([a-z][a-z0-9_-]{0,62})@(0|[1-9][0-9]{0,5})")
+_AFTER = re.compile(r"[a-z][a-z0-9_-]{0,62}(@(0|[1-9][0-9]{0,5}))?")
+_REASON_WANTED = 'say why nobody needs to be asked: `consent: {none: "why"}`'
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReference:
+    """A dataset under one contract major, written ``name@major``."""
+
+    name: str
+    major: int
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.major}"
+
+
+def _dataset(value: object) -> DatasetReference:
+    match = _DATASET.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise refusal(Code.BAD_VALUE, "must be a dataset and its contract's major, such as `customers@1`")
+    return DatasetReference(match[1], int(match[2]))
+
+
+class FieldMapping(Model):
+    """One destination field. ``on_null``: ``clear`` empties the field, ``skip`` leaves what is there."""
+
+    column: Text = Field(alias="from")
+    type: Literal["string", "integer", "number", "boolean", "date", "timestamp", "time"] | None = None
+    on_null: Literal["clear", "skip"] = "clear"
+
+
+def _field(value: Any) -> Any:  # a validator sees whatever was written
+    """``email: email_address`` is short for ``email: {from: email_address}``."""
+    return {"from": value} if isinstance(value, str) else value
+
+
+class ConsentRule(Model):
+    """A row is sent only if the subject in column ``subject`` consents to ``purpose``; no decision means no."""
+
+    purpose: Name
+    subject: Text
+    on_withdrawal: Literal["delete", "unsubscribe", "ignore"] = "delete"
+
+
+class NoConsent(Model):
+    """The operator's statement that this sync needs nobody's consent, and why."""
+
+    reason: Annotated[str, Constraints(strip_whitespace=True, max_length=1000)] = Field(alias="none")
+
+    @model_validator(mode="after")
+    def _reason_given(self) -> Self:
+        if not self.reason:
+            raise refusal(Code.MISSING_KEY, _REASON_WANTED)
+        return self
+
+
+def _consent_form(value: Any) -> str:  # a discriminator sees whatever was written
+    return "without consent" if isinstance(value, NoConsent) or is_mapping_with(value, "none") else "with consent"
+
+
+def _also_none(schema: dict[str, Any]) -> None:
+    """The short form, which only the whole file can judge, belongs to the schema too."""
+    schema["oneOf"].append({"const": "none", "type": "string"})
+
+
+Consent: TypeAlias = Annotated[
+    Annotated[ConsentRule, Tag("with consent")] | Annotated[NoConsent, Tag("without consent")],
+    Discriminator(_consent_form),
+]
+
+
+class DeleteGate(Model):
+    """The most that one run may delete, by count and as a share of what was delivered."""
+
+    max: Count | None = None
+    max_ratio: Share | None = None
+    on_fail: Literal["block", "review", "warn"] = "review"
+
+
+class SyncGates(Model):
+    """What a plan must hold to before anything is sent."""
+
+    deletes: DeleteGate | None = None
+
+
+class Schedule(Model):
+    """When the daemon runs the sync: at cron times, at an interval, or after a dataset's new version."""
+
+    cron: Cron | None = None
+    timezone: TimeZone = "UTC"
+    every: Duration | None = None
+    after: Text | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(value is not None for value in (self.cron, self.every, self.after)) != 1:
+            raise refusal(Code.BAD_VALUE, "needs exactly one of `cron`, `every` and `after`")
+        if self.cron is None and "timezone" in self.model_fields_set:
+            raise refusal(Code.BAD_VALUE, "belongs to `cron`", "timezone")
+        if self.every is not None and self.every < timedelta(seconds=1):
+            raise refusal(Code.OUT_OF_RANGE, "must be at least `1s`", "every")
+        if self.after is not None and not _AFTER.fullmatch(self.after):
+            raise refusal(Code.BAD_VALUE, "must be a dataset such as `customers` or `customers@1`", "after")
+        return self
+
+
+class Rejects(Model):
+    """How often a rejected record is tried again, and the share of rejections at which a run stops."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    stop_ratio: Share = 0.2
+
+
+class SyncFile(FileModel):
+    """One sync. ``match`` and ``fields`` go from the destination's field to the dataset's column."""
+
+    name: Name
+    dataset: Annotated[DatasetReference, PlainValidator(_dataset, json_schema_input_type=str)]
+    destination: Name
+    object: Text
+    mode: Literal["upsert", "update", "insert", "mirror", "append"]
+    match: Annotated[dict[Text, Text], Field(min_length=1, max_length=16)]
+    fields: Annotated[
+        dict[Text, Annotated[FieldMapping, BeforeValidator(_field, json_schema_input_type=str | FieldMapping)]],
+        Field(min_length=1, max_length=2000),
+    ]
+    consent: Consent = Field(
+        description='{purpose: …, subject: …}, or {none: "why nobody needs to be asked"}', json_schema_extra=_also_none
+    )
+    consent_reason: Annotated[str, Constraints(max_length=1000)] | None = None
+    gates: SyncGates = SyncGates()
+    schedule: Schedule | None = None
+    rejects: Rejects = Rejects()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _consent_none(cls, data: Any) -> Any:  # a validator sees whatever was written
+        """``consent: none`` with ``consent_reason: why`` means ``consent: {none: why}``."""
+        if is_mapping_with(data, "consent") and data["consent"] == "none":
+            reason = data.get("consent_reason")
+            return {**data, "consent": {"none": "" if reason is None else reason}}
+        return data
+
+    @model_validator(mode="after")
+    def _reason_belongs_to_none(self) -> Self:
+        if self.consent_reason is not None and not isinstance(self.consent, NoConsent):
+            raise refusal(Code.BAD_VALUE, "belongs to `consent: none`", "consent_reason")
+        return self

@@ -1,0 +1,226 @@
+"""An Open Data Contract Standard file (v3.x) as a `Contract`; reading and parsing its text is the caller's.
+
+What a contract demands and this version does not check is collected by name, never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaObject, SchemaProperty
+from pydantic import BaseModel, ValidationError
+
+from engine.contracts.columns import ColumnType, classification, column_type, not_enforced
+from engine.contracts.finding import Finding, KeyPath, nearest
+from engine.core.schema import Classification, Column, LogicalType, TableSchema
+
+_SEMVER = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+_API_VERSION = re.compile(r"v3\.[0-9]+\.[0-9]+")
+_COLUMNS_MAX = 2000
+_ALLOW_EMPTY = "tidegate.allowEmpty"
+_QUARANTINE = "tidegate.quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A contract that can be enforced, and the names of those of its rules that are not."""
+
+    id: str
+    name: str
+    version: str
+    major: int
+    status: str
+    object: str
+    schema: TableSchema
+    allow_empty: bool
+    not_enforced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidContract:
+    """A contract that cannot be used, and every reason."""
+
+    findings: tuple[Finding, ...]
+
+
+def read_contract(data: Mapping[str, Any]) -> Contract | InvalidContract:
+    """The contract in parsed YAML, judged by the published model and by what Tidegate needs of it."""
+    try:
+        model = OpenDataContractStandard.model_validate(dict(data))
+    except ValidationError as error:
+        return InvalidContract(tuple(_violation(detail) for detail in error.errors(include_input=False)))
+    findings = list(_heading(model))
+    objects = model.schema_ or []
+    if len(objects) != 1:
+        message = f"a contract describes one table, and this `schema` has {len(objects)}"
+        findings.append(Finding("bad_schema", message, "write one contract for each", ("schema",)))
+        return InvalidContract(tuple(findings))
+    columns = _columns(objects[0], findings)
+    findings += _unknown_keys(data["schema"][0], SchemaObject, ("schema", 0))
+    allow_empty, unenforced = _custom(model, objects[0], findings)
+    if findings or model.version is None:
+        return InvalidContract(tuple(findings))
+    return Contract(
+        id=model.id or "",
+        name=model.name or objects[0].name or "",
+        version=model.version,
+        major=int(model.version.partition(".")[0]),
+        status=model.status or "",
+        object=objects[0].name or "",
+        schema=TableSchema(columns),
+        allow_empty=allow_empty,
+        not_enforced=(*unenforced, *_not_enforced(model, objects[0])),
+    )
+
+
+def _violation(detail: Mapping[str, Any]) -> Finding:
+    """A rule of the published model that the file breaks; the value is not shown."""
+    path = tuple(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        fields = OpenDataContractStandard.model_fields.items()
+        known = [field.alias or name for name, field in fields]
+        return Finding("unknown_key", f"unknown key `{path[-1]}`", nearest(str(path[-1]), known), path)
+    rule = str(detail["msg"]).removeprefix("Input ")
+    hint = "put it in quotes" if detail["type"] == "string_type" else ""
+    return Finding("invalid_contract", f"`{'.'.join(map(str, path))}` {rule}", hint, path)
+
+
+def _heading(model: OpenDataContractStandard) -> Iterator[Finding]:
+    for key in ("id", "version", "apiVersion", "kind"):
+        if not getattr(model, key):
+            yield Finding("missing_key", f"`{key}` is missing", "the standard requires it", (key,))
+    if model.kind and model.kind != "DataContract":
+        yield Finding("bad_value", "`kind` must be `DataContract`", "", ("kind",))
+    if model.apiVersion and not _API_VERSION.fullmatch(model.apiVersion):
+        yield Finding("bad_value", "`apiVersion` must be of the 3.x line", "such as `v3.1.0`", ("apiVersion",))
+    if model.version and not _SEMVER.fullmatch(model.version):
+        message = "`version` must be a semantic version"
+        yield Finding("bad_version", message, "three numbers, such as `1.0.0`", ("version",))
+
+
+def _columns(table: SchemaObject, findings: list[Finding]) -> tuple[Column, ...]:
+    """The columns that can be read; what is wrong with the others goes to ``findings``."""
+    properties = table.properties or []
+    at: KeyPath = ("schema", 0, "properties")
+    if not 1 <= len(properties) <= _COLUMNS_MAX:
+        message = f"a contract has 1 to {_COLUMNS_MAX:,} columns, and this one has {len(properties):,}"
+        findings.append(Finding("bad_schema", message, "list them under `properties`", at))
+        return ()
+    findings += _names(properties, at)
+    positions = _key_positions(properties, at, findings)
+    columns = []
+    for index, property in enumerate(properties):
+        path = (*at, index)
+        kind, rank = column_type(property, path), classification(property, path)
+        findings += (judged for judged in (kind, rank) if isinstance(judged, Finding))
+        if isinstance(kind, ColumnType) and isinstance(rank, Classification):
+            columns.append(_column(property, kind, rank, positions.get(index)))
+            if kind.type is LogicalType.DOUBLE and index in positions:
+                message = f"the column `{property.name}` is a key, and inexact numbers cannot be"
+                findings.append(Finding("bad_primary_key", message, "use an integer, decimal or string", path))
+    return tuple(columns)
+
+
+def _column(property: SchemaProperty, kind: ColumnType, rank: Classification, key_position: int | None) -> Column:
+    """A column of the primary key is required whether or not the contract repeats it."""
+    return Column(
+        name=property.name or "",
+        type=kind.type,
+        required=bool(property.required) or key_position is not None,
+        unique=bool(property.unique),
+        key_position=key_position,
+        classification=rank,
+        precision=kind.precision,
+        scale=kind.scale,
+    )
+
+
+def _names(properties: list[SchemaProperty], at: KeyPath) -> Iterator[Finding]:
+    """Names must be there and differ by more than case, since SQL engines do not tell them apart."""
+    seen: set[str] = set()
+    for index, property in enumerate(properties):
+        name = property.name or ""
+        if not name.isprintable() or not name.strip() or len(name) > 255:
+            yield Finding("bad_name", "a column has no printable `name` of at most 255 characters", "", (*at, index))
+        elif name.casefold() in seen:
+            yield Finding("duplicate_name", f"the column `{name}` is listed twice", "", (*at, index, "name"))
+        seen.add(name.casefold())
+
+
+def _key_positions(properties: list[SchemaProperty], at: KeyPath, findings: list[Finding]) -> dict[int, int]:
+    """Place in the primary key by index of property: as written, or in order of listing when none is written."""
+    keyed = [index for index, property in enumerate(properties) if property.primaryKey]
+    if not keyed:
+        hint = "mark its columns with `primaryKey: true`"
+        findings.append(Finding("no_primary_key", "the contract has no primary key", hint, at))
+        return {}
+    written = [properties[index].primaryKeyPosition for index in keyed]
+    positions = [position for position in written if position is not None and position != -1]  # -1 is ODCS for unset
+    if not positions:
+        return {index: place for place, index in enumerate(keyed, start=1)}
+    if sorted(positions) != list(range(1, len(keyed) + 1)):
+        message = "`primaryKeyPosition` must count the key's columns from 1, each once"
+        findings.append(Finding("bad_primary_key", message, "", (*at, keyed[0], "primaryKeyPosition")))
+        return {}
+    return dict(zip(keyed, positions, strict=True))
+
+
+def _unknown_keys(data: Any, model: type[BaseModel], path: KeyPath) -> Iterator[Finding]:  # parsed YAML
+    """Keys of tables and columns that the published model would drop, such as ``primarykey``."""
+    if not isinstance(data, dict):
+        return
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    for key, value in data.items():
+        if key not in known:
+            yield Finding("unknown_key", f"unknown key `{key}`", nearest(key, known), (*path, key))
+        elif key == "properties" and isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _unknown_keys(item, SchemaProperty, (*path, key, index))
+
+
+def _custom(
+    model: OpenDataContractStandard, table: SchemaObject, findings: list[Finding]
+) -> tuple[bool, tuple[str, ...]]:
+    """Whether an empty version is allowed, and the names of Tidegate's own properties that are not enforced."""
+    allow_empty, unenforced = False, []
+    for path, custom in _custom_properties(model, table):
+        name = custom.property or ""
+        if name == _ALLOW_EMPTY and "properties" not in path:
+            if isinstance(custom.value, bool):
+                allow_empty = custom.value
+            else:
+                findings.append(Finding("wrong_type", f"`{_ALLOW_EMPTY}` must be true or false", "", path))
+        elif name == _QUARANTINE:
+            unenforced.append(_QUARANTINE)
+        elif name.startswith("tidegate."):
+            hint = nearest(name, (_ALLOW_EMPTY, _QUARANTINE))
+            findings.append(Finding("unknown_key", f"unknown property `{name}`", hint, path))
+    return allow_empty, tuple(unenforced)
+
+
+def _custom_properties(
+    model: OpenDataContractStandard, table: SchemaObject
+) -> Iterator[tuple[KeyPath, CustomProperty]]:
+    """The custom properties of the contract, of its table and of its columns, with where each stands."""
+    groups: list[tuple[KeyPath, Iterable[CustomProperty] | None]] = [
+        ((), model.customProperties),
+        (("schema", 0), table.customProperties),
+    ]
+    for index, property in enumerate(table.properties or []):
+        groups.append((("schema", 0, "properties", index), property.customProperties))
+    for path, customs in groups:
+        for index, custom in enumerate(customs or ()):
+            yield (*path, "customProperties", index), custom
+
+
+def _not_enforced(model: OpenDataContractStandard, table: SchemaObject) -> Iterator[str]:
+    if model.slaProperties:
+        yield "slaProperties"
+    for key in ("quality", "relationships"):
+        if getattr(table, key):
+            yield f"{key} of {table.name}"
+    for property in table.properties or []:
+        yield from not_enforced(property)

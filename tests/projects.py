@@ -1,0 +1,153 @@
+"""Small projects for tests: a folder with valid files that a test fills with data and bends where it must."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+ROOT = Path(__file__).parent.parent
+COMMAND = [sys.executable, "-m", "engine.faces.cli"]
+
+CONTRACT: dict[str, Any] = {
+    "apiVersion": "v3.0.2",
+    "kind": "DataContract",
+    "id": "people",
+    "name": "people",
+    "version": "1.0.0",
+    "status": "active",
+    "schema": [
+        {
+            "name": "people",
+            "properties": [
+                {"name": "id", "logicalType": "integer", "primaryKey": True, "required": True, "classification": "internal"},
+                {"name": "name", "logicalType": "string", "classification": "internal"},
+                {"name": "score", "logicalType": "number", "physicalType": "double", "classification": "internal"},
+            ],
+        }
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class TestProject:
+    """A project folder; every method writes a file or runs a command in it."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path, url: str, *, ledger: str = "sqlite:///.tidegate/ledger.db") -> None:
+        self.folder = folder
+        self.write(
+            "tidegate.yaml",
+            {
+                "name": "test",
+                "environment": "development",
+                "environments": {"development": {"ledger": ledger, "storage": ".tidegate/segments"}},
+                "connections": {"lake": {"type": "files", "path": "data"}},
+                "compute": {"engine": "duckdb", "memory": "512MB", "threads": 2},
+            },
+        )
+        self.write("contracts/people-v1.odcs.yaml", CONTRACT)
+        self.write(
+            "datasets/people.yaml",
+            {
+                "name": "people",
+                "contract": "contracts/people-v1.odcs.yaml",
+                "source": {"connection": "lake", "table": "people.parquet"},
+            },
+        )
+        self.destination("hook", url)
+        self.sync("people_to_hook")
+
+    def write(self, name: str, content: Any) -> Path:
+        """Write a YAML file below the project."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return path
+
+    def destination(self, name: str, url: str, **more: Any) -> None:
+        self.write(f"destinations/{name}.yaml", {"name": name, "type": "webhook", "config": {"url": url}, **more})
+
+    def sync(self, name: str, **more: Any) -> None:
+        self.write(
+            f"syncs/{name}.yaml",
+            {
+                "name": name,
+                "dataset": "people@1",
+                "destination": "hook",
+                "object": "contacts",
+                "mode": "mirror",
+                "match": {"external_id": "id"},
+                "consent": {"none": "test data"},
+                "fields": {"name": "name", "score": "score"},
+                **more,
+            },
+        )
+
+    def people(self, rows: dict[int, tuple[str | None, float | None]]) -> None:
+        """Replace the source by these rows."""
+        table = pa.table(
+            {
+                "id": pa.array(list(rows), pa.int64()),
+                "name": pa.array([name for name, _ in rows.values()], pa.string()),
+                "score": pa.array([score for _, score in rows.values()], pa.float64()),
+            }
+        )
+        self.data(table)
+
+    def data(self, table: pa.Table, name: str = "people.parquet") -> None:
+        (self.folder / "data").mkdir(exist_ok=True)
+        pq.write_table(table, self.folder / "data" / name)
+
+    def run(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 100) -> Outcome:
+        """Run a command to its end."""
+        done = subprocess.run(
+            [*COMMAND, "--project", str(self.folder), *arguments],
+            capture_output=True,
+            text=True,
+            env=self.environment(env),
+            timeout=timeout,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command and return its process."""
+        return subprocess.Popen(
+            [*COMMAND, "--project", str(self.folder), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment(env),
+        )
+
+    def report(self, *arguments: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+        """The report of ``run --json`` for the project's only sync."""
+        outcome = self.run("--json", "run", *(arguments or ("people_to_hook",)), env=env)
+        reports: list[dict[str, Any]] = outcome.json
+        assert len(reports) == 1, outcome
+        return {**reports[0], "exit": outcome.code}
+
+    def environment(self, more: dict[str, str] | None) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}
+        return {**kept, "PYTHONPATH": str(ROOT), **(more or {})}

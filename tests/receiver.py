@@ -1,0 +1,98 @@
+"""A destination over real sockets that speaks the webhook protocol and remembers everything it was sent.
+
+It applies records to a state of its own, honours idempotency keys, and keeps a log, so that a test judges the end
+state and the traffic instead of calls.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@dataclass
+class Receiver:
+    """``records`` is what the destination holds by id; ``log`` one entry per request that was applied or repeated."""
+
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    sent: Counter[str] = field(default_factory=Counter)
+    duplicate_effects: int = 0
+    answer: Callable[[dict[str, Any]], Answer | None] = lambda _body: None
+    url: str = ""
+    _keys: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def receive(self, key: str, body: dict[str, Any]) -> Answer:
+        """Apply a batch once per key."""
+        with self._lock:
+            scripted = self.answer(body)
+            if scripted is not None:
+                return scripted
+            ids = tuple(r["id"] for r in body["records"])
+            self.log.append((key, ids))
+            self.sent.update(ids)
+            if key not in self._keys:
+                self._keys.add(key)
+                self._apply(body["records"])
+            return 200, {}, b""
+
+    def _apply(self, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            if record["op"] == "delete":
+                self.records.pop(record["id"], None)
+            else:
+                self.records.setdefault(record["id"], {}).update(record["fields"])
+
+    @property
+    def requests(self) -> int:
+        return len(self.log)
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver on a free loopback port."""
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            status, headers, content = receiver.receive(self.headers["idempotency-key"], body)
+            self.send_response(status)
+            for name, value in {"content-length": str(len(content)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+        def handle_error(self, *_: object) -> None:
+            """A client that was killed in the middle of a request is part of the test."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/batch"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

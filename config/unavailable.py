@@ -32,24 +32,16 @@ class Refusal:
     instead: str
 
 
-def _written(value: Data) -> bool:
-    return value is not None
-
-
 def _one_of(*words: object) -> Callable[[Data], bool]:
     return lambda value: isinstance(value, bool | str) and value in words
 
 
 REFUSALS = (
-    Refusal(Kind.PROJECT, ("environments", "*", "require_approval"), _one_of(True), "remove it"),
     Refusal(Kind.PROJECT, ("compute", "engine"), _one_of("spark"), "use `duckdb`"),
     Refusal(Kind.DATASET, ("extract",), _one_of("incremental"), "use `extract: full`"),
     Refusal(Kind.DATASET, ("extract", "mode"), _one_of("incremental"), "use `extract: full`"),
-    Refusal(Kind.DATASET, ("gates", "rows", "max_change"), _written, "use `gates.rows.min` and `gates.rows.max`"),
-    Refusal(Kind.DATASET, ("gates", "identifiers"), _written, "remove it"),
     Refusal(Kind.SYNC, ("mode",), _one_of("append"), "use `upsert`, `update`, `insert` or `mirror`"),
     Refusal(Kind.SYNC, ("consent", "on_withdrawal"), _one_of("unsubscribe", "ignore"), "use `delete`"),
-    Refusal(Kind.SYNC, ("gates", "deletes"), _written, "remove it"),
 )
 
 

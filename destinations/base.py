@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -78,12 +79,16 @@ class Batch:
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
-        """The records, decoded from JSON; decimals come as ``decimal.Decimal``-exact strings only if mapped so."""
+        """The records, decoded from JSON; numbers with a fraction come as ``decimal.Decimal``, so none loses digits."""
         columns = (self.rows.column(name).to_pylist() for name in ("id", "key", "fields", "changed"))
         return tuple(
-            Record(id=i, key=json.loads(k), fields=json.loads(f), changed=frozenset(json.loads(c)))
+            Record(id=i, key=_decoded(k), fields=_decoded(f), changed=frozenset(_decoded(c)))
             for i, k, f, c in zip(*columns, strict=True)
         )
+
+
+def _decoded(text: str) -> Value:
+    return json.loads(text, parse_float=Decimal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +248,15 @@ class Field:
     read_only: bool = False
 
 
-class Transport(Protocol):
-    """The engine's HTTP client: paced, time-limited, size-limited, redacting; never retries by itself."""
+Sign: TypeAlias = Callable[[httpx.Request, datetime], httpx.Request]
+"""Gives a request what must be made at the moment of each attempt, such as a signature over the time."""
 
-    async def request(self, request: httpx.Request) -> httpx.Response | Unavailable:
-        """Send once and read the whole body; a network failure is a value, not an exception."""
+
+class Transport(Protocol):
+    """The engine's HTTP client: paced, time-limited, size-limited; never retries by itself."""
+
+    async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
+        """Sign, send once and read the whole body; a network failure is a value, not an exception."""
         ...
 
 

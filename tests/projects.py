@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -13,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+
+from engine.faces.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "engine.faces.cli"]
@@ -120,8 +124,18 @@ class TestProject:
         (self.folder / "data").mkdir(exist_ok=True)
         pq.write_table(table, self.folder / "data" / name)
 
-    def run(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 100) -> Outcome:
-        """Run a command to its end."""
+    def run(self, *arguments: str) -> Outcome:
+        """Run a command to its end in this process, through the same door as a person."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                main(["--project", str(self.folder), *arguments])
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return Outcome(code, out.getvalue(), err.getvalue())
+
+    def run_process(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 100) -> Outcome:
+        """Run a command to its end in a process of its own, which may die."""
         done = subprocess.run(
             [*COMMAND, "--project", str(self.folder), *arguments],
             capture_output=True,
@@ -141,9 +155,9 @@ class TestProject:
             env=self.environment(env),
         )
 
-    def report(self, *arguments: str, env: dict[str, str] | None = None) -> dict[str, Any]:
-        """The report of ``run --json`` for the project's only sync."""
-        outcome = self.run("--json", "run", *(arguments or ("people_to_hook",)), env=env)
+    def report(self, sync: str = "people_to_hook") -> dict[str, Any]:
+        """The report of ``run --json`` for one sync."""
+        outcome = self.run("--json", "run", sync)
         reports: list[dict[str, Any]] = outcome.json
         assert len(reports) == 1, outcome
         return {**reports[0], "exit": outcome.code}

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from ibis.expr.types import Scalar, Table
 
-from engine.checks import identity, keys, volume
+from engine.checks import identifiers, identity, keys, volume
 from engine.checks.facts import CandidateFacts, PlanFacts
 from engine.core.events import CheckResult
 
@@ -31,15 +31,16 @@ class Check(Generic[F]):
 
 
 CANDIDATE: tuple[Check[CandidateFacts], ...] = (
-    Check("volume.rows", volume.metrics, volume.verdict),
-    Check("contract.primary_key", keys.primary_key_metrics, keys.primary_key_verdict),
-    Check("contract.required", keys.required_metrics, keys.required_verdict),
-    Check("contract.unique", keys.unique_metrics, keys.unique_verdict),
+    Check(volume.NAME, volume.metrics, volume.verdict),
+    Check(keys.PRIMARY_KEY, keys.primary_key_metrics, keys.primary_key_verdict),
+    Check(keys.REQUIRED, keys.required_metrics, keys.required_verdict),
+    Check(keys.UNIQUE, keys.unique_metrics, keys.unique_verdict),
+    Check(identifiers.NAME, identifiers.metrics, identifiers.verdict),
 )
 """Judged on a candidate before it becomes a version."""
 
-PLAN: tuple[Check[PlanFacts], ...] = (Check("identity.match_key", identity.metrics, identity.verdict),)
-"""Judged on the identities of a version before its plan is sent."""
+PLAN: tuple[Check[PlanFacts], ...] = (Check(identity.NAME, identity.metrics, identity.verdict),)
+"""Judged on the identities of a version before its plan is sent; `engine.checks.delta` judges the plan's counts."""
 
 
 def aggregates(checks: Sequence[Check[F]], table: Table, facts: F) -> Table:

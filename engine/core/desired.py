@@ -127,6 +127,11 @@ def ids(rows: Table, mapping: Mapping, key: Sequence[str]) -> Table:
     return rows.select(id=key_text(match), pk=key_text([rows[c] for c in key]))
 
 
+def touched_rows(rows: Table, mapping: Mapping, touched: Table) -> Table:
+    """The rows whose `desired` id is among ``touched.id``; nothing is rendered for the others."""
+    return rows.filter(key_text([rows[column] for _, column in mapping.match]).isin(touched.id))
+
+
 def totals(records: Table) -> Table:
     """One row over the result of `desired`: ``rows``, and ``deliverable`` ones that have an id and are allowed."""
     return records.aggregate(

@@ -214,6 +214,26 @@ class RunResumed(Event):
     window: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlanApproved(Event):
+    """A person allowed the held plan with this digest; another digest is another plan and is not allowed by it."""
+
+    type = "run.plan_approved"
+    run: RunId
+    digest: Digest
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRejected(Event):
+    """A person refused the held plan with this digest."""
+
+    type = "run.plan_rejected"
+    run: RunId
+    digest: Digest
+    comment: str
+
+
 EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
     {
         cls.type: cls
@@ -228,6 +248,8 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             WindowReceived,
             StateFolded,
             RunFinished,
+            PlanApproved,
+            PlanRejected,
         )
     }
 )

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow.compute as pc
 
@@ -146,7 +146,8 @@ class Executor:
         everything = asyncio.gather(*tasks.values())
         ending = asyncio.create_task(_ended(stop))
         try:
-            await asyncio.wait({everything, ending}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {everything, ending}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not everything.done():
                 everything.cancel()
                 await asyncio.gather(*tasks.values(), return_exceptions=True)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
 import httpx
 
-from destinations.base import Unavailable
+from destinations.base import Sign, Transport, Unavailable
 from engine.clock import Clock
 from engine.core.pace import Line, Pace, admitted, held
 
 RESPONSE_BYTES_MAX = 16 * 1024 * 1024
-Sign = Callable[[httpx.Request, datetime], httpx.Request]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +41,6 @@ class Pacer:
     def hold(self, wait: timedelta) -> None:
         """Let nothing leave for a while: the destination asked for it."""
         self._line = held(self._line, self._clock.monotonic(), wait.total_seconds())
-
-
-class Wire(Protocol):
-    """Sends one request; what `Metered` counts."""
-
-    async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
-        """The response with its body read, or why there is none."""
-        ...
 
 
 class HttpTransport:
@@ -107,7 +96,7 @@ class HttpTransport:
 class Metered:
     """Counts what one batch costs."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         self._wire = wire
         self.requests = 0
         self.bytes_sent = 0

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from destinations.registry import adapter, names
-
 from destinations.base import CheckFailed, Destination
+from destinations.registry import adapter, names
 from engine.clock import SystemClock
 from engine.delivery.transport import HttpTransport, Pacer, TransportLimits
 from engine.errors import ConfigurationError

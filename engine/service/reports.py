@@ -84,7 +84,7 @@ def run_report(row: RunRow, resumed: str = "") -> RunReport:
         bytes_sent=row.bytes_sent,
         seconds={"total": round(sum(row.seconds.values()), 3), **seconds},
         resumed=resumed,
-        next=_next(RunStatus(row.status), row.sync),
+        next=_next(RunStatus(row.status), row.sync, row.run),
     )
 
 
@@ -109,10 +109,12 @@ def _plan(row: RunRow) -> PlanCounts:
     )
 
 
-def _next(status: RunStatus, sync: str) -> str:
+def _next(status: RunStatus, sync: str, run: str) -> str:
     match status:
         case RunStatus.PARTIAL:
             return f"tidegate runs {sync}"
+        case RunStatus.HELD:
+            return f"tidegate approve {run}, then tidegate run {sync}"
         case RunStatus.BLOCKED:
             return "mend the source or the contract, then run again; the version before stays current"
         case RunStatus.FAILED:

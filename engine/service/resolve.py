@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from destinations.registry import UnknownAdapter, adapter
-
 from config.dataset import DatasetFile
 from config.destination import DestinationFile
 from config.environment import Connection
@@ -16,7 +14,9 @@ from config.project import Project
 from config.sync import ConsentRule as ConsentBlock
 from config.sync import SyncFile
 from destinations.base import Destination, Limits, Op
+from destinations.registry import UnknownAdapter, adapter
 from engine.checks.clearance import too_sensitive
+from engine.checks.facts import DeleteLimit
 from engine.contracts.finding import Finding
 from engine.contracts.odcs import Contract, read_contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
@@ -35,6 +35,7 @@ from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.pace import Pace
 from engine.core.retry import RetryPolicy
 from engine.core.schema import Classification, TableSchema
+from engine.core.verdict import Verdict
 from engine.sources.base import Reading, Selection
 from engine.sources.registry import open_source
 from engine.steps.facts import Dataset, Sync, Target
@@ -113,6 +114,9 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         allow_empty=contract.allow_empty,
         rows_min=file.gates.rows.min,
         rows_max=file.gates.rows.max,
+        max_change=file.gates.rows.max_change,
+        identifiers=file.identifiers,
+        max_null_increase=file.gates.identifiers.max_null_increase if file.gates.identifiers else None,
     )
     if is_register:
         resolved.registers.append(id)
@@ -217,7 +221,17 @@ def _resolved_sync(
         retry=RetryPolicy(),
         max_attempts=file.rejects.max_attempts,
         stop_ratio=file.rejects.stop_ratio,
+        deletes=_delete_limit(file),
+        require_approval=project.environment.require_approval,
     )
+
+
+_ON_FAIL = {"block": Verdict.BLOCK, "review": Verdict.HOLD, "warn": Verdict.WARN}
+
+
+def _delete_limit(file: SyncFile) -> DeleteLimit | None:
+    gate = file.gates.deletes
+    return DeleteLimit(gate.max, gate.max_ratio, _ON_FAIL[gate.on_fail]) if gate else None
 
 
 def _target(

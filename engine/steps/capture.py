@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from ibis.expr.types import Table
 
+from engine.checks import identifiers
 from engine.checks.facts import CandidateFacts
 from engine.checks.registry import CANDIDATE, aggregates, judged
 from engine.core.diff import IncomparableTypes, change_rows, changed_keys
@@ -110,10 +111,25 @@ def judge_candidate(tools: Tools, session: Session, dataset: Dataset, before: Ve
             if watched.raised is not None:
                 raise watched.raised from None
             raise
-    facts = CandidateFacts(dataset.schema, dataset.allow_empty, dataset.rows_min, dataset.rows_max)
+    facts = _facts(dataset, before)
     table = session.table(tools.storage.local(draft.ref))
     row = session.single(aggregates(CANDIDATE, table, facts))
     return Read(draft.ref, (*drift, *judged(CANDIDATE, row, facts)))
+
+
+def _facts(dataset: Dataset, before: VersionRow | None) -> CandidateFacts:
+    nulls = next((c.metrics for c in before.checks if c.check == identifiers.NAME), {}) if before else {}
+    return CandidateFacts(
+        schema=dataset.schema,
+        allow_empty=dataset.allow_empty,
+        rows_min=dataset.rows_min,
+        rows_max=dataset.rows_max,
+        max_change=dataset.max_change,
+        identifiers=dataset.identifiers,
+        max_null_increase=dataset.max_null_increase,
+        rows_before=before.rows if before else None,
+        nulls_before=nulls,
+    )
 
 
 class _Watched:

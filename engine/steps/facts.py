@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from destinations.base import Destination, Limits
+from engine.checks.facts import DeleteLimit
 from engine.clock import Clock, Entropy
 from engine.core.desired import Mapping
 from engine.core.names import DatasetId, SyncId
@@ -46,6 +47,9 @@ class Dataset:
     allow_empty: bool = False
     rows_min: int | None = None
     rows_max: int | None = None
+    max_change: float | None = None
+    identifiers: tuple[str, ...] = ()
+    max_null_increase: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +79,5 @@ class Sync:
     retry: RetryPolicy
     max_attempts: int
     stop_ratio: float
+    deletes: DeleteLimit | None = None
+    require_approval: bool = False

@@ -10,11 +10,12 @@ import ibis
 from ibis.expr.types import Table
 
 from engine.checks.clearance import too_sensitive
+from engine.checks.delta import deletes
 from engine.checks.facts import PlanFacts
 from engine.checks.registry import PLAN, aggregates, judged
 from engine.core.canonical import digest_of, key_text
 from engine.core.compare import Comparison, Full, Incremental, comparison
-from engine.core.desired import FIELD, desired, ids, mapping_digest, totals
+from engine.core.desired import FIELD, desired, ids, mapping_digest, totals, touched_rows
 from engine.core.diff import changed_keys
 from engine.core.events import CheckResult, PlanMade, StateFolded
 from engine.core.names import Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
@@ -31,6 +32,7 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
 CLEARANCE = "clearance"
+APPROVAL = "environment.approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +134,17 @@ def _compare(
     rules = PlanRules(sync.mapping.mode, sync.max_attempts)
     wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects)
     identities = ids(sides.rows, sync.mapping, key)
-    held = delivered_state(tools, session, sides.state)
-    compared_wanted, compared_held = wanted, held
+    layers = state_layers(tools, session, sides.state)
+    looked_at, held = wanted, live(layers)
     match sides.how:
         case Full():
             pass
         case Incremental(since):
             pks = _changed_pks(tools, session, sync, since, sides)
-            touched = session.cached(touched_ids(pks, identities, held))
-            compared_wanted, compared_held = wanted.semi_join(touched, "id"), held.semi_join(touched, "id")
+            touched = session.cached(touched_ids(pks, identities, live(layers)))
+            rows = touched_rows(sides.rows, sync.mapping, touched)
+            looked_at = session.cached(desired(rows, sync.mapping, key, sides.consent.subjects))
+            held = session.cached(live([layer.semi_join(touched, "id") for layer in layers]))
             without_id = identities.filter(identities.id.isnull())
             identities = union(identities.semi_join(touched, "id"), without_id)
         case _:
@@ -149,11 +153,25 @@ def _compare(
     checks = (*judged(PLAN, session.single(aggregates(PLAN, identities, facts)), facts), _clearance(sync))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
-    comparing = compared(compared_wanted, compared_held, rules)
+    comparing = compared(looked_at, held, rules)
     with sides.drafts.writing(f"syncs/{sync.id}/plans", f"v{sides.version:08d}") as draft:
         session.write(operations(comparing), draft.local)
-    numbers = _counted(session, sync, held, comparing, wanted, session.table(sides.drafts.local(draft.ref)))
+    written = session.table(sides.drafts.local(draft.ref))
+    numbers = _counted(session, sync, held, comparing, wanted, written)
+    checks = (*checks, *_delta(session, sync, live(layers), written))
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
+
+
+def _delta(session: Session, sync: Sync, held: Table, written: Table) -> list[CheckResult]:
+    """The gate on deletes, and the approval that an environment asks of every plan."""
+    results = []
+    if sync.deletes is not None:
+        gone = session.single(written.aggregate(n=written.count(where=written.reason == "gone")))["n"]
+        total = session.single(held.aggregate(n=held.count(where=held.acked | held.unknown)))["n"]
+        results.append(deletes(int(gone), int(total), sync.deletes))
+    if sync.require_approval:
+        results.append(CheckResult(APPROVAL, Verdict.HOLD.value, "this environment wants every plan approved", {}))
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +257,11 @@ def preview_keys(session: Session, before: Table, after: Table, key: tuple[str, 
     return session.cached(changed_keys(before, after, key))
 
 
-def delivered_state(tools: Tools, session: Session, state: StateFolded | None) -> Table:
-    """The stack of a sync's state segments as one table; no rows before the first fold."""
+def state_layers(tools: Tools, session: Session, state: StateFolded | None) -> list[Table]:
+    """The state segments of a sync, oldest first; one without rows before the first fold."""
     if state is None or not state.segments:
-        return session.rows(ibis.schema(FACTS).to_pyarrow().empty_table())
-    return live([session.table(tools.storage.local(ref)) for ref in state.segments])
+        return [session.rows(ibis.schema(FACTS).to_pyarrow().empty_table())]
+    return [session.table(tools.storage.local(ref)) for ref in state.segments]
 
 
 def _clearance(sync: Sync) -> CheckResult:

@@ -8,11 +8,12 @@ from typing import Any
 
 from engine.core.desired import desired
 from engine.core.plan import PlanRules, compared
+from engine.core.state import live
 from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.steps.consent import NO_PREVIEW, consent_now, newest_version
 from engine.steps.facts import Sync, Tools
-from engine.steps.plan import delivered_state
+from engine.steps.plan import state_layers
 from engine.steps.snapshots import snapshot_table
 
 
@@ -34,7 +35,7 @@ def record_state(tools: Tools, session: Session, sync: Sync, id: str) -> RecordS
     consent = consent_now(tools, session, sync, NO_PREVIEW)
     wanted = desired(rows, sync.mapping, sync.dataset.schema.key, consent.subjects)
     wanted = wanted.filter(wanted.id == id)
-    held = delivered_state(tools, session, states.current(tools.database, sync.id))
+    held = live(state_layers(tools, session, states.current(tools.database, sync.id)))
     held = held.filter(held.id == id)
     judged = session.fetch(compared(wanted, held, PlanRules(sync.mapping.mode, sync.max_attempts)).limit(1))
     if not judged:

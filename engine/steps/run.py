@@ -22,6 +22,7 @@ from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import Session
+from engine.steps.approval import is_approved
 from engine.steps.capture import Accepted, Blocked, Captured, Unchanged
 from engine.steps.deliver import Work, deliver
 from engine.steps.facts import Sync, Tools
@@ -141,6 +142,9 @@ def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) ->
     elif planned.segment is None:
         settle(trip.tools, trip.sync, trip.run, _settlement(planned), trip.fence)
         trip.finish(RunStatus.UNCHANGED, "nothing to send: no mapped field changed", planned.version)
+    elif worst(planned.checks) is Verdict.HOLD and not is_approved(trip.tools, trip.sync.id, planned.digest):
+        why = reasons(c for c in planned.checks if c.verdict == Verdict.HOLD.value)
+        trip.finish(RunStatus.HELD, why, planned.version)
     elif trip.sync.target.record_only:
         where = record(trip.tools, session, trip.sync, trip.run, planned.segment)
         trip.finish(RunStatus.SUCCEEDED, f"recorded and not sent (deliver: record): {where}", planned.version)

@@ -76,7 +76,7 @@ def test_a_kill_at_any_point_loses_nothing_and_sends_at_most_one_window_twice(
 ) -> None:
     first = people(5_000)
     project.data(first)
-    died = project.run("run", "people_to_hook", env={VARIABLE: f"{point}=kill"})
+    died = project.run_process("run", "people_to_hook", env={VARIABLE: f"{point}=kill"})
     assert died.code == -signal.SIGKILL, died
     settled(project)
     assert receiver.records == wanted(first)
@@ -84,7 +84,7 @@ def test_a_kill_at_any_point_loses_nothing_and_sends_at_most_one_window_twice(
 
     second = people(5_000, version=2).slice(10)
     project.data(second)
-    project.run("run", "people_to_hook", env={VARIABLE: f"{point}=kill"})
+    project.run_process("run", "people_to_hook", env={VARIABLE: f"{point}=kill"})
     settled(project)
     assert receiver.records == wanted(second)
 

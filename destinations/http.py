@@ -1,0 +1,127 @@
+"""HTTP destinations: a status gives the kind of reply, and only answers reach the adapter's `decode`."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from destinations.base import (
+    Batch,
+    Destination,
+    Outcome,
+    Outcomes,
+    Refused,
+    Reply,
+    Stop,
+    Throttled,
+    Transport,
+    Unavailable,
+)
+
+RETRY_AFTER_MAX = timedelta(days=1)
+MESSAGE_LENGTH_MAX = 200
+NOT_APPLIED = frozenset({409, 421, 423, 425, 503})
+"""Unavailable statuses by which a server says that it did not act; after any other the effect is unknown."""
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+
+
+class HttpDestination(Destination):
+    """A destination that takes a batch as one request."""
+
+    @abstractmethod
+    def encode(self, batch: Batch) -> httpx.Request:
+        """The request for one batch; pure."""
+
+    @abstractmethod
+    def decode(self, batch: Batch, response: httpx.Response) -> Reply:
+        """What an answer says; pure. Whatever it raises counts as an answer that nobody can read."""
+
+    def sign(self, request: httpx.Request, now: datetime) -> httpx.Request:
+        """The request with what must be made anew for each attempt."""
+        del now
+        return request
+
+    async def send(self, batch: Batch, transport: Transport) -> Reply:
+        """Send once; the reply is decided by `Spec.statuses`, then by `decode`."""
+        response = await transport.request(self.encode(batch), self.sign)
+        if isinstance(response, Unavailable):
+            return response
+        return classified(self, batch, response)
+
+
+def classified(destination: HttpDestination, batch: Batch, response: httpx.Response) -> Reply:
+    """The reply that a response stands for."""
+    statuses, code = destination.spec.statuses, response.status_code
+    if code in statuses.answers or 200 <= code < 300:
+        return _decoded(destination, batch, response)
+    name = f"http_{code}"
+    if code in statuses.throttled:
+        return Throttled(retry_after(response))
+    if code in statuses.unavailable:
+        return Unavailable(name, f"the destination answered {code}", code not in NOT_APPLIED, retry_after(response))
+    if code in statuses.refused:
+        return Refused(name, readable(response.text) or f"the destination answered {code}")
+    return Stop(name, _refusal(code))
+
+
+def _decoded(destination: HttpDestination, batch: Batch, response: httpx.Response) -> Reply:
+    try:
+        reply = destination.decode(batch, response)
+    except Exception as error:  # noqa: BLE001  # an answer that cannot be read is a value, whatever made it so
+        return Unavailable("bad_answer", f"the answer cannot be read ({type(error).__name__})", applied_unknown=True)
+    if isinstance(reply, Outcomes) and (why := contradiction(batch, reply.outcomes)):
+        return Unavailable("protocol", why, applied_unknown=True)
+    return reply
+
+
+def contradiction(batch: Batch, outcomes: Iterable[Outcome]) -> str:
+    """Why outcomes cannot be those of this batch; empty when they can."""
+    ids, seen = set(batch.ids), set[str]()
+    for outcome in outcomes:
+        if outcome.id not in ids:
+            return "the answer names a record that was not sent"
+        if outcome.id in seen:
+            return "the answer names a record twice"
+        seen.add(outcome.id)
+    return ""
+
+
+def _refusal(code: int) -> str:
+    if 300 <= code < 400:
+        return f"the destination redirects ({code}); give its final address, for redirects are not followed"
+    words = {401: "the credential is refused", 403: "the credential may not do this", 404: "the address does not exist"}
+    words |= {405: "the address does not take this method", 410: "the address is gone for good"}
+    return f"{words.get(code, 'the destination refuses the call')} ({code})"
+
+
+def retry_after(response: httpx.Response) -> timedelta | None:
+    """How long the server asks to wait (RFC 9110, 10.2.3), at most `RETRY_AFTER_MAX`; None when it does not say.
+
+    A date is relative to the response's own ``Date``, so that clocks that disagree do no harm.
+    """
+    written = response.headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(written):
+        return timedelta(seconds=min(float(written), RETRY_AFTER_MAX.total_seconds()))
+    moment, sent = _moment(written), _moment(response.headers.get("date", ""))
+    if moment is None or sent is None:
+        return None
+    return min(max(moment - sent, timedelta(0)), RETRY_AFTER_MAX)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def readable(text: str) -> str:
+    """A destination's words as one short line without control characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: MESSAGE_LENGTH_MAX * 4]).split())
+    return line if len(line) <= MESSAGE_LENGTH_MAX else line[: MESSAGE_LENGTH_MAX - 1] + "…"

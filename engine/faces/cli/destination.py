@@ -1,0 +1,94 @@
+"""Destinations of a project, and the adapters that are installed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.text import Text
+
+from engine.faces.cli.group import Group
+from engine.faces.cli.opening import opened
+from engine.faces.cli.render import Column, Lines, cell, figure, show, table
+from engine.service.destinations import AdapterReport, CheckReport, DestinationReport, adapters, check, listing
+
+
+@click.group(cls=Group, no_args_is_help=True)
+def destination() -> None:
+    """List and check destinations."""
+
+
+@destination.command("list")
+@click.pass_context
+def list_destinations(context: click.Context) -> int:
+    """List the destinations that the environment may use, with the limits in force."""
+    with opened(context) as app:
+        report = listing(app)
+    show(context, report, listing_view)
+    return 0
+
+
+@destination.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.pass_context
+def check_destinations(context: click.Context, names: tuple[str, ...]) -> int:
+    """Dial out to destinations, all when none is named; changes nothing there."""
+    with opened(context) as app:
+        report = [check(app, name) for name in (names or sorted(app.destinations))]
+    show(context, report, check_view)
+    return 0 if all(one.ok for one in report) else 1
+
+
+@destination.command("adapters")
+@click.pass_context
+def list_adapters(context: click.Context) -> int:
+    """List the installed adapters: the types that a destination may have."""
+    show(context, adapters(), adapters_view)
+    return 0
+
+
+def listing_view(report: Sequence[DestinationReport]) -> Lines:
+    """One row a destination."""
+    if not report:
+        yield Text("The environment has no destinations.")
+        return
+    columns = [
+        *(Column(name) for name in ("destination", "type", "operations", "clearance")),
+        Column("records a batch", is_number=True),
+        Column("rate"),
+    ]
+    yield from table(
+        columns,
+        (
+            [cell(d.name), cell(d.type), _words(d.operations), cell(d.clearance), figure(d.records), cell(d.rate)]
+            for d in report
+        ),
+    )
+
+
+def check_view(report: Sequence[CheckReport]) -> Lines:
+    """One row a destination: whether it answered, and what it said."""
+    if not report:
+        yield Text("The environment has no destinations.")
+        return
+    columns = [Column("destination"), Column("answer"), Column("message")]
+    yield from table(
+        columns,
+        ([cell(c.name), cell("ok", "green") if c.ok else cell("failed", "red"), cell(c.message)] for c in report),
+    )
+
+
+def adapters_view(report: Sequence[AdapterReport]) -> Lines:
+    """One row an adapter: what it can do, how it treats repeats, what it cannot take back."""
+    columns = [
+        *(Column(name) for name in ("type", "title", "operations", "idempotency")),
+        Column("undo"),
+    ]
+    yield from table(
+        columns,
+        ([cell(a.name), cell(a.title), _words(a.operations), cell(a.idempotency), cell(a.undo)] for a in report),
+    )
+
+
+def _words(operations: Sequence[str]) -> Text:
+    return cell(", ".join(operations))

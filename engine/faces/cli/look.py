@@ -1,0 +1,235 @@
+"""Look: syncs, runs, versions, differences and single records. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.text import Text
+
+from engine.faces.cli.group import Command
+from engine.faces.cli.opening import opened
+from engine.faces.cli.plain import moment, plain, seconds
+from engine.faces.cli.render import (
+    Column,
+    Lines,
+    cell,
+    changes,
+    delivered,
+    facts,
+    figure,
+    sample_lines,
+    status_cell,
+    table,
+    title,
+    value_cell,
+)
+from engine.faces.cli.render import (
+    show as show_report,
+)
+from engine.service.look import (
+    DiffReport,
+    SyncStatus,
+    VersionReport,
+    diff_versions,
+    run_list,
+    sync_statuses,
+    version_list,
+)
+from engine.service.records import RecordReport, show_record
+from engine.service.reports import RunReport
+
+LIMIT_MAX = 10_000
+SAMPLES_MAX = 100
+
+
+@click.command(cls=Command)
+@click.argument("sync", required=False)
+@click.pass_context
+def status(context: click.Context, sync: str | None) -> int:
+    """Show every sync at a glance."""
+    with opened(context) as app:
+        report = sync_statuses(app, sync)
+    show_report(context, report, status_view)
+    return 0
+
+
+@click.command(cls=Command)
+@click.argument("sync")
+@click.option("--limit", type=click.IntRange(1, LIMIT_MAX), default=20, show_default=True, help="Runs to list.")
+@click.pass_context
+def runs(context: click.Context, sync: str, limit: int) -> int:
+    """List the runs of a sync, newest first."""
+    with opened(context) as app:
+        report = run_list(app, sync, limit)
+    show_report(context, report, runs_view)
+    return 0
+
+
+@click.command(cls=Command)
+@click.argument("dataset")
+@click.pass_context
+def versions(context: click.Context, dataset: str) -> int:
+    """List the versions of a dataset."""
+    with opened(context) as app:
+        report = version_list(app, dataset)
+    show_report(context, report, versions_view)
+    return 0
+
+
+@click.command(cls=Command)
+@click.argument("dataset")
+@click.argument("a", type=click.IntRange(min=1))
+@click.argument("b", type=click.IntRange(min=1))
+@click.option(
+    "--samples",
+    type=click.IntRange(0, SAMPLES_MAX),
+    default=3,
+    show_default=True,
+    help="Rows to show per kind of change.",
+)
+@click.pass_context
+def diff(context: click.Context, dataset: str, a: int, b: int, samples: int) -> int:
+    """Compare two versions of a dataset.
+
+    Values classified above internal are masked.
+    """
+    with opened(context) as app:
+        report = diff_versions(app, dataset, a, b, samples=samples)
+    show_report(context, report, diff_view)
+    return 0
+
+
+@click.command(cls=Command)
+@click.argument("sync")
+@click.option("--key", required=True, help="The match key, as text, as the destination knows it.")
+@click.pass_context
+def show(context: click.Context, sync: str, key: str) -> int:
+    """Show one record: delivered, wanted, and why.
+
+    Values classified above internal are masked.
+    """
+    with opened(context) as app:
+        report = show_record(app, sync, key)
+    show_report(context, report, record_view)
+    return 0
+
+
+def status_view(report: Sequence[SyncStatus]) -> Lines:
+    """One row a sync; below it the reasons of those whose last run did not succeed."""
+    if not report:
+        yield Text("The project has no syncs.")
+        return
+    columns = [
+        *(Column(name) for name in ("sync", "from", "to", "mode")),
+        *(Column(name, is_number=True) for name in ("latest", "delivered", "held", "owed")),
+        *(Column(name) for name in ("last run", "finished")),
+    ]
+    yield from table(columns, (_status_row(sync) for sync in report))
+    for sync in report:
+        if sync.reason:
+            yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.reason))
+
+
+def _status_row(sync: SyncStatus) -> list[Text]:
+    return [
+        cell(sync.sync),
+        cell(sync.dataset),
+        cell(sync.destination),
+        cell(sync.mode),
+        cell(sync.latest_version),
+        cell(sync.delivered_version),
+        figure(sync.held),
+        figure(sync.owed),
+        status_cell(sync.last_status),
+        cell(moment(sync.last_finished_at)),
+    ]
+
+
+def runs_view(report: Sequence[RunReport]) -> Lines:
+    """One row a run with its reason."""
+    if not report:
+        yield Text("There is no run yet.")
+        return
+    columns = [
+        *(Column(name) for name in ("run", "status")),
+        Column("version", is_number=True),
+        Column("delivered"),
+        *(Column(name, is_number=True) for name in ("rejected", "owed", "time")),
+        Column("reason"),
+    ]
+    yield from table(columns, (_run_row(run) for run in report))
+
+
+def _run_row(run: RunReport) -> list[Text]:
+    return [
+        cell(run.run),
+        status_cell(run.status.value),
+        cell(run.version),
+        delivered(run.delivered.inserts, run.delivered.updates, run.delivered.deletes),
+        figure(run.rejected),
+        figure(run.failed + run.unknown),
+        cell(seconds(run.seconds.get("total", 0.0))),
+        cell(run.reason),
+    ]
+
+
+def versions_view(report: Sequence[VersionReport]) -> Lines:
+    """One row a version."""
+    if not report:
+        yield Text("There is no version yet.")
+        return
+    columns = [
+        Column("version", is_number=True),
+        Column("accepted"),
+        *(Column(name, is_number=True) for name in ("rows", "inserts", "updates", "deletes")),
+        Column("kept as"),
+    ]
+    yield from table(
+        columns,
+        (
+            [
+                cell(v.version),
+                cell(moment(v.accepted_at)),
+                figure(v.rows),
+                figure(v.inserts),
+                figure(v.updates),
+                figure(v.deletes),
+                cell("snapshot" if v.snapshot_kept else "changes"),
+            ]
+            for v in report
+        ),
+    )
+
+
+def diff_view(report: DiffReport) -> Lines:
+    """Counts, then samples."""
+    yield title(f"{report.dataset}: version {report.a} to {report.b}")
+    yield changes(report.inserts, report.updates, report.deletes)
+    yield from sample_lines(report.samples)
+
+
+def record_view(report: RecordReport) -> Lines:
+    """What a comparison says, then each field as delivered and as wanted."""
+    yield title(f"{report.sync}: record {report.id}")
+    verdict = f"{report.verdict} ({report.reason})" if report.reason else report.verdict
+    yield from facts(
+        [
+            ("destination holds it", cell(_yes_no(report.holds, unknown=report.unknown))),
+            ("it is wanted", cell(_yes_no(report.desired, unknown=False))),
+            ("something is owed", cell(_yes_no(report.owed, unknown=False))),
+            ("rejected attempts", figure(report.attempts)),
+            ("the next run says", cell(verdict)),
+        ]
+    )
+    names = dict.fromkeys((*report.wanted, *report.delivered))
+    if names:
+        columns = [Column("field"), Column("delivered"), Column("wanted")]
+        yield from table(
+            columns,
+            ([cell(n), value_cell(report.delivered.get(n)), value_cell(report.wanted.get(n))] for n in names),
+        )
+
+
+def _yes_no(fact: bool, *, unknown: bool) -> str:  # noqa: FBT001 - a fact to say in a word
+    return "unknown" if unknown else "yes" if fact else "no"

@@ -1,0 +1,102 @@
+"""The ``tidegate`` command: its table of commands and its one error boundary."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from engine.faces.cli.errors import Report
+from engine.faces.cli.group import Entry, LazyGroup
+from engine.faces.cli.output import discard
+from engine.observe.redact import Redactor
+
+_HERE = "engine.faces.cli."
+
+COMMANDS = {
+    "Start": {
+        "init": Entry(_HERE + "project:init", "Write the files of a new project."),
+        "demo": Entry(_HERE + "project:demo", "Run the whole thing on sample data, offline."),
+        "validate": Entry(_HERE + "run:validate", "Check every file, contract and reference."),
+        "schema": Entry(_HERE + "project:schema", "Write JSON Schemas of the files, for editors."),
+    },
+    "Run": {
+        "capture": Entry(_HERE + "run:capture", "Read a dataset, judge it, accept a version."),
+        "plan": Entry(_HERE + "run:plan", "Show what a run would send; sends nothing."),
+        "run": Entry(_HERE + "run:run", "Capture, gate, plan and deliver."),
+    },
+    "Look": {
+        "status": Entry(_HERE + "look:status", "Show every sync at a glance."),
+        "runs": Entry(_HERE + "look:runs", "List the runs of a sync, newest first."),
+        "versions": Entry(_HERE + "look:versions", "List the versions of a dataset."),
+        "diff": Entry(_HERE + "look:diff", "Compare two versions of a dataset."),
+        "show": Entry(_HERE + "look:show", "Show one record: delivered, wanted, and why."),
+    },
+    "Decide": {
+        "approve": Entry(_HERE + "decide:approve", "Let the next run send the plan that a run was held for."),
+        "reject": Entry(_HERE + "decide:reject", "Refuse the plan that a run was held for."),
+    },
+    "Care": {
+        "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
+        "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
+        "destination": Entry(_HERE + "destination:destination", "List and check destinations."),
+    },
+}
+"""Section, name, where the command is, and its line in the overview; the only late imports of the command line."""
+
+
+def _installed_version() -> str:
+    try:
+        return version("tidegate")
+    except PackageNotFoundError:
+        return "(not installed; run from its source)"
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    if value:
+        click.echo(f"tidegate {_installed_version()}")
+        context.exit()
+
+
+cli = LazyGroup(
+    "tidegate",
+    sections=COMMANDS,
+    help="Keep the tools you act in equal to what your warehouse says: no more, no less, never without consent.",
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Show the version and exit.",
+        )
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code: 0 done, else what PROJECT.md's table says."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_exit_code(list(arguments)))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    redactor = Redactor()
+    report = Report("--json" in arguments, "--debug" in arguments, redactor.redact)
+    try:
+        code = cli.main(arguments, prog_name="tidegate", standalone_mode=False, obj=redactor)
+    except BrokenPipeError:
+        discard(sys.stdout)
+        return 1
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary where errors become words and codes
+        return report.tell(error)
+    assert code is None or isinstance(code, int), "a command returns its exit code"
+    return code or 0

@@ -1,0 +1,149 @@
+"""The append-only log: append under an expected position and a fence, read a stream, look at the newest events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from engine.clock import Clock
+from engine.core.events import UPCASTS, Event, encode
+from engine.core.names import Position, StreamId
+from engine.errors import LedgerConflict
+from engine.ledger.chain import GENESIS, event_hash
+from engine.ledger.database import insert_missing, patiently, reading, writing
+from engine.ledger.lease import Fence, check_fence
+from engine.ledger.projection import project
+from engine.ledger.recorded import Recorded, Upcasts, canonical_text, facts, recorded
+from engine.ledger.tables import event as table
+from engine.ledger.tables import moment_text, stream_head
+
+__all__ = ["Fence", "Ledger", "Recorded", "Transaction"]
+
+EMPTY = Position(0)
+PAGE_EVENTS = 500
+
+
+class Transaction:
+    """Appends that become true together; made by `Ledger.transaction`."""
+
+    def __init__(self, connection: Connection, clock: Clock, actor: str, upcasts: Upcasts) -> None:
+        self.connection = connection
+        """For queries that must see what this transaction appended."""
+        self._clock = clock
+        self._actor = actor
+        self._upcasts = upcasts
+
+    def append(self, stream: StreamId, *events: Event, expected: Position | None = None) -> Position:
+        """Add events to the end of ``stream`` and to the read models; returns the position of the last.
+
+        Raises `LedgerConflict` when the stream is not at ``expected``, or when a read model refuses the event.
+        """
+        position, previous = self._head(stream, create=bool(events))
+        if expected is not None and position != expected:
+            raise LedgerConflict(
+                f"{stream} is at position {position}, not {expected}: somebody appended first.",
+                safe="Nothing was written.",
+                next="load the facts again and decide again.",
+            )
+        for event in events:
+            position = Position(position + 1)
+            previous = self._add(stream, position, previous, event)
+        if events:
+            mine = stream_head.c.stream == stream
+            self.connection.execute(update(stream_head).where(mine).values(position=position, hash=previous))
+        return position
+
+    def _head(self, stream: StreamId, *, create: bool) -> tuple[Position, str]:
+        """The end of the stream, locked: other writers of the stream wait for this transaction."""
+        locked = select(stream_head).where(stream_head.c.stream == stream).with_for_update()
+        head = self.connection.execute(locked).one_or_none()
+        if head is None and create:
+            insert_missing(self.connection, stream_head, {"stream": stream, "position": 0, "hash": GENESIS})
+            head = self.connection.execute(locked).one()
+        return (EMPTY, GENESIS) if head is None else (Position(head.position), head.hash)
+
+    def _add(self, stream: StreamId, position: Position, previous: str, event: Event) -> str:
+        type_name, schema, content = encode(event)
+        data, now = canonical_text(content), self._clock.now()
+        made = event_hash(previous, stream, position, type_name, schema, data, self._actor, moment_text(now))
+        row = self.connection.execute(
+            insert(table)
+            .values(
+                stream=stream,
+                position=position,
+                type=type_name,
+                schema=schema,
+                data=data,
+                actor=self._actor,
+                recorded_at=now,
+                prev_hash=previous,
+                hash=made,
+            )
+            .returning(*facts().selected_columns)
+        ).one()
+        # Projected is what was read back, so that a rebuild cannot see anything else.
+        project(self.connection, recorded(row, self._upcasts))
+        return made
+
+
+class Ledger:
+    """The log of one database, written to in the name of ``actor``."""
+
+    def __init__(self, engine: Engine, clock: Clock, actor: str, *, upcasts: Upcasts = UPCASTS) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._actor = actor
+        self._upcasts = upcasts
+
+    @contextmanager
+    def transaction(self, fence: Fence | None = None) -> Iterator[Transaction]:
+        """One transaction for several appends: all of them or, when the block raises, none.
+
+        With a ``fence``, raises `StaleEpoch` at the start when the lease is not held under its epoch any more, and no
+        other process can take the lease before the end.
+        """
+        with writing(self._engine) as connection:
+            if fence is not None:
+                check_fence(connection, self._clock, fence)
+            yield Transaction(connection, self._clock, self._actor, self._upcasts)
+
+    def append(
+        self, stream: StreamId, *events: Event, expected: Position | None = None, fence: Fence | None = None
+    ) -> Position:
+        """`Transaction.append` in a transaction of its own, tried again while it loses against other writers."""
+
+        def whole() -> Position:
+            with self.transaction(fence) as transaction:
+                return transaction.append(stream, *events, expected=expected)
+
+        return patiently(whole)
+
+    def read(self, stream: StreamId, after: Position = EMPTY) -> Iterator[Recorded]:
+        """The events of ``stream`` behind position ``after``, in order, a page in memory at a time."""
+        while True:
+            newer = facts().where(table.c.stream == stream, table.c.position > after)
+            with reading(self._engine) as connection:
+                rows = connection.execute(newer.order_by(table.c.position).limit(PAGE_EVENTS)).all()
+            for row in rows:
+                yield recorded(row, self._upcasts)
+            if len(rows) < PAGE_EVENTS:
+                return
+            after = Position(rows[-1].position)
+
+    def tail(self, limit: int, stream: StreamId | None = None) -> list[Recorded]:
+        """The newest ``limit`` events of the ledger, or of ``stream``, newest last."""
+        newest = facts().order_by(table.c.seq.desc()).limit(limit)
+        if stream is not None:
+            newest = newest.where(table.c.stream == stream)
+        with reading(self._engine) as connection:
+            rows = connection.execute(newest).all()
+        return [recorded(row, self._upcasts) for row in reversed(rows)]
+
+    def head(self, stream: StreamId) -> Position:
+        """The position of the newest event of ``stream``; 0 when it has none."""
+        mine = select(stream_head.c.position).where(stream_head.c.stream == stream)
+        with reading(self._engine) as connection:
+            found = connection.execute(mine).scalar()
+        return EMPTY if found is None else Position(found)

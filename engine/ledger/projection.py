@@ -1,0 +1,77 @@
+"""Read models as folds of the log: which event feeds which, in the event's own transaction, and all of them anew.
+
+Every row of a read model is fed by events of one stream, or of steps that follow one another, so the order of the
+sequence is the order in which the rows first came to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+from sqlalchemy import Connection, Engine, delete, select, text
+
+from engine.core import events
+from engine.core.events import UPCASTS
+from engine.ledger.database import reading, unhurried, writing
+from engine.ledger.projections import captures, runs, states, versions, windows
+from engine.ledger.recorded import Recorded, Upcasts, facts, recorded
+from engine.ledger.tables import PROJECTED, event
+
+Apply: TypeAlias = Callable[[Connection, Recorded], None]
+
+PAGE_EVENTS = 1_000
+
+PROJECTIONS: Mapping[str, tuple[Apply, ...]] = MappingProxyType(
+    {
+        events.VersionAccepted.type: (versions.accepted, captures.checked),
+        events.CaptureUnchanged.type: (captures.checked,),
+        events.CaptureBlocked.type: (captures.checked,),
+        events.RunStarted.type: (runs.started,),
+        events.PlanMade.type: (runs.planned,),
+        events.WindowIntended.type: (windows.intended,),
+        events.WindowReceived.type: (windows.received, runs.received),
+        events.StateFolded.type: (states.folded,),
+        events.RunFinished.type: (runs.finished,),
+    }
+)
+"""By the type of an event, the read models that it changes, in order; the others need only the log."""
+
+Snapshot: TypeAlias = Mapping[str, frozenset[tuple[object, ...]]]
+"""By table, its rows."""
+
+
+def project(connection: Connection, fact: Recorded) -> None:
+    """Apply one event to every read model that it changes, in the transaction of ``connection``."""
+    for apply in PROJECTIONS.get(fact.type, ()):
+        apply(connection, fact)
+
+
+def rebuild(engine: Engine, *, upcasts: Upcasts = UPCASTS) -> int:
+    """Empty the read models and fold the whole log again; returns the number of events.
+
+    One transaction, which no append can enter: a failure leaves the read models as they were.
+    """
+    with writing(engine) as connection:
+        unhurried(connection)
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE event IN SHARE MODE"))
+        for table in PROJECTED:
+            connection.execute(delete(table))
+        count, after = 0, 0
+        while True:
+            page = facts().where(event.c.seq > after).order_by(event.c.seq).limit(PAGE_EVENTS)
+            rows = connection.execute(page).all()
+            for row in rows:
+                project(connection, recorded(row, upcasts))
+            count += len(rows)
+            if len(rows) < PAGE_EVENTS:
+                return count
+            after = rows[-1].seq
+
+
+def snapshot(engine: Engine) -> Snapshot:
+    """Every row of every read model, to compare what was with what `rebuild` made."""
+    with reading(engine) as connection:
+        return {table.name: frozenset(tuple(row) for row in connection.execute(select(table))) for table in PROJECTED}

@@ -1,0 +1,92 @@
+"""Which versions of a dataset were accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, select
+
+from engine.core.events import CheckResult, VersionAccepted
+from engine.core.names import DatasetId, SegmentRef, VersionNumber
+from engine.ledger.database import Database, reading
+from engine.ledger.recorded import Recorded, named
+from engine.ledger.tables import version as table
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """An accepted version; the fields are those of `VersionAccepted`."""
+
+    dataset: DatasetId
+    version: VersionNumber
+    snapshot: SegmentRef
+    changes: SegmentRef | None
+    rows: int
+    inserts: int
+    updates: int
+    deletes: int
+    contract: str
+    key: tuple[str, ...]
+    columns: Mapping[str, str]
+    checks: tuple[CheckResult, ...]
+    recorded_at: datetime
+
+
+def accepted(connection: Connection, recorded: Recorded) -> None:
+    """Add the version; a second one of the same number is refused."""
+    event = recorded.event
+    assert isinstance(event, VersionAccepted)
+    connection.execute(insert(table).values(dataset=event.dataset, version=event.version, accepted=recorded.sequence))
+
+
+def latest(db: Database, dataset: DatasetId) -> VersionRow | None:
+    """The current version of ``dataset``; None when none was accepted."""
+    newest = _of(dataset).order_by(table.c.version.desc()).limit(1)
+    with reading(db) as connection:
+        found = connection.execute(newest).all()
+        return _rows(connection, found)[0] if found else None
+
+
+def get(db: Database, dataset: DatasetId, version: VersionNumber) -> VersionRow | None:
+    """Version ``version`` of ``dataset``; None when there is no such one."""
+    with reading(db) as connection:
+        found = connection.execute(_of(dataset).where(table.c.version == version)).all()
+        return _rows(connection, found)[0] if found else None
+
+
+def listing(db: Database, dataset: DatasetId) -> list[VersionRow]:
+    """All versions of ``dataset``, oldest first."""
+    with reading(db) as connection:
+        return _rows(connection, connection.execute(_of(dataset).order_by(table.c.version)).all())
+
+
+def _of(dataset: DatasetId) -> Select[Any]:
+    return select(table).where(table.c.dataset == dataset)
+
+
+def _rows(connection: Connection, found: Sequence[Row[Any]]) -> list[VersionRow]:
+    events = named(connection, (row.accepted for row in found))
+    return [_row(events[row.accepted]) for row in found]
+
+
+def _row(recorded: Recorded) -> VersionRow:
+    event = recorded.event
+    assert isinstance(event, VersionAccepted)
+    return VersionRow(
+        dataset=event.dataset,
+        version=event.version,
+        snapshot=event.snapshot,
+        changes=event.changes,
+        rows=event.rows,
+        inserts=event.inserts,
+        updates=event.updates,
+        deletes=event.deletes,
+        contract=event.contract,
+        key=event.key,
+        columns=event.columns,
+        checks=event.checks,
+        recorded_at=recorded.recorded_at,
+    )

@@ -1,0 +1,158 @@
+"""The only column definitions: the log, the leases and the read models, one schema for SQLite and PostgreSQL.
+
+A read model holds what its queries select by, and sums; every other fact stays in the event that its row names, so
+that nothing is stored twice. Moments are text on both databases, because both then order, compare and hash them
+alike.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+
+MOMENT_LENGTH = 27
+
+
+def moment_text(moment: datetime) -> str:
+    """``2026-01-02T03:04:05.000006Z``: always UTC, always microseconds, so that text order is time order."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC ``datetime`` in Python, `moment_text` in the database."""
+
+    impl = String(MOMENT_LENGTH)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else moment_text(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else datetime.fromisoformat(value).astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+event = Table(
+    "event",
+    metadata,
+    # SQLite gives only a column of type INTEGER its own numbers.
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), Identity(always=True), primary_key=True),
+    Column("stream", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("schema", Integer, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("stream", "position"),
+    sqlite_autoincrement=True,  # the number of a removed event is never given again
+)
+"""The log. Triggers of the migration refuse every change of a row."""
+
+stream_head = Table(
+    "stream_head",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""The newest event of each stream: serialises its writers, and shows that events at the end were removed."""
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("acquired_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("released", Boolean, nullable=False),
+)
+"""A row is never deleted, so that epochs only grow."""
+
+
+def _event_key(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, ForeignKey("event.seq"), nullable=nullable)
+
+
+version = Table(
+    "version",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    _event_key("accepted"),
+)
+
+capture = Table(
+    "capture",
+    metadata,
+    Column("dataset", Text, primary_key=True),
+    _event_key("checked"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("sync", Text, nullable=False),
+    _event_key("started"),
+    _event_key("planned", nullable=True),
+    _event_key("finished", nullable=True),
+    Column("delivered_inserts", BigInteger, nullable=False),
+    Column("delivered_updates", BigInteger, nullable=False),
+    Column("delivered_deletes", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("unknown", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("bytes_sent", BigInteger, nullable=False),
+    Index(None, "sync", "started"),
+)
+
+run_window = Table(
+    "run_window",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("window", BigInteger, primary_key=True, autoincrement=False),
+    _event_key("intended"),
+    _event_key("received", nullable=True),
+)
+
+sync_state = Table(
+    "sync_state",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    _event_key("folded"),
+)
+
+PROJECTED = (version, capture, run, run_window, sync_state)
+"""Tables that `engine.ledger.projection` empties and folds again."""

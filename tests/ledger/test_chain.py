@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, text
+
+from engine.core.names import Position, dataset_stream, run_stream
+from engine.ledger.chain import GENESIS, Broken, Verified, event_hash, verify
+from engine.ledger.log import Ledger
+from tests.ledger.facts import CUSTOMERS, RUN, STREAM, accepted, as_intruder, intended, planned, started, unchanged
+
+DATASET = dataset_stream(CUSTOMERS)
+THIRD = f"stream = '{STREAM}' AND position = 3"
+
+
+@pytest.fixture
+def ledger_of_nine(ledger: Ledger) -> Ledger:
+    """Two streams side by side: five events of a run, four of a dataset."""
+    ledger.append(STREAM, started(), planned())
+    ledger.append(DATASET, accepted(1), unchanged())
+    ledger.append(STREAM, intended(1), intended(2), intended(3))
+    ledger.append(DATASET, unchanged(), accepted(2))
+    return ledger
+
+
+def broken(engine: Engine) -> Broken:
+    result = verify(engine)
+    assert isinstance(result, Broken), "the change was not noticed"
+    return result
+
+
+def sequence_of(engine: Engine, where: str) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text(f"SELECT seq FROM event WHERE {where}")).scalar_one())
+
+
+def test_an_empty_ledger_verifies(engine: Engine) -> None:
+    assert verify(engine) == Verified(events=0, streams=0)
+
+
+def test_an_untouched_ledger_verifies(engine: Engine, ledger_of_nine: Ledger) -> None:
+    assert verify(engine) == Verified(events=9, streams=2)
+
+
+@pytest.mark.parametrize("column", ["data", "actor", "recorded_at", "type", "hash"])
+def test_an_edited_event_is_named_by_verify(engine: Engine, ledger_of_nine: Ledger, column: str) -> None:
+    as_intruder(engine, f"UPDATE event SET {column} = 'x' WHERE {THIRD}")
+    found = broken(engine)
+    assert (found.stream, found.position, found.sequence) == (STREAM, 3, sequence_of(engine, THIRD))
+    assert "edited" in found.why
+
+
+def test_an_edited_previous_hash_is_named(engine: Engine, ledger_of_nine: Ledger) -> None:
+    as_intruder(engine, f"UPDATE event SET prev_hash = '{GENESIS}' WHERE {THIRD}")
+    assert (broken(engine).position, broken(engine).sequence) == (3, sequence_of(engine, THIRD))
+
+
+def test_an_event_that_was_edited_and_hashed_anew_shows_in_the_next_one(engine: Engine, ledger_of_nine: Ledger) -> None:
+    with engine.connect() as connection:
+        row = connection.execute(text(f"SELECT * FROM event WHERE {THIRD}")).one()
+    anew = event_hash(row.prev_hash, STREAM, 3, row.type, 1, "{}", row.actor, row.recorded_at)
+    as_intruder(engine, f"UPDATE event SET data = '{{}}', hash = '{anew}' WHERE {THIRD}")
+    assert broken(engine).position == 4
+
+
+def test_an_event_removed_from_the_middle_is_named_by_its_position(engine: Engine, ledger_of_nine: Ledger) -> None:
+    as_intruder(engine, f"DELETE FROM event WHERE {THIRD}")
+    found = broken(engine)
+    assert (found.stream, found.position) == (STREAM, 3)
+    assert "missing" in found.why
+
+
+@pytest.mark.parametrize("kept", [4, 2])
+def test_events_removed_from_the_end_of_a_stream_are_noticed(engine: Engine, ledger_of_nine: Ledger, kept: int) -> None:
+    as_intruder(engine, f"DELETE FROM event WHERE stream = '{STREAM}' AND position > {kept}")
+    found = broken(engine)
+    assert (found.stream, found.position, found.sequence) == (STREAM, kept + 1, None)
+
+
+def test_a_whole_stream_that_was_removed_is_noticed(engine: Engine, ledger_of_nine: Ledger) -> None:
+    as_intruder(engine, f"DELETE FROM event WHERE stream = '{STREAM}'")
+    assert (broken(engine).stream, broken(engine).position) == (STREAM, 1)
+
+
+def test_a_head_that_was_removed_is_noticed(engine: Engine, ledger_of_nine: Ledger) -> None:
+    as_intruder(engine, f"DELETE FROM stream_head WHERE stream = '{STREAM}'")
+    assert broken(engine).stream == STREAM
+
+
+def test_two_events_that_changed_places_are_noticed(engine: Engine, ledger_of_nine: Ledger) -> None:
+    as_intruder(
+        engine,
+        f"UPDATE event SET position = 99 WHERE {THIRD}",
+        f"UPDATE event SET position = 3 WHERE stream = '{STREAM}' AND position = 4",
+        "UPDATE event SET position = 4 WHERE position = 99",
+    )
+    assert (broken(engine).stream, broken(engine).position) == (STREAM, 3)
+
+
+def test_an_event_that_was_copied_to_the_end_is_noticed(engine: Engine, ledger_of_nine: Ledger) -> None:
+    overriding = "" if engine.dialect.name == "sqlite" else "OVERRIDING SYSTEM VALUE"
+    as_intruder(
+        engine,
+        f"INSERT INTO event {overriding} SELECT 1000, stream, 6, type, schema, data, actor, recorded_at, prev_hash, hash"
+        f" FROM event WHERE {THIRD}",
+    )
+    assert (broken(engine).position, broken(engine).sequence) == (6, 1000)
+
+
+def test_an_event_whose_sequence_was_moved_is_noticed(engine: Engine, ledger_of_nine: Ledger) -> None:
+    if engine.dialect.name == "postgresql":
+        as_intruder(engine, "ALTER TABLE event ALTER COLUMN seq SET GENERATED BY DEFAULT")
+    old, new = sequence_of(engine, THIRD), 1000
+    as_intruder(engine, f"UPDATE event SET seq = {new} WHERE seq = {old}")
+    assert broken(engine).position == 4
+
+
+def test_the_first_of_several_breaks_is_named(engine: Engine, ledger_of_nine: Ledger) -> None:
+    later = f"stream = '{DATASET}' AND position = 4"
+    as_intruder(engine, f"UPDATE event SET actor = 'x' WHERE {later} OR {THIRD}")
+    assert DATASET < STREAM, "the stream that is read first has the later break"
+    assert broken(engine).sequence == sequence_of(engine, THIRD)
+
+
+def test_no_two_events_are_hashed_from_the_same_bytes() -> None:
+    one = event_hash(GENESIS, "a", 1, "b", 1, "c", "d", "e")
+    assert one != event_hash(GENESIS, "a", 1, "b", 1, "cd", "", "e")
+    assert one != event_hash(GENESIS, "a", 11, "", 1, "c", "d", "e")
+    assert one == "468f83b0734fb26f35e32c313d6cc40985254ccf51257d5389d2aea373f06f7b"
+
+
+def test_a_stream_goes_on_from_its_head(ledger_of_nine: Ledger, engine: Engine) -> None:
+    ledger_of_nine.append(run_stream(RUN), intended(4), expected=Position(5))
+    assert verify(engine) == Verified(events=10, streams=2)

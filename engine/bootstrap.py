@@ -14,9 +14,9 @@ from config.project import Project, load_project
 from config.settings import Settings, read_settings
 from engine.clock import SystemClock, SystemEntropy
 from engine.ledger.database import open_database
-from engine.ledger.lease import holder_name
+from engine.ledger.holder import holder_name
 from engine.ledger.log import Ledger
-from engine.ledger.migrate import check_schema, upgrade
+from engine.ledger.migrate import check_schema, schema_revision, upgrade
 from engine.segments.compute import Compute
 from engine.segments.files import Storage
 from engine.service.app import App
@@ -81,9 +81,9 @@ def _tools(project: Project, settings: Settings) -> Tools:
 
 
 def _opened(url: str) -> Engine:
-    is_new = url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///").partition("?")[0]).exists()
+    """The ledger, proved to have this code's schema; an empty SQLite file gets it, a shared database never by itself."""
     database = open_database(url)
-    if is_new:
+    if database.dialect.name == "sqlite" and schema_revision(database) is None:
         upgrade(database)
     check_schema(database)
     return database

@@ -1,14 +1,13 @@
 """Leases: who may write for a name, until when, and under which epoch.
 
 A lease is a row whose epoch grows by one with every acquisition; a holder that lost it is recognised by its old epoch
-inside the transaction in which it writes. Times are the database's on PostgreSQL and the process's on SQLite, where
+inside the transaction in which it writes. The lease of a process of this machine that is seen to be dead is free at
+once; any other lasts to its end. Times are the database's on PostgreSQL and the process's on SQLite, where
 all processes share one machine.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,10 +16,11 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, func, or_, select, update
 
-from engine.clock import Clock, Entropy
+from engine.clock import Clock
 from engine.errors import Busy, LedgerError, StaleEpoch
 from engine.failpoints import failpoint
 from engine.ledger.database import insert_missing, patiently, writing
+from engine.ledger.holder import is_dead
 from engine.ledger.tables import lease as table
 
 BEATS_PER_LEASE = 3
@@ -46,11 +46,6 @@ class Lease:
     acquired_at: datetime
     expires_at: datetime
     seconds: float
-
-
-def holder_name(entropy: Entropy) -> str:
-    """``host:pid:token``: tells an operator which process to look at, and two processes of one pid apart."""
-    return f"{socket.gethostname()}:{os.getpid()}:{entropy.token(4)}"
 
 
 def acquire(engine: Engine, clock: Clock, name: str, holder: str, seconds: float) -> Lease:
@@ -93,7 +88,7 @@ def _acquire(engine: Engine, clock: Clock, name: str, holder: str, seconds: floa
         row = connection.execute(select(table).where(table.c.name == name).with_for_update()).one()
         now = _now(connection, clock)
         lease = Lease(name, holder, row.epoch + 1, now, now + timedelta(seconds=seconds), seconds)
-        free = or_(table.c.released, table.c.expires_at <= now)
+        free = or_(table.c.released, table.c.expires_at <= now, is_dead(row.holder))
         taken = connection.execute(
             update(table)
             .where(table.c.name == name, table.c.epoch == row.epoch, free)

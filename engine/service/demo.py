@@ -1,4 +1,4 @@
-"""The demo: a small shop is delivered to a sandbox CRM, changes over a month, and is delivered again.
+"""The demo: a small shop is delivered to a sandbox CRM, changes within a month, and is delivered again.
 
 It goes through the same services as the commands do, and checks itself: what the sandbox holds must be what the
 ledger says was acknowledged.

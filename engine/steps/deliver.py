@@ -49,12 +49,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """Where delivery begins: the next row, window and batch number, and the window that is open."""
+    """Where delivery begins: row, window and batch number; ``open_batches`` are those of a window without receipt."""
 
     row: int = 0
     window: int = 1
     number: int = 1
-    open_window: int | None = None
     open_batches: tuple[BatchIntent, ...] = ()
 
 
@@ -137,20 +136,25 @@ async def _windows(
     executor: Executor, session: Session, tools: Tools, work: Work, records: int, size: int, stop: StopSignal
 ) -> End:
     start = _start(tools, work)
-    rows = payloads_from(session, tools, work.segment, start.row)
-    if start.open_window is not None:
-        intents = start.open_batches
-        wanted = [Cut(b.first, b.last) for b in intents]
-        last = wanted[-1].last
-        opened = payloads_from(session, tools, work.segment, start.row, last)
-        again = exact(opened, first=start.row, wanted=wanted)
-        end = await executor.resume(start.open_window, again, [b.number for b in intents], stop)
+    if start.open_batches:
+        end = await _again(executor, session, tools, work, start, stop)
         if not isinstance(end, Completed):
             return end
-        start = _Start(last + 1, start.open_window + 1, intents[-1].number + 1)
-        rows = payloads_from(session, tools, work.segment, start.row)
+        last = start.open_batches[-1]
+        start = _Start(last.last + 1, start.window + 1, last.number + 1)
+    rows = payloads_from(session, tools, work.segment, start.row)
     cut = slices(rows, first=start.row, records=records, size=size)
     return await executor.run(cut, window=start.window, number=start.number, stop=stop)
+
+
+async def _again(
+    executor: Executor, session: Session, tools: Tools, work: Work, start: _Start, stop: StopSignal
+) -> End:
+    """Send the window that has intents and no receipt, cut exactly as it was intended."""
+    wanted = [Cut(batch.first, batch.last) for batch in start.open_batches]
+    rows = payloads_from(session, tools, work.segment, start.row, wanted[-1].last)
+    again = list(exact(rows, first=start.row, wanted=wanted))
+    return await executor.resume(start.window, again, [batch.number for batch in start.open_batches], stop)
 
 
 def payloads_from(
@@ -170,6 +174,6 @@ def _start(tools: Tools, work: Work) -> _Start:
     if last is None:
         return _Start()
     if last.receipt is None:
-        return _Start(last.intent[0].first, last.window, last.intent[0].number, last.window, last.intent)
+        return _Start(last.intent[0].first, last.window, last.intent[0].number, last.intent)
     end = last.intent[-1]
     return _Start(end.last + 1, last.window + 1, end.number + 1)

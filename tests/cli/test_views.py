@@ -18,7 +18,7 @@ from engine.core.outcome import RunStatus
 from engine.delivery.stop import StopRequest
 from engine.faces.cli import destination, ledger, look, run
 from engine.faces.cli.plain import moment, plain, seconds, size
-from engine.faces.cli.progress import bars
+from engine.faces.cli.progress import bar
 from engine.faces.cli.render import Lines, console, show
 from engine.observe.redact import Redactor
 from engine.service.captures import CaptureReport
@@ -178,13 +178,18 @@ def test_a_run_is_a_row_with_aligned_numbers_then_reasons_then_the_next_step(mon
 
 def test_progress_is_drawn_on_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
+    stop = StopRequest()
     with terminal() as (stream, written):
-        with bars(console(stream), StopRequest()) as observe:
+        with bar(console(stream), stop) as observe:
             assert observe is not None
-            observe(Progress("customers_to_crm", "deliver", 5, 10))
-            observe(Progress("customers_to_crm", "capture", 5, 0))
-        assert "customers_to_crm  deliver" in written()
-    with bars(console(io.StringIO()), StopRequest()) as observe:
+            observe(Progress("customers_to_crm", "capture", 0, 0))
+            observe(Progress("customers_to_crm", "deliver", 5_000, 10_000))
+            stop.ask()
+            observe(Progress("customers_to_crm", "deliver", 6_000, 10_000))
+        text = written()
+        assert "customers_to_crm  deliver" in text
+        assert "stopping" in text
+    with bar(console(io.StringIO()), StopRequest()) as observe:
         assert observe is None
 
 

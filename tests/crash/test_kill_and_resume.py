@@ -59,6 +59,7 @@ def settled(project: TestProject) -> None:
     deadline = time.monotonic() + 60
     while True:
         outcome = project.run("--json", "run", "people_to_hook")
+        assert isinstance(outcome.json, list), outcome
         (report,) = outcome.json
         if report["status"] == "unchanged":
             break

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, text
 
 from engine.clock import SystemClock, SystemEntropy
 from engine.errors import Busy, LedgerError, StaleEpoch
-from engine.ledger.lease import Fence, HeldLease, acquire, holder_name, release, renew
+from engine.ledger.holder import holder_name
+from engine.ledger.lease import Fence, HeldLease, acquire, release, renew
 from engine.ledger.log import Ledger
 from engine.ledger.projection import snapshot
 from tests.ledger.facts import STREAM, StillClock, planned, started

@@ -1,4 +1,4 @@
-"""Progress of a run on a terminal; nothing anywhere else."""
+"""Progress of a run on a terminal: one line for the step at work; nothing anywhere else."""
 
 from __future__ import annotations
 
@@ -6,56 +6,56 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.progress import (
-    Progress as Bars,
-)
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 from engine.delivery.stop import StopRequest
-from engine.faces.cli.plain import plain
+from engine.faces.cli.plain import number, plain
 from engine.service.runs import Progress
+
+STOPPING = "stopping (again: at once)"
 
 
 @contextmanager
-def bars(screen: Console, stop: StopRequest) -> Iterator[Callable[[Progress], None] | None]:
-    """An observer that draws one bar per sync and step, or None when nobody would see it."""
+def bar(screen: Console, stop: StopRequest) -> Iterator[Callable[[Progress], None] | None]:
+    """An observer that draws the step at work, or None when nobody would see it; the line is gone at the end."""
     if not screen.is_interactive:
         yield None
         return
-    drawn = Bars(
+    columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[counted]}", markup=False),
         TimeElapsedColumn(),
-        console=screen,
-        transient=True,
     )
-    with drawn:
+    with Bar(*columns, console=screen, transient=True) as drawn:
         yield _Observer(drawn, stop)
 
 
 class _Observer:
-    """One bar for each step of each sync, made when its first news comes."""
+    """Syncs run one after the other, so one line that starts anew with each step is enough for any number of them."""
 
-    def __init__(self, drawn: Bars, stop: StopRequest) -> None:
+    def __init__(self, drawn: Bar, stop: StopRequest) -> None:
         self._drawn = drawn
         self._stop = stop
-        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._task = drawn.add_task("", total=None, counted="")
+        self._shown = ("", "")
 
     def __call__(self, news: Progress) -> None:
-        key = (news.sync, news.step)
         total = news.total or None
-        label = f"{plain(news.sync)}  {plain(news.step)}"
+        if self._shown != (news.sync, news.step):
+            self._shown = (news.sync, news.step)
+            self._drawn.reset(self._task, total=total)
+        self._drawn.update(
+            self._task,
+            description=f"{plain(news.sync)}  {plain(news.step)}",
+            completed=news.done,
+            total=total,
+            counted=self._counted(news),
+        )
+
+    def _counted(self, news: Progress) -> str:
         if self._stop.is_set():
-            label += "  stopping after this window; interrupt again to stop at once"
-        if key not in self._tasks:
-            self._tasks[key] = self._drawn.add_task(label, total=total)
-        self._drawn.update(self._tasks[key], description=label, completed=news.done, total=total)
+            return STOPPING
+        return f"{number(news.done)} of {number(news.total)}" if news.total else ""

@@ -14,7 +14,7 @@ from engine.delivery.stop import StopRequest, signals
 from engine.faces.cli.group import Command, asked
 from engine.faces.cli.opening import loaded, opened
 from engine.faces.cli.plain import count, number, plain, seconds, size
-from engine.faces.cli.progress import bars
+from engine.faces.cli.progress import bar
 from engine.faces.cli.render import (
     Column,
     Lines,
@@ -59,7 +59,7 @@ def run(context: click.Context, syncs: tuple[str, ...], everything: bool) -> int
         names = app.sync_names if everything else tuple(dict.fromkeys(syncs))
         screen = console(sys.stderr)
         screen.quiet = asked(context).as_json
-        with signals(stop), bars(screen, stop) as observe:
+        with signals(stop), bar(screen, stop) as observe:
             reports = run_syncs(app, names, stop, observe)
     show(context, reports, run_view)
     return exit_code(report.status for report in reports)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, Engine, func, or_, select, update
+from sqlalchemy import Connection, Engine, func, literal, or_, select, update
 
 from engine.clock import Clock
 from engine.errors import Busy, LedgerError, StaleEpoch
@@ -88,7 +88,7 @@ def _acquire(engine: Engine, clock: Clock, name: str, holder: str, seconds: floa
         row = connection.execute(select(table).where(table.c.name == name).with_for_update()).one()
         now = _now(connection, clock)
         lease = Lease(name, holder, row.epoch + 1, now, now + timedelta(seconds=seconds), seconds)
-        free = or_(table.c.released, table.c.expires_at <= now, is_dead(row.holder))
+        free = or_(table.c.released, table.c.expires_at <= now, literal(is_dead(row.holder)))
         taken = connection.execute(
             update(table)
             .where(table.c.name == name, table.c.epoch == row.epoch, free)

@@ -61,7 +61,8 @@ class Session:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._names = (f"t{n}" for n in itertools.count())
+        # Ibis calls what it factors out t0, t1, …; a table of that name would be hidden by it without an error.
+        self._names = (f"session_{n}" for n in itertools.count())
 
     def table(self, *paths: Path) -> Table:
         """The rows of one Parquet file, or of several with the same columns, read when asked for."""

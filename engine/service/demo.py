@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
+from textwrap import wrap
 
 from config.demo.generate import shop, write
 from engine.core.outcome import RunStatus
@@ -26,6 +28,9 @@ from engine.service.scaffold import DATA, init
 
 SYNC = "customers_to_crm"
 OBJECT = "contacts"
+SAMPLES = 12
+"""Looked at per kind of change; of those with the same reason and field one is told."""
+_WIDTH = 100
 _CRM = "destinations/crm.yaml"
 _WRITTEN_URL = "http://127.0.0.1:8765"
 _STATE = ".tidegate"
@@ -61,7 +66,7 @@ def run_demo(folder: Path, opening: Opening, say: Say) -> DemoReport:
         crm.write_text(crm.read_text(encoding="utf-8").replace(_WRITTEN_URL, sandbox.address), encoding="utf-8")
         app = opening(folder)
         try:
-            report = _story(folder, app, lambda: len(sandbox.records(OBJECT)), say)
+            report = _story(folder, app, lambda: sandbox.held(OBJECT), say)
         finally:
             app.close()
     for line in _afterwards(folder):
@@ -92,7 +97,7 @@ def _story(folder: Path, app: App, contacts: Callable[[], int], say: Say) -> Dem
     _tell(say, "1. The first run: everything is new.", _delivered(first), _withheld(first))
 
     write(shop(2), folder / DATA)
-    preview = preview_plan(app, SYNC, samples=1)
+    preview = preview_plan(app, SYNC, samples=SAMPLES)
     _tell(
         say, "2. A month later the warehouse holds other data. A plan shows what a run would send:", *_planned(preview)
     )
@@ -150,8 +155,12 @@ def _planned(preview: PlanPreview) -> Iterator[str]:
     plan = preview.plan
     yield f"{plan.inserts:,} inserts, {plan.updates:,} updates, {plan.deletes:,} deletes, {plan.unchanged:,} unchanged"
     yield f"compared: {plan.comparison}, because {plan.reason}"
+    told: set[tuple[str, ...]] = set()
     for sample in preview.samples:
-        yield _shown(sample)
+        kind = (sample.change, sample.reason, *sample.changed[:1])
+        if kind not in told:
+            yield _shown(sample)
+        told.add(kind)
 
 
 def _shown(sample: Sample) -> str:
@@ -168,11 +177,13 @@ def _value(values: Mapping[str, str | None], name: str) -> str:
 
 
 def _summary(first: RunReport, second: RunReport, held: int) -> Iterator[str]:
-    yield (
-        f"What happened: the CRM holds {held:,} contacts, one for each customer who agrees today. Of "
-        f"{first.delivered.inserts:,} contacts the second run touched {second.delivered.updates + second.delivered.deletes:,}: "
-        "those whose mapped values changed, who left, or who withdrew their consent. Changes of other columns sent "
-        "nothing, and the third run found nothing to do."
+    touched = second.delivered.updates + second.delivered.deletes
+    yield from wrap(
+        f"What happened: the CRM holds {held:,} contacts, one for each customer who agrees today. Of the "
+        f"{first.delivered.inserts:,} that the first run delivered, the second touched {touched:,}: those whose mapped "
+        "values changed, who left, or who took their consent back. What changed in other columns sent nothing, and the "
+        "third run found nothing to do. Every step stands in the ledger.",
+        _WIDTH,
     )
     yield ""
 
@@ -180,7 +191,7 @@ def _summary(first: RunReport, second: RunReport, held: int) -> Iterator[str]:
 def _afterwards(folder: Path) -> Iterator[str]:
     yield "Look next:"
     for command in (
-        f"cd {folder}",
+        f"cd {quote(str(folder))}",
         "tidegate status",
         "tidegate versions customers",
         "tidegate diff customers 1 2",

@@ -26,23 +26,20 @@ class Selection:
             raise ValueError("a selection is a table or a query")
 
     def __str__(self) -> str:
-        return self.table if self.table is not None else "query"
+        return f"table {self.table}" if self.table is not None else "the query of the dataset"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A read under way. ``text`` names columns whose values are text that the contract's types parse.
+    """A read under way.
 
-    They are all columns of a CSV file and exact numbers of PostgreSQL; every other column has its type, and a text
-    there is never taken for a number.
-
-    Iterating ``batches`` raises `SourceError` when the read cannot be finished; an end of iteration is the end of
-    the data, never of a connection.
+    A column of a type that `engine.sources.untyped` names holds values that the contract parses; every other column
+    means what its type says. Iterating ``batches`` raises `SourceError` when the read cannot be finished: an end of
+    iteration is the end of the data, never of a connection.
     """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
-    text: frozenset[str]
 
 
 class Source(Protocol):
@@ -53,11 +50,11 @@ class Source(Protocol):
         ...
 
 
-def unreadable(connection: str, selection: Selection, why: str) -> SourceError:
+def unreadable(connection: str, selection: Selection, why: str, next: str = "") -> SourceError:
     """The error of a read that failed; ``why`` holds no row value and no credential."""
     return SourceError(
-        f"The source `{connection}` could not be read: {why}",
+        f"The source `{connection}` could not be read: {why}.",
         where=f"connection {connection}, {selection}",
         safe="Nothing was captured or sent; the version before stays current.",
-        next="mend the source and run again",
+        next=next or "mend the source, then run again.",
     )

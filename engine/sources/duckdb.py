@@ -1,9 +1,9 @@
-"""DuckDB: a database file opened read-only, and the hardened engine that reads files for `engine.sources.files`."""
+"""DuckDB: a database file attached read-only, and the hardened engine that also reads CSV files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,22 @@ import duckdb
 import pyarrow as pa
 
 from engine.sources.base import BATCH_ROWS, Reading, Selection, unreadable
+from engine.sources.relation import literal, relation
+
+_REASONS = (
+    (duckdb.ParserException, "the query is not valid SQL"),
+    (duckdb.PermissionException, "the query reaches outside its connection, which is not allowed"),
+    (duckdb.CatalogException, "the table, or something that the query names, does not exist"),
+    (duckdb.BinderException, "a column does not exist, or the query does not fit the table"),
+    (duckdb.ConversionException, "a value does not have the type that the query asks for"),
+    (duckdb.OutOfMemoryException, "the read needs more memory than `compute.memory` gives"),
+    (duckdb.IOException, "the file is damaged, truncated or not a DuckDB database"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DuckDBSource:
-    """One DuckDB file; nobody may write to it while it is read, which the database itself sees to."""
+    """One database file. DuckDB keeps writers out while it is read, and readers while it is written."""
 
     name: str
     path: str
@@ -24,89 +35,80 @@ class DuckDBSource:
 
     @contextmanager
     def open(self, selection: Selection) -> Iterator[Reading]:
-        """One read in one transaction."""
+        """Read a table or query in one transaction; raises `SourceError`."""
+        with closing(hardened(self.memory, self.threads)) as connection:
+            self._attach(connection, selection)
+            confine(connection)
+            try:
+                reader = connection.sql(_statement(connection, selection)).to_arrow_reader(BATCH_ROWS)
+            except _NotOneQuery:
+                raise unreadable(self.name, selection, "`query` must be exactly one SELECT") from None
+            except (duckdb.Error, pa.ArrowException) as error:
+                raise unreadable(self.name, selection, _reason(error)) from None
+            if len(set(reader.schema.names)) != len(reader.schema.names):
+                raise unreadable(self.name, selection, "two columns have the same name")
+            yield Reading(reader.schema, self._batches(reader, selection))
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, selection: Selection) -> None:
         if not Path(self.path).is_file():
             raise unreadable(self.name, selection, "the database file does not exist")
-        with reading(self.name, selection, self._connect(selection), _statement(selection)) as read:
-            yield read
-
-    def _connect(self, selection: Selection) -> duckdb.DuckDBPyConnection:
         try:
-            return hardened(self.path, self.memory, self.threads, allowed=None, read_only=True)
-        except duckdb.IOException as error:
-            why = "another process holds it for writing" if "lock" in str(error).lower() else "it cannot be opened"
-            raise unreadable(self.name, selection, why) from None
+            connection.execute(f"ATTACH {literal(self.path)} AS source (TYPE duckdb, READ_ONLY)")
+            connection.execute("USE source")
         except duckdb.Error as error:
-            raise unreadable(self.name, selection, f"it cannot be opened ({type(error).__name__})") from None
+            if "lock" in str(error) or "already attached" in str(error):
+                why = "another connection holds the database open for writing"
+                wait = "let the writer close its connection, or read a copy of the file; then run again."
+                raise unreadable(self.name, selection, why, wait) from None
+            raise unreadable(self.name, selection, _reason(error)) from None
+
+    def _batches(self, reader: pa.RecordBatchReader, selection: Selection) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from reader
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise unreadable(self.name, selection, _reason(error)) from None
 
 
-def hardened(
-    path: str, memory: str, threads: int, *, allowed: Path | None, read_only: bool
-) -> duckdb.DuckDBPyConnection:
-    """A connection that reaches no file outside ``allowed``, loads no extension, and cannot be told otherwise."""
+class _NotOneQuery(Exception):
+    """The text is no query, or more than one statement."""
+
+
+def hardened(memory: str, threads: int) -> duckdb.DuckDBPyConnection:
+    """A private engine that loads no extension and sees no variable of this program; close it after use."""
     connection = duckdb.connect(
-        path,
-        read_only=read_only,
+        ":memory:",
         config={
             "memory_limit": memory,
             "threads": threads,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "python_enable_replacements": False,
         },
     )
     connection.execute("SET TimeZone = 'UTC'")
-    if allowed is not None:
-        folder = str(allowed).replace("'", "''")
-        connection.execute(f"SET allowed_directories = ['{folder}']")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
     return connection
 
 
-@contextmanager
-def reading(
-    name: str, selection: Selection, connection: duckdb.DuckDBPyConnection, statement: str
-) -> Iterator[Reading]:
-    """The result of one statement as a typed reading; closes the connection at the end."""
-    try:
-        try:
-            reader = connection.sql(statement).to_arrow_reader(BATCH_ROWS)
-        except (duckdb.Error, pa.ArrowException) as error:
-            raise unreadable(name, selection, _reason(error)) from None
-        yield Reading(reader.schema, _batches(name, selection, reader), frozenset())
-    finally:
-        connection.close()
+def confine(connection: duckdb.DuckDBPyConnection, folder: Path | None = None) -> None:
+    """From here on the engine reaches no file but what is attached or below ``folder``, and cannot be told otherwise."""
+    if folder is not None:
+        connection.execute(f"SET allowed_directories = [{literal(str(folder))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
 
 
-def _batches(name: str, selection: Selection, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from reader
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise unreadable(name, selection, _reason(error)) from None
-
-
-def _statement(selection: Selection) -> str:
-    if selection.query is not None:
-        return selection.query
-    assert selection.table is not None, "a selection is a table or a query"
-    return "SELECT * FROM " + ".".join(quoted(part) for part in selection.table.split("."))
-
-
-def quoted(identifier: str) -> str:
-    """An identifier of any characters."""
-    return '"' + identifier.replace('"', '""') + '"'
+def _statement(connection: duckdb.DuckDBPyConnection, selection: Selection) -> str:
+    if selection.query is None:
+        return f"SELECT * FROM {relation(selection)}"
+    statements = connection.extract_statements(selection.query)
+    if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+        raise _NotOneQuery
+    return selection.query
 
 
 def _reason(error: Exception) -> str:
-    """What failed, without the database's text where that may quote values."""
-    kinds = {
-        duckdb.CatalogException: "the table or a column does not exist",
-        duckdb.BinderException: "the table or a column does not exist, or the query does not fit it",
-        duckdb.ParserException: "the query is not valid SQL",
-        duckdb.PermissionException: "the query reaches outside the connection, which is not allowed",
-        duckdb.InvalidInputException: "a value or the file is malformed",
-        duckdb.ConversionException: "a value does not have the type that the query asks for",
-        duckdb.OutOfMemoryException: "the read needs more memory than `compute.memory` gives",
-        duckdb.IOException: "the file is damaged, truncated or not of its kind",
-    }
-    return next((text for kind, text in kinds.items() if isinstance(error, kind)), type(error).__name__)
+    """What failed, in our words: the database's own text may quote values."""
+    for kind, why in _REASONS:
+        if isinstance(error, kind):
+            return why
+    return f"the database gave up ({type(error).__name__})"

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from engine.errors import ConfigurationError
 from engine.sources.base import Source
 
-SOURCES = {
+SOURCES: Mapping[str, str] = {
     "duckdb": "engine.sources.duckdb:DuckDBSource",
     "files": "engine.sources.files:FilesSource",
     "postgres": "engine.sources.postgres:PostgresSource",
@@ -16,8 +17,10 @@ SOURCES = {
 }
 
 
-def open_source(kind: str, options: Mapping[str, Any]) -> Source:
-    """The source of a connection; ``options`` are the fields of its class, secrets revealed."""
-    module, _, name = SOURCES[kind].partition(":")
+def open_source(type: str, options: Mapping[str, Any]) -> Source:
+    """The source of a connection; ``options`` are the fields of its class, secrets revealed. Connects to nothing."""
+    if type not in SOURCES:
+        raise ConfigurationError(f"There is no source of type `{type}`.", next=f"use one of {', '.join(SOURCES)}.")
+    module, _, name = SOURCES[type].partition(":")
     source: Source = getattr(import_module(module), name)(**options)
     return source

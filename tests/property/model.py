@@ -1,0 +1,158 @@
+"""The planner as a few dictionaries: what `engine.core` must agree with, written to be read, not to be fast."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.core.desired import ConsentRule, FieldMapping, Mode, OnNull
+from engine.core.desired import Mapping as SyncMapping
+
+MAX_ATTEMPTS = 2
+FIELDS = ("a", "b")
+
+
+def mapping(mode: Mode, *, consent: bool) -> SyncMapping:
+    """Match by ``mail``; a null clears ``a`` and skips ``b``."""
+    return SyncMapping(
+        object="people",
+        mode=mode,
+        match=(("mail", "mail"),),
+        fields=(FieldMapping("a", "a"), FieldMapping("b", "b", on_null=OnNull.SKIP)),
+        consent=ConsentRule("news", "subject") if consent else None,
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the dataset; its primary key is the key of the dictionary that holds it."""
+
+    mail: str | None
+    a: str | None
+    b: int | None
+    subject: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is remembered of one destination record."""
+
+    pk: int
+    acked: bool = False
+    unknown: bool = False
+    owed: bool = False
+    attempts: int = 0
+    tried: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A row of a plan."""
+
+    op: str
+    change: str
+    reason: str
+    id: str
+    pk: int
+    changed: tuple[str, ...]
+    fields: Mapping[str, str]
+
+    @property
+    def tried(self) -> str:
+        return json.dumps([self.op == "delete", dict(self.fields)], sort_keys=True)
+
+
+State = dict[str, Held]
+
+
+def payload(row: Row) -> dict[str, str]:
+    """JSON text by field: ``a`` is cleared by null, ``b`` is left out."""
+    sent = {"a": json.dumps(row.a, ensure_ascii=False)}
+    return sent if row.b is None else {**sent, "b": str(row.b)}
+
+
+def verdicts(rows: Mapping[int, Row], granted: set[str] | None, state: State, mode: Mode) -> dict[str, Any]:
+    """Per record: an `Operation` to send, or the word for why there is none."""
+    desired = {row.mail: (pk, row) for pk, row in rows.items() if row.mail is not None}
+    consented = {pk: granted is None or row.subject in granted for pk, (_, row) in _by_pk(desired).items()}
+    return {
+        i: _verdict(i, desired.get(i), consented, state.get(i), mode) for i in sorted(desired.keys() | state.keys())
+    }
+
+
+def _by_pk(desired: Mapping[str, tuple[int, Row]]) -> dict[int, tuple[str, Row]]:
+    return {pk: (mail, row) for mail, (pk, row) in desired.items()}
+
+
+def _verdict(id: str, wish: tuple[int, Row] | None, consented: Mapping[int, bool], held: Held | None, mode: Mode) -> Any:
+    holds = held is not None and (held.acked or held.unknown)
+    if wish is not None and consented[wish[0]]:
+        operation = _send(id, wish[0], payload(wish[1]), held, mode)
+        if operation is None:
+            return "unchanged"
+        return "quarantined" if _given_up(operation, held) else operation
+    if not holds:
+        return "absent" if wish is None else "unconsented"
+    assert held is not None
+    pk = wish[0] if wish else held.pk
+    if wish is not None or consented.get(held.pk) is False:
+        return Operation("delete", "delete", "consent", id, pk, (), {})
+    if not (mode is Mode.MIRROR or held.pk in consented):
+        return "absent"
+    operation = Operation("delete", "delete", "re-keyed" if held.pk in consented else "gone", id, pk, (), {})
+    return "quarantined" if _given_up(operation, held) else operation
+
+
+def _send(id: str, pk: int, wanted: dict[str, str], held: Held | None, mode: Mode) -> Operation | None:
+    held = held or Held(pk)
+    holds = held.acked or held.unknown
+    changed = tuple(f for f in FIELDS if f in wanted and (held.unknown or wanted[f] != held.fields.get(f)))
+    if mode is Mode.INSERT and holds and not held.unknown:
+        return None
+    if holds and not held.unknown and not changed:
+        return None
+    reason = (
+        "outcome unknown" if held.unknown else "rejected before" if held.attempts else "changed" if holds else "new"
+    )
+    op = "upsert" if mode is Mode.MIRROR else mode.value
+    change = "update" if holds or mode is Mode.UPDATE else "insert"
+    return Operation(op, change, reason, id, pk, changed, wanted)
+
+
+def _given_up(operation: Operation, held: Held | None) -> bool:
+    return held is not None and held.attempts >= MAX_ATTEMPTS and held.tried == operation.tried
+
+
+def ordered(judged: Mapping[str, Any]) -> list[Operation]:
+    """Removals for consent, then what is sent, then other deletes; each by id."""
+    rank = {"consent": 0, "re-keyed": 2, "gone": 2}
+    return sorted((o for o in judged.values() if isinstance(o, Operation)), key=lambda o: (rank.get(o.reason, 1), o.id))
+
+
+def fold(state: State, plan: list[Operation], outcomes: Mapping[str, str]) -> State:
+    """The state after ``plan``; an operation that ``outcomes`` does not name was delivered."""
+    result = dict(state)
+    for operation in plan:
+        held = result.get(operation.id, Held(operation.pk))
+        outcome = outcomes.get(operation.id)
+        if outcome is not None:
+            result[operation.id] = _kept(replace(held, pk=operation.pk, owed=True), operation, outcome)
+        elif operation.op == "delete":
+            result.pop(operation.id, None)
+        else:
+            result[operation.id] = Held(
+                operation.pk, acked=True, tried=held.tried, fields={**held.fields, **operation.fields}
+            )
+    return result
+
+
+def _kept(held: Held, operation: Operation, outcome: str) -> Held:
+    if outcome == "unknown":
+        return replace(held, unknown=True)
+    if outcome == "failed":
+        return held
+    again = held.attempts if held.tried == operation.tried else 0
+    return replace(held, attempts=again + 1, tried=operation.tried)

@@ -32,7 +32,13 @@ CONTRACT: dict[str, Any] = {
         {
             "name": "people",
             "properties": [
-                {"name": "id", "logicalType": "integer", "primaryKey": True, "required": True, "classification": "internal"},
+                {
+                    "name": "id",
+                    "logicalType": "integer",
+                    "primaryKey": True,
+                    "required": True,
+                    "classification": "internal",
+                },
                 {"name": "name", "logicalType": "string", "classification": "internal"},
                 {"name": "score", "logicalType": "number", "physicalType": "double", "classification": "internal"},
             ],

@@ -74,10 +74,10 @@ def _settled(tools: Tools, dataset: Dataset) -> Captured:
 
 def _report(dataset: Dataset, captured: Captured) -> CaptureReport:
     match captured:
-        case Accepted(version, rows, inserts, updates, deletes, checks):
+        case Accepted(version, rows, inserts, updates, deletes, checks, _):
             return CaptureReport(dataset.id, "accepted", version, rows, inserts, updates, deletes, "", checks)
-        case Unchanged(version, rows):
+        case Unchanged(version, rows, _):
             return CaptureReport(dataset.id, "unchanged", version, rows, 0, 0, 0, "the source holds the same rows", ())
-        case Blocked(version, checks):
+        case Blocked(version, checks, _):
             why = reasons(c for c in checks if c.verdict == Verdict.BLOCK.value)
             return CaptureReport(dataset.id, "blocked", version, 0, 0, 0, 0, why, checks)

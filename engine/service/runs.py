@@ -11,7 +11,7 @@ from engine.errors import Busy, Interrupted, TidegateError
 from engine.ledger.projections import runs
 from engine.service.app import App
 from engine.service.captures import SharedReads
-from engine.service.reports import ChangeCounts, PlanCounts, RunReport, merged, run_report
+from engine.service.reports import STEPS, ChangeCounts, PlanCounts, RunReport, merged, run_report
 from engine.steps.facts import Sync
 from engine.steps.run import run
 
@@ -85,5 +85,5 @@ def _without_run(sync: Sync, status: RunStatus, reason: str) -> RunReport:
         unknown=0,
         requests=0,
         bytes_sent=0,
-        seconds={"total": 0.0},
+        seconds=dict.fromkeys(("total", *STEPS, "fold"), 0.0),
     )

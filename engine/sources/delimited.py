@@ -25,7 +25,7 @@ LINE_BYTES_MAX = 16 * 2**20
 _LINE = re.compile(r"CSV Error on Line: ([0-9]+)")
 _REASONS = (
     ("Expected Number of Columns", "has more or fewer fields than the header"),
-    ("unterminated quote", "has a quote that is not closed, or text after one"),
+    ("unterminated quote", "has a quote that is not closed, text after one, or another line end than the lines before"),
     ("not utf-8", "is not valid UTF-8"),
     ("Maximum line size", "is longer than 16 MiB"),
 )

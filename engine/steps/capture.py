@@ -34,7 +34,7 @@ KEY_TYPE = "contract.key_type"
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A new version stands in the ledger."""
+    """A new version stands in the ledger; ``gate_seconds`` of its capture were spent on checks."""
 
     version: VersionNumber
     rows: int
@@ -42,6 +42,7 @@ class Accepted:
     updates: int
     deletes: int
     checks: tuple[CheckResult, ...]
+    gate_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Unchanged:
 
     version: VersionNumber
     rows: int
+    gate_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Blocked:
 
     version: VersionNumber | None
     checks: tuple[CheckResult, ...]
+    gate_seconds: float
 
 
 Captured = Accepted | Unchanged | Blocked
@@ -69,6 +72,7 @@ class Read:
 
     ref: SegmentRef | None
     checks: tuple[CheckResult, ...]
+    gate_seconds: float = 0.0
 
 
 def capture(tools: Tools, dataset: Dataset) -> Captured:
@@ -87,7 +91,7 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
         if before is None:
             return _accept(tools, dataset, None, candidate.ref, None, (candidate.ref.rows, 0, 0), candidate, expected)
         if candidate.ref.digest == before.snapshot.digest and _same_columns(dataset, before):
-            return _unchanged(tools, dataset, before, candidate.ref, expected)
+            return _unchanged(tools, dataset, before, candidate, expected)
         return _compare(tools, session, dataset, before, candidate, expected)
 
 
@@ -113,8 +117,10 @@ def judge_candidate(tools: Tools, session: Session, dataset: Dataset, before: Ve
             raise
     facts = _facts(dataset, before)
     table = session.table(tools.storage.local(draft.ref))
+    began = tools.clock.monotonic()
     row = session.single(aggregates(CANDIDATE, table, facts))
-    return Read(draft.ref, (*drift, *judged(CANDIDATE, row, facts)))
+    checks = (*drift, *judged(CANDIDATE, row, facts))
+    return Read(draft.ref, checks, tools.clock.monotonic() - began)
 
 
 def _facts(dataset: Dataset, before: VersionRow | None) -> CandidateFacts:
@@ -168,16 +174,16 @@ def _compare(
     new = session.table(tools.storage.local(candidate.ref))
     if (reason := _key_moved(before, old, new, key)) is not None:
         checks = (*candidate.checks, blocked(KEY_TYPE, reason))
-        return _refuse(tools, dataset, before, Read(candidate.ref, checks), expected)
+        return _refuse(tools, dataset, before, Read(candidate.ref, checks, candidate.gate_seconds), expected)
     try:
         keys = session.cached(changed_keys(old, new, key))
     except IncomparableTypes as error:
         checks = (*candidate.checks, blocked(DRIFT, f"{error}; give it a new contract major"))
-        return _refuse(tools, dataset, before, Read(candidate.ref, checks), expected)
+        return _refuse(tools, dataset, before, Read(candidate.ref, checks, candidate.gate_seconds), expected)
     counted = {r["_change"]: int(r["n"]) for r in session.fetch(keys.group_by("_change").aggregate(n=keys.count()))}
     counts = (counted.get("insert", 0), counted.get("update", 0), counted.get("delete", 0))
     if not any(counts) and _same_columns(dataset, before):
-        return _unchanged(tools, dataset, before, candidate.ref, expected)
+        return _unchanged(tools, dataset, before, candidate, expected)
     with tools.storage.writing(version_folder(dataset.id), f"{before.version + 1:08d}-changes") as draft:
         session.write(change_rows(keys, old, new, key), draft.local)
     return _accept(tools, dataset, before, candidate.ref, draft.ref, counts, candidate, expected)
@@ -221,16 +227,16 @@ def _accept(
     failpoint("capture.before_commit")
     tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
     failpoint("capture.after_commit")
-    return Accepted(version, snapshot.rows, *counts, checks=candidate.checks)
+    return Accepted(version, snapshot.rows, *counts, checks=candidate.checks, gate_seconds=candidate.gate_seconds)
 
 
-def _unchanged(
-    tools: Tools, dataset: Dataset, before: VersionRow, candidate: SegmentRef, expected: Position
-) -> Unchanged:
-    drop_candidate(tools, candidate)
-    event = CaptureUnchanged(dataset=dataset.id, version=before.version, rows=candidate.rows)
+def _unchanged(tools: Tools, dataset: Dataset, before: VersionRow, candidate: Read, expected: Position) -> Unchanged:
+    assert candidate.ref is not None, "compared only when it was written"
+    rows = candidate.ref.rows
+    drop_candidate(tools, candidate.ref)
+    event = CaptureUnchanged(dataset=dataset.id, version=before.version, rows=rows)
     tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
-    return Unchanged(before.version, candidate.rows)
+    return Unchanged(before.version, rows, candidate.gate_seconds)
 
 
 def _refuse(tools: Tools, dataset: Dataset, before: VersionRow | None, candidate: Read, expected: Position) -> Blocked:
@@ -240,4 +246,4 @@ def _refuse(tools: Tools, dataset: Dataset, before: VersionRow | None, candidate
         drop_candidate(tools, candidate.ref)
     event = CaptureBlocked(dataset=dataset.id, rows=rows, checks=candidate.checks)
     tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
-    return Blocked(before.version if before else None, candidate.checks)
+    return Blocked(before.version if before else None, candidate.checks, candidate.gate_seconds)

@@ -108,8 +108,10 @@ def run(
 def _proceed(trip: _Trip, capture: Callable[[], Captured], stop: StopSignal) -> None:
     with trip.timed("capture"):
         captured = capture()
+    trip.seconds["gate"] = captured.gate_seconds
+    trip.seconds["capture"] = max(0.0, trip.seconds["capture"] - captured.gate_seconds)
     match captured:
-        case Blocked(version, checks):
+        case Blocked(version, checks, _):
             trip.finish(RunStatus.BLOCKED, reasons(c for c in checks if c.verdict == Verdict.BLOCK.value), version)
         case Accepted() | Unchanged():
             with trip.tools.compute.session() as session:

@@ -144,8 +144,18 @@ def test_a_flip_back_to_an_earlier_value_is_delivered_although_the_same_rows_lef
     ("break_it", "status", "cause"),
     [
         (lambda p: p.people({}), "blocked", "no rows"),
-        (lambda p: p.data(pa.table({"id": pa.array([1, 1, 2]), "name": ["a", "b", "c"], "score": [1.0, 2.0, 3.0]})), "blocked", "not unique"),
-        (lambda p: p.data(pa.table({"id": pa.array([1, None, 2]), "name": ["a", "b", "c"], "score": [1.0, 2.0, 3.0]})), "blocked", "null"),
+        (
+            lambda p: p.data(pa.table({"id": pa.array([1, 1, 2]), "name": ["a", "b", "c"], "score": [1.0, 2.0, 3.0]})),
+            "blocked",
+            "not unique",
+        ),
+        (
+            lambda p: p.data(
+                pa.table({"id": pa.array([1, None, 2]), "name": ["a", "b", "c"], "score": [1.0, 2.0, 3.0]})
+            ),
+            "blocked",
+            "null",
+        ),
         (lambda p: p.data(pa.table({"id": pa.array([1, 2, 3]), "name": ["a", "b", "c"]})), "blocked", "score"),
         (lambda p: p.data(pa.table({"id": ["1", "2"], "name": ["a", "b"], "score": [1.0, 2.0]})), "blocked", "id"),
         (lambda p: p.people({1: ("a", float("inf"))}), "blocked", "score"),
@@ -227,9 +237,7 @@ def test_a_preview_shows_what_the_run_then_does_and_changes_nothing(project: Tes
     assert {k: preview["plan"][k] for k in numbers} == {k: report["plan"][k] for k in numbers}
 
 
-def test_a_key_type_change_of_the_contract_is_refused_with_the_reason(
-    project: TestProject, receiver: Receiver
-) -> None:
+def test_a_key_type_change_of_the_contract_is_refused_with_the_reason(project: TestProject, receiver: Receiver) -> None:
     project.report()
     table = {"name": "people", "properties": [{**p} for p in CONTRACT["schema"][0]["properties"]]}
     table["properties"][0]["logicalType"] = "string"

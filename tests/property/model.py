@@ -87,7 +87,9 @@ def _by_pk(desired: Mapping[str, tuple[int, Row]]) -> dict[int, tuple[str, Row]]
     return {pk: (mail, row) for mail, (pk, row) in desired.items()}
 
 
-def _verdict(id: str, wish: tuple[int, Row] | None, consented: Mapping[int, bool], held: Held | None, mode: Mode) -> Any:
+def _verdict(
+    id: str, wish: tuple[int, Row] | None, consented: Mapping[int, bool], held: Held | None, mode: Mode
+) -> Any:
     holds = held is not None and (held.acked or held.unknown)
     if wish is not None and consented[wish[0]]:
         operation = _send(id, wish[0], payload(wish[1]), held, mode)

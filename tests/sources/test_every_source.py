@@ -1,0 +1,67 @@
+"""One suite for every kind of source: the same table comes out, whatever held it."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from engine.core.schema import Column, LogicalType, TableSchema
+from engine.errors import ConfigurationError
+from engine.sources.base import Selection, Source
+from engine.sources.normalise import normalise
+from engine.sources.registry import open_source
+from tests.sources.tables import CANONICAL, SCHEMA, expected, read
+
+Stored = tuple[Source, Selection]
+
+
+def test_every_source_gives_the_same_table(stored: Stored) -> None:
+    found = read(*stored)
+    assert found.schema == CANONICAL
+    found.validate(full=True)
+    for name in CANONICAL.names:
+        assert found.column(name).to_pylist() == expected().column(name).to_pylist(), name
+    assert found.equals(expected())
+
+
+def test_reading_twice_gives_equal_tables(stored: Stored) -> None:
+    assert read(*stored).equals(read(*stored))
+
+
+def test_columns_come_in_contract_order_and_others_are_left_out(stored: Stored) -> None:
+    source, selection = stored
+    chosen = TableSchema((SCHEMA.column("name"), SCHEMA.column("id")))
+    with source.open(selection) as reading:
+        normalised = normalise(reading, chosen)
+        assert normalised.reader.schema.names == ["name", "id"]
+        left_out = {finding.column for finding in normalised.drift}
+    assert left_out == set(CANONICAL.names) - {"name", "id"}
+    assert not any(finding.breaking for finding in normalised.drift)
+
+
+def test_a_dropped_column_is_breaking_drift_and_nothing_is_read(stored: Stored) -> None:
+    source, selection = stored
+    more = TableSchema((*SCHEMA.columns, Column("loyalty", LogicalType.STRING)))
+    with source.open(selection) as reading:
+        normalised = normalise(reading, more)
+        assert [f.message for f in normalised.drift] == ["column loyalty is in the contract and not in the source"]
+        assert normalised.drift[0].breaking
+        assert normalised.reader.read_all().num_rows == 0
+
+
+def test_a_read_may_be_given_up_half_way(stored: Stored) -> None:
+    source, selection = stored
+    with source.open(selection) as reading:
+        assert isinstance(next(reading.batches), pa.RecordBatch)
+    assert read(source, selection).num_rows == expected().num_rows
+
+
+def test_an_unknown_type_of_connection_names_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match="duckdb, files, postgres, sqlite"):
+        open_source("oracle", {})
+
+
+def test_a_selection_is_a_table_or_a_query() -> None:
+    for table, query in ((None, None), ("a", "SELECT 1")):
+        with pytest.raises(ValueError, match="a table or a query"):
+            Selection(table, query)

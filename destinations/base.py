@@ -110,7 +110,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """This record was not applied, and another try is worth it."""
+    """The record was not applied, and another try is worth it."""
 
     id: str
     code: str

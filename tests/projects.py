@@ -148,6 +148,7 @@ class TestProject:
             text=True,
             env=self.environment(env),
             timeout=timeout,
+            check=False,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
 

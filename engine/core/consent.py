@@ -31,7 +31,7 @@ def decisions(register: Table, purpose: str) -> Table:
     )
     newest_first = [relevant.collected_at.desc(nulls_first=False), relevant.grants]
     place = ibis.row_number().over(group_by="subject", order_by=newest_first)
-    return relevant.mutate(_place=place).filter(lambda t: t._place == 0).select("subject", "status", "expires_at")
+    return relevant.mutate(_place=place).filter(lambda t: t["_place"] == 0).select("subject", "status", "expires_at")
 
 
 def granted(decided: Table, now: datetime) -> Table:

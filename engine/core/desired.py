@@ -111,8 +111,8 @@ def desired(rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | 
         assert granted is not None, "a consent rule needs the granted subjects"
         subjects = granted.select(_subject=granted.subject)
         rows = rows.mutate(_of=text(rows[mapping.consent.subject]))
-        rows = rows.left_join(subjects, rows._of == subjects._subject)
-        allowed = rows._subject.notnull()
+        rows = rows.left_join(subjects, rows["_of"] == subjects["_subject"])
+        allowed = rows["_subject"].notnull()
     match = [rows[column] for _, column in mapping.match]
     key_object = object_text([name for name, _ in mapping.match], [fragment(c) for c in match])
     fields = {FIELD + f.target: _field(rows[f.column], f) for f in mapping.fields}

@@ -68,7 +68,7 @@ def version_rows(snapshot: Table, segments: Sequence[Table], key: Sequence[str])
     levels = [_conformed(s, [CHANGE, *columns], target).mutate(**{_LEVEL: i}) for i, s in enumerate(segments)]
     changes = union(*levels)
     place = ibis.row_number().over(group_by=list(key), order_by=ibis.desc(_LEVEL))
-    last = changes.mutate(_place=place).filter(lambda t: t._place == 0)
+    last = changes.mutate(_place=place).filter(lambda t: t["_place"] == 0)
     untouched = _conformed(snapshot, columns, target).anti_join(last.select(*key), list(key))
     present = last.filter(last[CHANGE] != "delete").select(*columns)
     return union(untouched, present)

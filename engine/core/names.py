@@ -36,18 +36,22 @@ class SegmentRef:
 
 
 def dataset_id(name: str, major: int) -> DatasetId:
+    """``customers@1``."""
     return DatasetId(f"{name}@{major}")
 
 
 def dataset_stream(dataset: DatasetId) -> StreamId:
+    """Captures and versions of one dataset."""
     return StreamId(f"dataset:{dataset}")
 
 
 def sync_stream(sync: SyncId) -> StreamId:
+    """The folds of one sync: what its destination is known to hold."""
     return StreamId(f"sync:{sync}")
 
 
 def run_stream(run: RunId) -> StreamId:
+    """One run from start to end."""
     return StreamId(f"run:{run}")
 
 

@@ -167,7 +167,7 @@ def payloads(plan: Table) -> Table:
 def samples(plan: Table, limit: int) -> Table:
     """The first ``limit`` rows of each kind of change, with before and after per field."""
     place = ibis.row_number().over(group_by="change", order_by="id")
-    return plan.mutate(_place=place).filter(lambda t: t._place < limit).order_by("change", "id").drop("_place")
+    return plan.mutate(_place=place).filter(lambda t: t["_place"] < limit).order_by("change", "id").drop("_place")
 
 
 def _quoted(column: str) -> str:

@@ -80,7 +80,7 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
     ``plan`` is a numbered plan segment (see `engine.core.plan`), ``exceptions`` has ``ordinal`` and ``outcome``.
     """
     seen = exceptions.select(_at=exceptions.ordinal, outcome=exceptions.outcome)
-    rows = plan.left_join(seen, plan[ordinal] == seen._at)
+    rows = plan.left_join(seen, plan[ordinal] == seen["_at"])
     delivered = rows.outcome.isnull()
     rejected = rows.outcome == "rejected"
     unknown = (rows.outcome == "unknown").fill_null(False)

@@ -24,14 +24,17 @@ def worst(results: Iterable[CheckResult]) -> Verdict:
 
 
 def passed(check: str, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
+    """A check that is content."""
     return CheckResult(check, Verdict.PASS.value, message, metrics or {})
 
 
 def warned(check: str, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
+    """A check that is told of and stops nothing."""
     return CheckResult(check, Verdict.WARN.value, message, metrics or {})
 
 
 def blocked(check: str, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
+    """A check that stops what it judged."""
     return CheckResult(check, Verdict.BLOCK.value, message, metrics or {})
 
 

@@ -104,28 +104,12 @@ class Sender:
                 result.exceptions += _all(part, "rejected", "too_large", "the record exceeds the destination's limit")
                 continue
             reply, uncertain = await self._attempts(part, number, result)
-            match reply:
-                case AllDelivered():
-                    pass
-                case Outcomes(outcomes):
-                    result.exceptions += _matched(part, outcomes)
-                case Refused(code, message) if part.cut.count == 1:
-                    result.exceptions += _all(part, "rejected", code, message)
-                    if _rejected(result.exceptions) > singles_max and singles_max < rows.cut.count:
-                        result.stop = Stop(code, f"the destination refuses record after record: {message}")
-                case Refused():
-                    parts[:0] = [part.part(half) for half in halves(part.cut)]
-                case Stop(code, message):
-                    result.stop = reply
-                    result.exceptions += _all(part, "unknown" if uncertain else "failed", code, message)
-                case Throttled():
-                    result.unreachable = Unavailable("throttled", "throttled for too long", applied_unknown=False)
-                    result.exceptions += _all(part, "unknown" if uncertain else "failed", "throttled", "throttled")
-                case Unavailable(code, message):
-                    result.unreachable = reply
-                    result.exceptions += _all(part, "unknown" if uncertain else "failed", code, message)
-                case _:
-                    assert_never(reply)
+            if isinstance(reply, Refused) and part.cut.count > 1:
+                parts[:0] = [part.part(half) for half in halves(part.cut)]
+                continue
+            _settle(result, part, reply, "unknown" if uncertain else "failed")
+            if isinstance(reply, Refused) and singles_max < min(_rejected(result.exceptions), rows.cut.count):
+                result.stop = Stop(reply.code, f"the destination refuses record after record: {reply.message}")
         return result
 
     async def _attempts(self, part: Slice, number: int, result: Result) -> tuple[Reply, bool]:
@@ -217,6 +201,28 @@ def _matched(part: Slice, outcomes: Iterable[object]) -> list[Exceptional]:
         if text not in delivered and text not in found
     ]
     return [*found.values(), *silent]
+
+
+def _settle(result: Result, part: Slice, reply: Reply, unanswered: str) -> None:
+    """Give each record of ``part`` its outcome; ``unanswered`` is that of a record which no answer speaks of."""
+    match reply:
+        case AllDelivered():
+            pass
+        case Outcomes(outcomes):
+            result.exceptions += _matched(part, outcomes)
+        case Refused(code, message):
+            result.exceptions += _all(part, "rejected", code, message)
+        case Stop(code, message):
+            result.stop = reply
+            result.exceptions += _all(part, unanswered, code, message)
+        case Throttled():
+            result.unreachable = Unavailable("throttled", "throttled for too long", applied_unknown=False)
+            result.exceptions += _all(part, unanswered, "throttled", "throttled")
+        case Unavailable(code, message):
+            result.unreachable = reply
+            result.exceptions += _all(part, unanswered, code, message)
+        case _:
+            assert_never(reply)
 
 
 def _all(part: Slice, outcome: str, code: str, message: str) -> list[Exceptional]:

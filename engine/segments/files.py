@@ -30,12 +30,12 @@ class Draft:
     """A segment being written: fill ``local``, then read ``ref`` after the `Storage.writing` block."""
 
     local: Path
-    _ref: SegmentRef | None = None
+    sealed: SegmentRef | None = None
 
     @property
     def ref(self) -> SegmentRef:
-        assert self._ref is not None, "the segment is named only after its block ended"
-        return self._ref
+        assert self.sealed is not None, "the segment is named only after its block ended"
+        return self.sealed
 
 
 class Storage:
@@ -66,7 +66,7 @@ class Storage:
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             yield draft
-            draft._ref = self._seal(temporary, target, final)
+            draft.sealed = self._seal(temporary, target, final)
         except OSError as error:
             raise StorageError(
                 f"A segment could not be written: {error.strerror or type(error).__name__}",

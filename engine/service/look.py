@@ -154,7 +154,7 @@ def diff_versions(app: App, name: str, a: int, b: int, *, samples: int) -> DiffR
 
 def _first_of_each(keys: Table, key: tuple[str, ...], limit: int) -> Table:
     place = ibis.row_number().over(group_by=CHANGE, order_by=list(key))
-    return keys.mutate(_place=place).filter(lambda t: t._place < limit).drop("_place")
+    return keys.mutate(_place=place).filter(lambda t: t["_place"] < limit).drop("_place")
 
 
 def _by_key(session: Session, rows: Table, keys: Table, key: tuple[str, ...]) -> dict[str, dict[str, str | None]]:

@@ -16,6 +16,7 @@ from engine.steps.facts import Tools
 
 
 def version_folder(dataset: DatasetId) -> str:
+    """Where the segments of a dataset's versions stand, below the storage root."""
     return f"datasets/{dataset}/versions"
 
 

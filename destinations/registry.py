@@ -11,7 +11,7 @@ from destinations.base import Destination
 GROUP = "tidegate.destinations"
 ADAPTERS = {
     "sandbox": "destinations.sandbox.adapter:Sandbox",
-    "sql": "destinations.sql:SqlTable",
+    "sql": "destinations.sql.adapter:SqlTable",
     "webhook": "destinations.webhook:Webhook",
 }
 

@@ -83,7 +83,11 @@ def _tools(project: Project, settings: Settings) -> Tools:
 def _opened(url: str) -> Engine:
     """The ledger, proved to have this code's schema; an empty SQLite file gets it, a shared database never by itself."""
     database = open_database(url)
-    if database.dialect.name == "sqlite" and schema_revision(database) is None:
-        upgrade(database)
-    check_schema(database)
+    try:
+        if database.dialect.name == "sqlite" and schema_revision(database) is None:
+            upgrade(database)
+        check_schema(database)
+    except BaseException:
+        database.dispose()
+        raise
     return database

@@ -1,0 +1,292 @@
+"""The SQL adapter against real databases: what a batch does to the rows, and what an error is called."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from pydantic import ValidationError
+
+from destinations.base import (
+    AllDelivered,
+    CheckFailed,
+    Op,
+    Outcomes,
+    Refused,
+    Rejected,
+    Reply,
+    Stop,
+    Transport,
+    Unavailable,
+)
+from destinations.sql.adapter import SqlConfig, SqlTable
+from tests.destinations.batches import batch
+
+TABLE = """CREATE TABLE contacts (
+    id bigint PRIMARY KEY, name text, score double precision, email text UNIQUE, note text DEFAULT 'none',
+    CHECK (score < 100)
+)"""
+CODES = {
+    "postgres": {"check": "CheckViolation", "null": "NotNullViolation", "unique": "UniqueViolation"},
+    "sqlite": {
+        "check": "SQLITE_CONSTRAINT_CHECK",
+        "null": "SQLITE_CONSTRAINT_NOTNULL",
+        "unique": "SQLITE_CONSTRAINT_UNIQUE",
+    },
+}
+
+
+class NoHttp(Transport):
+    async def request(self, request: httpx.Request, sign: object = None) -> httpx.Response | Unavailable:
+        raise AssertionError("a database is not spoken to over HTTP")
+
+
+@dataclass
+class Place:
+    """One database: how tests speak to it behind the adapter's back, and the adapter's config."""
+
+    kind: str
+    url: str
+    execute: Callable[..., list[tuple[Any, ...]]]
+
+    def send(self, *batches: Any) -> list[Reply]:
+        async def work() -> list[Reply]:
+            adapter = SqlTable(SqlConfig.model_validate(self.config()))
+            try:
+                return [await adapter.send(one, NoHttp()) for one in batches]
+            finally:
+                await adapter.close()
+
+        return asyncio.run(work())
+
+    def config(self) -> dict[str, Any]:
+        return {"url": self.url, **({"schema": "crm"} if self.kind == "postgres" else {})}
+
+    def rows(self, columns: str = "id, name, score, note") -> list[tuple[Any, ...]]:
+        return self.execute(f"SELECT {columns} FROM contacts ORDER BY id")
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param == "sqlite":
+        path = tmp_path / "crm file.db"
+
+        def on_sqlite(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                return connection.execute(statement, values).fetchall()
+
+        on_sqlite(TABLE)
+        yield Place("sqlite", f"sqlite:///{str(path).replace(' ', '%20')}", on_sqlite)
+        return
+    url = request.getfixturevalue("postgres_database").replace("+psycopg", "")
+
+    def on_postgres(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(url, autocommit=True, options="-c search_path=crm") as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    on_postgres("DROP SCHEMA IF EXISTS crm CASCADE")
+    on_postgres("CREATE SCHEMA crm")
+    on_postgres(TABLE)
+    yield Place("postgres", url, on_postgres)
+
+
+def test_an_upsert_inserts_what_is_new_and_updates_what_is_there(place: Place) -> None:
+    first = batch(Op.UPSERT, {1: {"name": "Ada", "score": 1.5}, 2: {"name": "Bo", "score": None}})
+    second = batch(Op.UPSERT, {2: {"name": "Bo", "score": 2.5}, 3: {"name": "Cy", "score": 3}})
+    assert place.send(first, second) == [AllDelivered(), AllDelivered()]
+    assert place.rows() == [(1, "Ada", 1.5, "none"), (2, "Bo", 2.5, "none"), (3, "Cy", 3.0, "none")]
+
+
+def test_an_absent_field_keeps_its_value_and_null_clears_it_within_one_batch(place: Place) -> None:
+    place.send(batch(Op.UPSERT, {n: {"name": f"n{n}", "score": n} for n in (1, 2, 3)}))
+    mixed = {1: {"name": None}, 2: {"score": None}, 3: {}, 4: {"name": "new"}}
+    assert place.send(batch(Op.UPSERT, mixed)) == [AllDelivered()]
+    assert place.rows("id, name, score") == [(1, None, 1.0), (2, "n2", None), (3, "n3", 3.0), (4, "new", None)]
+
+
+def test_columns_that_are_not_mapped_and_rows_of_others_stay_untouched(place: Place) -> None:
+    place.execute("INSERT INTO contacts (id, name, note) VALUES (1, 'old', 'theirs'), (77, 'theirs', 'keep')")
+    place.send(batch(Op.UPSERT, {1: {"name": "new"}}), batch(Op.DELETE, {5: {}}))
+    assert place.rows("id, name, note") == [(1, "new", "theirs"), (77, "theirs", "keep")]
+
+
+def test_the_same_batch_twice_leaves_the_same_rows(place: Place) -> None:
+    for op in (Op.UPSERT, Op.INSERT):
+        once = batch(op, {1: {"name": "Ada"}, 2: {"name": "Bo"}})
+        assert place.send(once, once) == [AllDelivered()] * 2
+    assert place.rows("id, name") == [(1, "Ada"), (2, "Bo")]
+
+
+def test_an_insert_leaves_a_row_that_is_already_there_as_it_is(place: Place) -> None:
+    place.execute("INSERT INTO contacts (id, name) VALUES (1, 'theirs')")
+    assert place.send(batch(Op.INSERT, {1: {"name": "ours"}, 2: {"name": "new"}})) == [AllDelivered()]
+    assert place.rows("id, name") == [(1, "theirs"), (2, "new")]
+
+
+def test_an_update_names_the_records_that_have_no_row_and_applies_the_others(place: Place) -> None:
+    place.execute("INSERT INTO contacts (id, name) VALUES (1, 'old'), (2, 'old')")
+    (reply,) = place.send(batch(Op.UPDATE, {1: {"name": "new"}, 8: {"name": "x"}, 9: {"score": 1}, 2: {}}))
+    assert isinstance(reply, Outcomes)
+    assert {(o.id, o.code) for o in reply.outcomes if isinstance(o, Rejected)} == {
+        ("8", "not_found"),
+        ("9", "not_found"),
+    }
+    assert place.rows("id, name") == [(1, "new"), (2, "old")]
+
+
+def test_a_delete_removes_the_keys_that_are_named_and_a_missing_one_is_no_failure(place: Place) -> None:
+    place.send(batch(Op.UPSERT, {n: {"name": "x"} for n in range(5)}))
+    assert place.send(batch(Op.DELETE, {1: {}, 3: {}, 99: {}})) == [AllDelivered()]
+    assert [row[0] for row in place.rows()] == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [("check", {"score": 500}), ("unique", {"email": "a@x.test"})],
+)
+def test_a_batch_with_a_poison_record_is_refused_whole(place: Place, kind: str, fields: dict[str, Any]) -> None:
+    place.execute("INSERT INTO contacts (id, email) VALUES (50, 'a@x.test')")
+    (reply,) = place.send(batch(Op.UPSERT, {1: {**fields, "name": "bad"}, 2: {"name": "good"}}))
+    assert isinstance(reply, Refused), reply
+    assert reply.code == CODES[place.kind][kind]
+    assert [row[0] for row in place.rows()] == [50], "nothing of the batch was applied"
+
+
+def test_a_value_that_is_not_of_the_columns_type_is_refused_without_being_told(place: Place) -> None:
+    if place.kind == "sqlite":
+        place.execute("DROP TABLE contacts")
+        place.execute("CREATE TABLE contacts (id INTEGER PRIMARY KEY, score INTEGER) STRICT")
+    (reply,) = place.send(batch(Op.UPSERT, {1: {"score": "planted-value"}}))
+    assert isinstance(reply, Refused), reply
+    assert "planted-value" not in reply.message
+    (outside,) = place.send(batch(Op.UPSERT, {10**30: {"score": 1}}))
+    assert isinstance(outside, Refused), outside
+
+
+def test_a_character_that_postgres_cannot_store_is_refused(place: Place) -> None:
+    (reply,) = place.send(batch(Op.UPSERT, {1: {"name": "a\0b"}}))
+    assert isinstance(reply, Refused if place.kind == "postgres" else AllDelivered), reply
+
+
+def test_a_table_or_column_that_is_missing_stops_the_run(place: Place) -> None:
+    no_table, no_column = place.send(
+        batch(Op.UPSERT, {1: {"name": "x"}}, object="nowhere"), batch(Op.UPSERT, {1: {"nocolumn": "x"}})
+    )
+    assert isinstance(no_table, Stop)
+    assert "nowhere" in no_table.message
+    assert isinstance(no_column, Stop)
+    assert "nocolumn" in no_column.message
+
+
+def test_a_key_that_is_not_unique_stops_the_run_before_anything_is_written(place: Place) -> None:
+    place.execute("INSERT INTO contacts (id, name) VALUES (1, 'same'), (2, 'same')")
+    for op in (Op.UPSERT, Op.UPDATE, Op.DELETE):
+        (reply,) = place.send(batch(op, {"same": {"score": 5}}, key="name"))
+        assert isinstance(reply, Stop)
+        assert reply.code == "no_unique_key"
+    assert place.rows("id, score") == [(1, None), (2, None)]
+
+
+def test_a_unique_index_beside_the_primary_key_may_be_the_match_key(place: Place) -> None:
+    place.execute("INSERT INTO contacts (id, name, email) VALUES (1, 'old', 'a@x.test')")
+    assert place.send(batch(Op.UPDATE, {"a@x.test": {"name": "new"}}, key="email")) == [AllDelivered()]
+    assert place.rows("id, name") == [(1, "new")]
+
+
+def test_a_partial_unique_index_is_no_match_key(place: Place) -> None:
+    place.execute("CREATE UNIQUE INDEX one_name ON contacts (name) WHERE score IS NULL")
+    (reply,) = place.send(batch(Op.UPDATE, {"x": {"score": 5}}, key="name"))
+    assert isinstance(reply, Stop)
+
+
+def test_names_and_values_are_never_read_as_sql(place: Place) -> None:
+    table, column, value = 'a "table"; --', 'it\'s a "column" %s', "'); DROP TABLE contacts; --"
+    name, field = (text.replace('"', '""') for text in (table, column))
+    place.execute(f'CREATE TABLE "{name}" (id bigint PRIMARY KEY, "{field}" text)')
+    assert place.send(batch(Op.UPSERT, {1: {column: value}}, object=table)) == [AllDelivered()]
+    assert place.execute(f'SELECT * FROM "{name}"') == [(1, value)]
+    assert place.rows() == []
+
+
+def test_no_number_loses_a_digit(place: Place) -> None:
+    place.execute("CREATE TABLE numbers (id bigint PRIMARY KEY, exact text)")
+    number = Decimal("12345678901234567890.123456789")
+    replies = place.send(
+        batch(Op.UPSERT, {2**63 - 1: {"exact": number}, -(2**63): {"exact": Decimal("0.1")}}, object="numbers")
+    )
+    assert replies == [AllDelivered()]
+    assert place.execute("SELECT id, exact FROM numbers ORDER BY id") == [
+        (-(2**63), "0.1"),
+        (2**63 - 1, str(number)),
+    ]
+
+
+def test_the_columns_of_a_table_are_told(place: Place) -> None:
+    async def work() -> Any:
+        adapter = SqlTable(SqlConfig.model_validate(place.config()))
+        try:
+            return await adapter.check(NoHttp()), await adapter.fields("contacts", NoHttp())
+        finally:
+            await adapter.close()
+
+    sentence, fields = asyncio.run(work())
+    assert sentence.startswith(("connected to PostgreSQL", "opened with SQLite"))
+    assert [field.name for field in fields] == ["id", "name", "score", "email", "note"]
+    assert not any(field.read_only for field in fields)
+
+
+def test_a_lock_that_is_held_is_worth_another_try(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("destinations.sql.sqlite.BUSY_SECONDS_MAX", 0.2)
+    monkeypatch.setattr("destinations.sql.postgres._OPENING", ("SET LOCAL lock_timeout = '200ms'", *_opening()[1:]))
+    if place.kind == "sqlite":
+        with closing(sqlite3.connect(place.url.removeprefix("sqlite:///").replace("%20", " "))) as other:
+            other.execute("BEGIN IMMEDIATE")
+            (reply,) = place.send(batch(Op.UPSERT, {1: {"name": "x"}}))
+    else:
+        with psycopg.connect(place.url) as other:
+            other.execute("LOCK TABLE crm.contacts")
+            (reply,) = place.send(batch(Op.UPSERT, {1: {"name": "x"}}))
+    assert isinstance(reply, Unavailable)
+    assert not reply.applied_unknown
+
+
+def _opening() -> tuple[str, ...]:
+    from destinations.sql import postgres
+
+    return postgres._OPENING
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://host/db", "sqlite:///relative.db", "sqlite://", "contacts.db", "sqlite:////x.db?mode=memory"]
+)
+def test_an_address_that_cannot_be_used_is_refused_without_being_told(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SqlConfig.model_validate({"url": url})
+    assert "input_value" not in str(caught.value)
+
+
+def test_a_schema_is_refused_for_sqlite() -> None:
+    with pytest.raises(ValidationError, match="SQLite has none"):
+        SqlConfig.model_validate({"url": "sqlite:////x.db", "schema": "crm"})
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://app:planted-secret@127.0.0.1:9/none", "sqlite:////nowhere/planted-secret.db"]
+)
+def test_a_database_that_does_not_answer_is_told_without_its_password(url: str) -> None:
+    async def work() -> None:
+        await SqlTable(SqlConfig.model_validate({"url": url})).check(NoHttp())
+
+    with pytest.raises(CheckFailed) as caught:
+        asyncio.run(work())
+    assert "planted-secret" not in str(caught.value)

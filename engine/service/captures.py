@@ -78,6 +78,6 @@ def _report(dataset: Dataset, captured: Captured) -> CaptureReport:
             return CaptureReport(dataset.id, "accepted", version, rows, inserts, updates, deletes, "", checks)
         case Unchanged(version, rows, _):
             return CaptureReport(dataset.id, "unchanged", version, rows, 0, 0, 0, "the source holds the same rows", ())
-        case Blocked(version, checks, _):
+        case Blocked(_, version, checks, _):
             why = reasons(c for c in checks if c.verdict == Verdict.BLOCK.value)
             return CaptureReport(dataset.id, "blocked", version, 0, 0, 0, 0, why, checks)

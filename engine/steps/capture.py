@@ -17,7 +17,7 @@ from engine.checks.facts import CandidateFacts
 from engine.checks.registry import CANDIDATE, aggregates, judged
 from engine.core.diff import IncomparableTypes, change_rows, changed_keys
 from engine.core.events import CaptureBlocked, CaptureUnchanged, CheckResult, VersionAccepted
-from engine.core.names import Position, SegmentRef, VersionNumber, dataset_stream
+from engine.core.names import DatasetId, Position, SegmentRef, VersionNumber, dataset_stream
 from engine.core.verdict import Verdict, blocked, passed, warned, worst
 from engine.failpoints import failpoint
 from engine.ledger.projections import versions
@@ -58,6 +58,7 @@ class Unchanged:
 class Blocked:
     """A gate refused the candidate; ``version`` (None before the first) stays current."""
 
+    dataset: DatasetId
     version: VersionNumber | None
     checks: tuple[CheckResult, ...]
     gate_seconds: float
@@ -246,4 +247,4 @@ def _refuse(tools: Tools, dataset: Dataset, before: VersionRow | None, candidate
         drop_candidate(tools, candidate.ref)
     event = CaptureBlocked(dataset=dataset.id, rows=rows, checks=candidate.checks)
     tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
-    return Blocked(before.version if before else None, candidate.checks, candidate.gate_seconds)
+    return Blocked(dataset.id, before.version if before else None, candidate.checks, candidate.gate_seconds)

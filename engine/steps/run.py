@@ -111,8 +111,12 @@ def _proceed(trip: _Trip, capture: Callable[[], Captured], stop: StopSignal) -> 
     trip.seconds["gate"] = captured.gate_seconds
     trip.seconds["capture"] = max(0.0, trip.seconds["capture"] - captured.gate_seconds)
     match captured:
-        case Blocked(version, checks, _):
-            trip.finish(RunStatus.BLOCKED, reasons(c for c in checks if c.verdict == Verdict.BLOCK.value), version)
+        case Blocked(dataset, version, checks, _):
+            why = reasons(c for c in checks if c.verdict == Verdict.BLOCK.value)
+            if dataset == trip.sync.dataset.id:
+                trip.finish(RunStatus.BLOCKED, why, version)
+            else:
+                trip.finish(RunStatus.BLOCKED, f"the consent register {dataset} is not usable: {why}", None)
         case Accepted() | Unchanged():
             with trip.tools.compute.session() as session:
                 _plan_and_deliver(trip, session, stop)

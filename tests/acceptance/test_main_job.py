@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,20 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.projects import CONTRACT, TestProject
-from tests.receiver import Receiver, receiving
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as running:
-        yield running
-
-
-@pytest.fixture
-def project(tmp_path: Path, receiver: Receiver) -> TestProject:
-    made = TestProject(tmp_path, receiver.url)
-    made.people({1: ("Ada", 1.5), 2: ("Bo", None), 3: (None, 0.1)})
-    return made
+from tests.receiver import Receiver
 
 
 def test_a_first_run_delivers_every_row_and_the_second_only_the_difference(

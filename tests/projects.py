@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from engine.faces.cli.main import main
+from tests.checker import Checked, check
+from tests.receiver import Receiver
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "engine.faces.cli"]
@@ -168,6 +170,11 @@ class TestProject:
         reports: list[dict[str, Any]] = outcome.json
         assert len(reports) == 1, outcome
         return {**reports[0], "exit": outcome.code}
+
+    def checked(self, receiver: Receiver, sync: str = "people_to_hook") -> Checked:
+        """What the checker says of this project's SQLite ledger and what ``receiver`` received."""
+        state = self.folder / ".tidegate"
+        return check(f"sqlite:///{state / 'ledger.db'}", state / "segments", sync, receiver.journal, receiver.records)
 
     def environment(self, more: dict[str, str] | None) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}

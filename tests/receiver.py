@@ -18,12 +18,22 @@ from typing import Any
 Answer = tuple[int, dict[str, str], bytes]
 
 
+@dataclass(frozen=True)
+class Received:
+    """One request: its key, its records, and whether the destination took them (now, or under the same key before)."""
+
+    key: str
+    records: list[dict[str, Any]]
+    applied: bool
+
+
 @dataclass
 class Receiver:
     """``records`` is what the destination holds by id; ``log`` one entry per request that was applied or repeated."""
 
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    journal: list[Received] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
     duplicate_effects: int = 0
     answer: Callable[[dict[str, Any]], Answer | None] = lambda _body: None
@@ -35,6 +45,7 @@ class Receiver:
         """Apply a batch once per key."""
         with self._lock:
             scripted = self.answer(body)
+            self.journal.append(Received(key, body["records"], scripted is None))
             if scripted is not None:
                 return scripted
             ids = tuple(r["id"] for r in body["records"])

@@ -18,7 +18,10 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, receiver: Receiver) -> TestProject:
+def project(tmp_path: Path, receiver: Receiver) -> Iterator[TestProject]:
+    """Whatever a test did with it, the ledger and the destination's own record must agree in the end."""
     made = TestProject(tmp_path, receiver.url)
     made.people({1: ("Ada", 1.5), 2: ("Bo", None), 3: (None, 0.1)})
-    return made
+    yield made
+    if (tmp_path / ".tidegate" / "ledger.db").exists():
+        made.checked(receiver)

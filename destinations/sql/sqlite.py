@@ -128,10 +128,16 @@ def _write(connection: sqlite3.Connection, batch: Batch) -> list[str]:
 
 
 def _rows(batch: Batch, shape: Shape) -> Iterator[tuple[Value, ...]]:
+    ids, keys, fields = (batch.rows.column(name).to_pylist() for name in ("id", "key", "fields"))
     for place in shape.places:
-        record = batch.records[place]
-        values = {**record.fields, **record.key}
-        yield (record.id, *(_bound(values[name]) for name in shape.columns))
+        values = {**_decoded(fields[place]), **_decoded(keys[place])}
+        yield (ids[place], *(_bound(values[name]) for name in shape.columns))
+
+
+def _decoded(text: str) -> dict[str, Value]:
+    """A JSON object whose numbers keep their digits."""
+    decoded: dict[str, Value] = json.loads(text, parse_float=Decimal)
+    return decoded
 
 
 def _bound(value: Value) -> Value:

@@ -17,6 +17,7 @@ import duckdb
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ibis.backends.sql.compilers.duckdb import compiler
 from ibis.expr.types import Table
 
 from engine.errors import StorageError
@@ -134,4 +135,4 @@ class Session:
 
 
 def _sql(expression: Table) -> str:
-    return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))
+    return str(compiler.to_sqlglot(expression).sql(dialect=compiler.dialect))

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validato
 
 from destinations.base import Batch, Destination, DestinationConfig, Idempotency, Limits, Op, Reply, Spec, Transport
 from destinations.base import Field as Column
+from destinations.sql.postgres import PostgresTables
+from destinations.sql.sqlite import SqliteTables
 
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -96,13 +98,9 @@ class SqlTable(Destination):
 
 
 def _tables(config: SqlConfig) -> Tables:
-    """The database that the address names; its driver is imported only now."""
+    """The database that the address names."""
     url = config.url.get_secret_value()
     if url.startswith("sqlite:"):
-        from destinations.sql.sqlite import SqliteTables
-
         return SqliteTables(unquote(urlsplit(url).path[1:]))
-    from destinations.sql.postgres import PostgresTables
-
     _, _, rest = url.partition("://")
     return PostgresTables(f"postgresql://{rest}", config.schema_name or "public")

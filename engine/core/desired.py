@@ -127,9 +127,13 @@ def ids(rows: Table, mapping: Mapping, key: Sequence[str]) -> Table:
     return rows.select(id=key_text(match), pk=key_text([rows[c] for c in key]))
 
 
-def touched_rows(rows: Table, mapping: Mapping, touched: Table) -> Table:
-    """The rows whose `desired` id is among ``touched.id``; nothing is rendered for the others."""
-    return rows.filter(key_text([rows[column] for _, column in mapping.match]).isin(touched.id))
+def touched_rows(rows: Table, mapping: Mapping, key: Sequence[str], touched: Table, moving: Table) -> Table:
+    """The rows in motion (``moving.pk``) and those whose `desired` id is among ``touched.id``.
+
+    A row in motion may have no id any more, and still says whether its subject consents. Nothing is rendered for others.
+    """
+    match = key_text([rows[column] for _, column in mapping.match])
+    return rows.filter(match.isin(touched.id) | key_text([rows[c] for c in key]).isin(moving.pk))
 
 
 def totals(records: Table) -> Table:

@@ -38,10 +38,10 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
     and ``absent`` (nothing desired, nothing held). ``id`` must be unique on both sides; desired records without one are
     left out.
     """
-    desired = desired.filter(desired.id.notnull())
     fields = field_columns(desired, delivered)
-    wanted = desired.select(
-        "id", "key", d_pk=desired.pk, allowed=desired.allowed, **{c: desired[c] for c in field_columns(desired)}
+    named = desired.filter(desired.id.notnull())
+    wanted = named.select(
+        "id", "key", d_pk=named.pk, allowed=named.allowed, **{c: named[c] for c in field_columns(desired)}
     )
     held = delivered.select(
         s_id=delivered.id,
@@ -67,15 +67,18 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     unknown = rows.was_unknown.fill_null(False)
     changes = [rows[c].notnull() & differs(rows[c], rows[before(c)]) for c in fields]
     differing = unknown | ibis.or_(*changes) if changes else unknown
-    moved = rows.s_pk.isin(desired.filter(desired.allowed).pk)
+    moved = rows.s_pk.isin(desired.filter(desired.allowed & desired.id.notnull()).pk)
+    refused = rows.id.notnull() | rows.s_pk.isin(desired.filter(~desired.allowed).pk)
     exhausted = (rows.was_attempts >= rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
     updating = rules.mode is Mode.UPDATE
     send = wanted & (differing | ~holds)
     if rules.mode is Mode.INSERT:
         send = wanted & (~holds | unknown)
-    remove = _removals(rows, wanted, holds, moved, rules.mode)
+    remove = holds & ~wanted
+    if rules.mode is not Mode.MIRROR:
+        remove &= refused | moved
     reasons = ibis.cases(
-        (remove & rows.id.notnull(), "consent"),
+        (remove & refused, "consent"),
         (remove & moved, "re-keyed"),
         (remove, "gone"),
         (unknown, "outcome unknown"),
@@ -84,7 +87,8 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
         else_="changed",
     )
     verdict = ibis.cases(
-        (exhausted.fill_null(False) & (send | remove), "quarantined"),
+        # The removal of somebody who must not be there is owed for ever: it is tried again, and never set aside.
+        (exhausted.fill_null(False) & (send | (remove & ~refused)), "quarantined"),
         (send | remove, "send"),
         (wanted, "unchanged"),
         (rows.id.notnull(), "unconsented"),
@@ -92,7 +96,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     )
     return rows.select(
         verdict=verdict,
-        rank=ibis.cases((remove & rows.id.notnull(), RANK_CONSENT), (remove, RANK_DELETE), else_=RANK_SEND),
+        rank=ibis.cases((remove & refused, RANK_CONSENT), (remove, RANK_DELETE), else_=RANK_SEND),
         op=remove.ifelse("delete", rules.mode.value if rules.mode is not Mode.MIRROR else "upsert"),
         change=ibis.cases((remove, "delete"), (holds | ibis.literal(updating), "update"), else_="insert"),
         reason=reasons,
@@ -107,13 +111,6 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
         **{c: remove.ifelse(ibis.null("string"), rows[c]) for c in fields},
         **{before(c): rows[before(c)] for c in fields},
     )
-
-
-def _removals(rows: Table, wanted: BooleanValue, holds: BooleanValue, moved: BooleanValue, mode: Mode) -> BooleanValue:
-    absent = holds & ~wanted
-    if mode is Mode.MIRROR:
-        return absent
-    return absent & (rows.id.notnull() | moved)
 
 
 def _changed(rows: Table, fields: Sequence[str], changes: Sequence[BooleanValue], unknown: BooleanValue) -> StringValue:
@@ -144,16 +141,21 @@ def counts(judged: Table) -> Table:
     return judged.aggregate(**{name: judged.count(where=kind) for name, kind in kinds.items()})
 
 
-def touched_ids(changed_pks: Table, identities: Table, delivered: Table) -> Table:
-    """Ids that an incremental comparison must look at.
+def moving(changed_pks: Table, delivered: Table) -> Table:
+    """Primary keys, as text, of rows in motion: those that changed, and those of which something is owed or unknown."""
+    unsettled = delivered.filter(delivered.owed | delivered.unknown).select("pk")
+    return union(changed_pks.select("pk"), unsettled, distinct=True)
 
-    Those of changed rows as they are now (``identities``: ``id``, ``pk`` of the version), those under which changed
-    rows were delivered, and those whose last attempt left something owed or unknown.
+
+def touched_ids(moving: Table, identities: Table, delivered: Table) -> Table:
+    """Ids that an incremental comparison must look at: all that a row in motion has, or had when it was delivered.
+
+    ``identities`` are ``id`` and ``pk`` of the version. A removal that is owed needs a look at the id that its row has
+    now, to tell a record that moved from one that is gone.
     """
-    now = identities.semi_join(changed_pks, "pk").select("id")
-    before = delivered.semi_join(changed_pks, "pk").select("id")
-    unsettled = delivered.filter(delivered.owed | delivered.unknown).select("id")
-    every = union(now, before, unsettled, distinct=True)
+    now = identities.semi_join(moving, "pk").select("id")
+    before = delivered.semi_join(moving, "pk").select("id")
+    every = union(now, before, distinct=True)
     return every.filter(every.id.notnull())
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from engine.errors import SourceError
 
 BATCH_ROWS = 65_536
+CHECK_PATH = "check `path` of the connection and `source` of the dataset, then run again."
 
 
 @dataclass(frozen=True, slots=True)

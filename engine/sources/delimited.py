@@ -1,7 +1,8 @@
 """CSV files as one reading of text: comma, double quotes, UTF-8, a header; what a value looks like decides nothing.
 
-An unquoted empty field is null, a quoted one is the empty text. Empty lines are skipped where there are two columns
-or more, since no row can be empty there.
+An unquoted empty field is null, a quoted one is the empty text. Spaces beside the quotes of a value are not part of it.
+Empty lines are skipped where there are two columns or more, since no row can be empty there. What CSV cannot tell is a
+file that was cut off inside its last field.
 """
 
 from __future__ import annotations
@@ -10,22 +11,29 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.errors import SourceError
 from engine.sources.base import BATCH_ROWS, Reading
+from engine.sources.csv_lines import line_of_longer_row, line_of_other_end, line_of_row
 from engine.sources.duckdb import confine, hardened
 from engine.sources.relation import literal
 from engine.sources.untyped import TEXT, text
 
 LINE_BYTES_MAX = 16 * 2**20
-_LINE = re.compile(r"CSV Error on Line: ([0-9]+)")
+_BLOCK_BYTES = 2**20
+_ROW = re.compile(r"CSV Error on Line: ([0-9]+)")
+_LONGER = "has more fields than the header"
+_NUL = "holds a NUL byte: the file is damaged, or its text is not UTF-8"
+_MIXED = "ends in another way than the lines before, or mixes up quotes"
 _REASONS = (
     ("Expected Number of Columns", "has more or fewer fields than the header"),
-    ("unterminated quote", "has a quote that is not closed, text after one, or another line end than the lines before"),
+    ("unterminated quote", "has a quote that is not closed, or text after one"),
     ("not utf-8", "is not valid UTF-8"),
     ("Maximum line size", "is longer than 16 MiB"),
 )
@@ -48,12 +56,18 @@ def reading_csv(files: Sequence[Path], folder: Path, memory: str, threads: int, 
 
 def _header(path: Path, fail: Fail) -> list[str]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            names = next(csv.reader(file, strict=True), [])
-    except (csv.Error, UnicodeDecodeError, OSError):
+        # Bytes that are not UTF-8 may stand in the rows below, so they are judged in the names alone.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            names = next(csv.reader(iter(partial(file.readline, LINE_BYTES_MAX), ""), strict=True), [])
+        "".join(names).encode()
+    except OSError:
+        raise fail(f"{path.name} cannot be read") from None
+    except (csv.Error, UnicodeEncodeError):
         raise fail(f"{path.name}, line 1 is not a header in UTF-8") from None
     if not names or not all(names):
         raise fail(f"{path.name}, line 1 must be a header that names every column")
+    if any("\0" in name for name in names):
+        raise fail(f"{path.name}, line 1 {_NUL}")
     if len(set(names)) != len(names):
         raise fail(f"{path.name}, line 1 names a column twice")
     return names
@@ -62,12 +76,35 @@ def _header(path: Path, fail: Fail) -> list[str]:
 def _batches(
     connection: duckdb.DuckDBPyConnection, files: Sequence[Path], schema: pa.Schema, fail: Fail
 ) -> Iterator[pa.RecordBatch]:
+    width = len(schema)
     for path in files:
         try:
-            for batch in connection.sql(_statement(path, len(schema))).to_arrow_reader(BATCH_ROWS):
+            commas = _commas(path, fail) - width + 1 - sum(name.count(",") for name in schema.names)
+            for batch in connection.sql(_statement(path, width)).to_arrow_reader(BATCH_ROWS):
+                commas -= batch.num_rows * (width - 1) + _commas_in_values(batch)
                 yield pa.RecordBatch.from_arrays([text(column) for column in batch.columns], schema=schema)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise fail(f"{path.name}{_reason(str(error))}") from None
+            raise fail(f"{path.name}{_reason(path, str(error))}") from None
+        if commas:
+            # The database drops fields beyond the header when they are empty; it may have shifted the ones before.
+            raise fail(f"{path.name}{_at(line_of_longer_row(path, width))} {_LONGER}")
+
+
+def _commas(path: Path, fail: Fail) -> int:
+    """All commas of a file; refuses a NUL byte, which the database would take for text."""
+    commas, line = 0, 1
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            if (nul := block.find(b"\0")) >= 0:
+                line += block.count(b"\n", 0, nul)
+                raise fail(f"{path.name}, line {line} {_NUL}")
+            commas += block.count(b",")
+            line += block.count(b"\n")
+    return commas
+
+
+def _commas_in_values(batch: pa.RecordBatch) -> int:
+    return sum(pc.sum(pc.count_substring(column, ","), min_count=0).as_py() for column in batch.columns)
 
 
 def _statement(path: Path, width: int) -> str:
@@ -80,9 +117,16 @@ def _statement(path: Path, width: int) -> str:
     )
 
 
-def _reason(message: str) -> str:
+def _reason(path: Path, message: str) -> str:
     """Line and cause, without the line's text, which the database quotes."""
-    line = _LINE.search(message)
-    where = f", line {line[1]}" if line else ""
-    why = next((why for mark, why in _REASONS if mark in message), "is not valid CSV: quotes or line ends are mixed up")
-    return f"{where} {why}"
+    why = next((why for mark, why in _REASONS if mark in message), None)
+    if why is None:
+        return f"{_at(line_of_other_end(path))} {_MIXED}"
+    row = _ROW.search(message)
+    if row is None:
+        return f" {why}"
+    return f"{_at(line_of_row(path, int(row[1]))) or f', row {row[1]}'} {why}"
+
+
+def _at(line: int | None) -> str:
+    return f", line {line}" if line else ""

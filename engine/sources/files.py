@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.sources.base import Reading, Selection, unreadable
+from engine.sources.base import CHECK_PATH, Reading, Selection, unreadable
 from engine.sources.delimited import reading_csv
 from engine.sources.json_lines import reading_json_lines
 from engine.sources.parquet import reading_parquet
@@ -59,12 +59,13 @@ class FilesSource:
         except (OSError, ValueError, NotImplementedError):
             found = []
         if not found:
-            raise unreadable(self.name, selection, "no such file in the connection's folder")
+            raise unreadable(self.name, selection, f"there is no file {pattern} in the connection's folder", CHECK_PATH)
         if any(not path.resolve().is_relative_to(folder) for path in found):
             raise unreadable(self.name, selection, "a file is a link that leads out of the connection's folder")
-        suffixes = {path.suffix for path in found}
-        if len(suffixes) != 1 or not suffixes <= _SUFFIXES:
-            raise unreadable(self.name, selection, "the files must be all .parquet, all .csv or all .jsonl")
+        wanted = found[0].suffix if found[0].suffix in _SUFFIXES else None
+        if others := [path.name for path in found if path.suffix != wanted]:
+            why = f"{others[0]} does not fit in: the files must be all .parquet, all .csv or all .jsonl, not compressed"
+            raise unreadable(self.name, selection, why)
         return found
 
     def _held_still(

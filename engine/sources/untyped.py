@@ -14,6 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
+NESTING_MAX = 100
+"""Levels of an object or a list, counted from the value of a column; far below what the interpreter bears."""
+
 TEXT = pa.opaque(pa.string(), "text", "tidegate")
 """Text that may stand for anything (CSV)."""
 
@@ -45,6 +48,12 @@ class Digits(str):
     __slots__ = ()
 
 
+class Nested(str):
+    """An object or a list as JSON text."""
+
+    __slots__ = ()
+
+
 Kinds = Mapping[type, Kind]
 
 SQLITE_KINDS: Kinds = {str: Kind.TEXT, int: Kind.INTEGER, float: Kind.NUMBER, bytes: Kind.BYTES}
@@ -54,8 +63,7 @@ JSON_KINDS: Kinds = {
     float: Kind.NUMBER,
     Digits: Kind.NUMBER,
     bool: Kind.BOOLEAN,
-    dict: Kind.NESTED,
-    list: Kind.NESTED,
+    Nested: Kind.NESTED,
 }
 
 
@@ -67,7 +75,7 @@ def dynamic(values: Sequence[Any], kinds: Kinds) -> pa.Array:
         codes = pa.repeat(pa.scalar(kinds[only], pa.uint8()), len(values))
     else:
         codes = pa.array([None if v is None else kinds[type(v)] for v in values], pa.uint8())
-    if found <= {str, Digits}:
+    if found <= {str, Digits, Nested}:
         texts = pa.array(values, pa.string())
     else:
         texts = pa.array([None if v is None else _WRITE[type(v)](v) for v in values], pa.string())
@@ -80,13 +88,20 @@ def text(values: pa.Array) -> pa.Array:
     return pa.ExtensionArray.from_storage(TEXT, values)
 
 
-def _nested(value: Any) -> str:
-    """JSON text in which numbers keep the digits that were written."""
+def nested(value: Any) -> Nested:
+    """An object or a list as JSON text in which numbers keep the digits that were written; raises `RecursionError`."""
+    return Nested(_json(value, NESTING_MAX))
+
+
+def _json(value: Any, levels: int) -> str:
+    if not levels:
+        raise RecursionError("nested too deeply")
     match value:
         case dict():
-            return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{_nested(v)}" for k, v in value.items()) + "}"
+            members = (f"{json.dumps(k, ensure_ascii=False)}:{_json(v, levels - 1)}" for k, v in value.items())
+            return "{" + ",".join(members) + "}"
         case list():
-            return "[" + ",".join(map(_nested, value)) + "]"
+            return "[" + ",".join(_json(v, levels - 1) for v in value) + "]"
         case Digits():
             return str(value)
         case _:
@@ -102,6 +117,5 @@ _WRITE: Mapping[type, Callable[[Any], str]] = {
     float: repr,
     bool: lambda value: "true" if value else "false",
     bytes: bytes.hex,
-    dict: _nested,
-    list: _nested,
+    Nested: str,
 }

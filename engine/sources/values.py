@@ -74,7 +74,7 @@ def _converted(values: pa.Array, convert: Callable[[pa.Array, pa.DataType], pa.A
         return convert(values, target)
     except pa.ArrowInvalid:
         index = _first_failure(values, lambda part: convert(part, target))
-        raise Unfit(index, f"does not fit {_title(target)}") from None
+        raise Unfit(index, _misfit(target)) from None
 
 
 def _first_failure(values: pa.Array, attempt: Callable[[pa.Array], object]) -> int:
@@ -95,7 +95,7 @@ def _cast(values: pa.Array, target: pa.DataType) -> pa.Array:
     found = values.type
     if pa.types.is_timestamp(target) and pa.types.is_timestamp(found):
         zoned = values.view(pa.timestamp(found.unit, "UTC"))
-        return (pc.floor_temporal(zoned, unit="microsecond") if found.unit == "ns" else zoned).cast(target, safe=False)
+        return (pc.floor_temporal(zoned, unit="microsecond") if found.unit == "ns" else zoned).cast(target)
     if pa.types.is_time64(target) and pa.types.is_time64(found):
         return values.cast(target, safe=False)
     if pa.types.is_decimal(target) and pa.types.is_integer(found):
@@ -147,7 +147,7 @@ def _shortened(values: pa.Array) -> pa.Array:
 def _bytes(values: pa.Array) -> pa.Array:
     r"""Hexadecimal digits, with or without the prefix ``\x``, as bytes: all values in one step."""
     digits = pc.replace_substring_regex(values, r"^\\x", "")
-    if not pc.all(pc.match_substring_regex(digits, "^([0-9a-fA-F]{2})*$")).as_py():
+    if not pc.all(pc.match_substring_regex(digits, "^([0-9a-fA-F]{2})*$"), min_count=0).as_py():
         raise pa.ArrowInvalid("not hexadecimal")
     lengths = pc.divide(pc.fill_null(pc.binary_length(digits), 0), 2)
     ends = pc.cumulative_sum(lengths).cast(pa.int32())
@@ -172,12 +172,12 @@ def _uuid_text(storage: pa.FixedSizeBinaryArray) -> pa.Array:
 def _checked(values: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_floating(target):
         return _finite(values)
-    if pa.types.is_string(target) or pa.types.is_time64(target):
+    if pa.types.is_string(target) or pa.types.is_time64(target) or pa.types.is_decimal(target):
         try:
             values.validate(full=True)
         except pa.ArrowInvalid:
             index = _first_failure(values, lambda part: part.validate(full=True))
-            raise Unfit(index, f"is not valid {'Unicode' if pa.types.is_string(target) else 'time of day'}") from None
+            raise Unfit(index, "is not valid Unicode" if pa.types.is_string(target) else _misfit(target)) from None
     elif pa.types.is_date32(target):
         _in_range(values.view(pa.int32()), *_DAYS)
     elif pa.types.is_timestamp(target):
@@ -186,7 +186,7 @@ def _checked(values: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _finite(values: pa.Array) -> pa.Array:
-    if not pc.all(pc.is_finite(values)).as_py():
+    if not pc.all(pc.is_finite(values), min_count=0).as_py():
         index = pc.index(pc.is_inf(values), value=True).as_py()
         if index >= 0:
             raise Unfit(index, "is infinite or too large, which no destination can hold")
@@ -201,13 +201,15 @@ def _in_range(numbers: pa.Array, low: int, high: int) -> None:
         raise Unfit(pc.index(outside, value=True).as_py(), "is infinite or outside the years 1 to 9999")
 
 
+def _misfit(target: pa.DataType) -> str:
+    return "is not a time of day" if pa.types.is_time64(target) else f"does not fit {_title(target)}"
+
+
 def _title(target: pa.DataType) -> str:
     if pa.types.is_decimal(target):
         return f"decimal({target.precision},{target.scale})"
     if pa.types.is_timestamp(target):
         return "timestamp"
-    if pa.types.is_time64(target):
-        return "time"
     return {pa.int64(): "integer", pa.float64(): "double without losing digits", pa.date32(): "date"}.get(
         target, str(target)
     )

@@ -19,7 +19,7 @@ from engine.core.desired import FIELD, desired, ids, mapping_digest, totals, tou
 from engine.core.diff import changed_keys
 from engine.core.events import CheckResult, PlanMade, StateFolded
 from engine.core.names import Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
-from engine.core.plan import PlanRules, compared, counts, operations, touched_ids
+from engine.core.plan import PlanRules, compared, counts, moving, operations, touched_ids
 from engine.core.relations import union
 from engine.core.state import FACTS, live
 from engine.core.verdict import Verdict, blocked, passed, worst
@@ -140,9 +140,9 @@ def _compare(
         case Full():
             pass
         case Incremental(since):
-            pks = _changed_pks(tools, session, sync, since, sides)
-            touched = session.cached(touched_ids(pks, identities, live(layers)))
-            rows = touched_rows(sides.rows, sync.mapping, touched)
+            in_motion = session.cached(moving(_changed_pks(tools, session, sync, since, sides), live(layers)))
+            touched = session.cached(touched_ids(in_motion, identities, live(layers)))
+            rows = touched_rows(sides.rows, sync.mapping, key, touched, in_motion)
             looked_at = session.cached(desired(rows, sync.mapping, key, sides.consent.subjects))
             held = session.cached(live([layer.semi_join(touched, "id") for layer in layers]))
             without_id = identities.filter(identities.id.isnull())

@@ -16,6 +16,7 @@ PROMISED = {"init", "demo", "validate", "capture", "plan", "run", "status", "run
     "ledger",
     "db",
     "destination",
+    "sandbox",
 }
 
 

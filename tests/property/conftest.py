@@ -1,29 +1,35 @@
-"""One compute for all examples of a module. Each example opens its own session, so equal steps name equal tables."""
+"""One session for all examples of a process, and one stage per kind of sync in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from ibis.expr.operations import Node
-from ibis.expr.types import Table
 
-from engine.segments import compute as engine_compute
-from engine.segments.compute import Compute
+from engine.core.desired import Mode
+from engine.segments.compute import Compute, Session
+from tests.property import model
+from tests.property.stage import Stage
+
+Stages = Callable[[Mode, bool], Stage]
 
 
-@pytest.fixture(scope="module")
-def compute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compute]:
-    """Compiling an expression takes Ibis far longer than running it takes DuckDB: equal ones are compiled once."""
-    compiled: dict[Node, str] = {}
-    original = engine_compute._sql
+@pytest.fixture(scope="session")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    with Compute("512MB", 1, tmp_path_factory.mktemp("spill")).session() as opened:
+        yield opened
 
-    def once(expression: Table) -> str:
-        node = expression.op()
-        if node not in compiled:
-            compiled[node] = original(expression)
-        return compiled[node]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_compute, "_sql", once)
-        yield Compute("512MB", 1, tmp_path_factory.mktemp("spill"))
+@pytest.fixture(scope="session")
+def stages(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Stages:
+    """The stage of a mode, with or without a consent rule; an example resets it."""
+    made: dict[tuple[Mode, bool], Stage] = {}
+    folder = tmp_path_factory.mktemp("plans")
+
+    def stage(mode: Mode, consent: bool) -> Stage:
+        if (mode, consent) not in made:
+            mapping = model.mapping(mode, consent=consent)
+            made[mode, consent] = Stage(session, mapping, folder, f"{mode}{'_consent' if consent else ''}_")
+        return made[mode, consent]
+
+    return stage

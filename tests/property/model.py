@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,24 +75,27 @@ def payload(row: Row) -> dict[str, str]:
     return sent if row.b is None else {**sent, "b": str(row.b)}
 
 
-def verdicts(rows: Mapping[int, Row], granted: set[str] | None, state: State, mode: Mode) -> dict[str, Any]:
+def verdicts(rows: Mapping[int, Row], granted: AbstractSet[str] | None, state: State, mode: Mode) -> dict[str, Any]:
     """Per record: an `Operation` to send, or the word for why there is none."""
     desired = {row.mail: (pk, row) for pk, row in rows.items() if row.mail is not None}
-    consented = {pk: granted is None or row.subject in granted for pk, (_, row) in _by_pk(desired).items()}
+    refused = {pk for pk, row in rows.items() if granted is not None and row.subject not in granted}
+    moved = {pk for pk, _ in desired.values()} - refused
     return {
-        i: _verdict(i, desired.get(i), consented, state.get(i), mode) for i in sorted(desired.keys() | state.keys())
+        i: _verdict(i, desired.get(i), refused, moved, state.get(i), mode)
+        for i in sorted(desired.keys() | state.keys())
     }
 
 
-def _by_pk(desired: Mapping[str, tuple[int, Row]]) -> dict[int, tuple[str, Row]]:
-    return {pk: (mail, row) for mail, (pk, row) in desired.items()}
-
-
 def _verdict(
-    id: str, wish: tuple[int, Row] | None, consented: Mapping[int, bool], held: Held | None, mode: Mode
+    id: str,
+    wish: tuple[int, Row] | None,
+    refused: AbstractSet[int],
+    moved: AbstractSet[int],
+    held: Held | None,
+    mode: Mode,
 ) -> Any:
     holds = held is not None and (held.acked or held.unknown)
-    if wish is not None and consented[wish[0]]:
+    if wish is not None and wish[0] not in refused:
         operation = _send(id, wish[0], payload(wish[1]), held, mode)
         if operation is None:
             return "unchanged"
@@ -100,11 +104,11 @@ def _verdict(
         return "absent" if wish is None else "unconsented"
     assert held is not None
     pk = wish[0] if wish else held.pk
-    if wish is not None or consented.get(held.pk) is False:
+    if wish is not None or held.pk in refused:
         return Operation("delete", "delete", "consent", id, pk, (), {})
-    if not (mode is Mode.MIRROR or held.pk in consented):
+    if not (mode is Mode.MIRROR or held.pk in moved):
         return "absent"
-    operation = Operation("delete", "delete", "re-keyed" if held.pk in consented else "gone", id, pk, (), {})
+    operation = Operation("delete", "delete", "re-keyed" if held.pk in moved else "gone", id, pk, (), {})
     return "quarantined" if _given_up(operation, held) else operation
 
 

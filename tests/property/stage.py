@@ -1,94 +1,135 @@
-"""The planner as `engine.steps` drives it, but over tables in memory: what tests compare with the model."""
+"""The planner as `engine.steps` drives it, over tables of fixed names whose rows an example replaces."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import ibis
 import pyarrow as pa
+import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
-from engine.core.canonical import key_text
-from engine.core.desired import FIELD, Mode, desired, ids, touched_rows
+from engine.core.desired import FIELD, desired, ids, touched_rows
 from engine.core.desired import Mapping as SyncMapping
-from engine.core.plan import PlanRules, compared, counts, operations, touched_ids
+from engine.core.names import Digest
+from engine.core.plan import PlanRules, compared, counts, moving, operations, touched_ids
 from engine.core.state import FACTS, folded, live
-from engine.segments.compute import Session
+from engine.segments.compute import ORDINAL, Session
+from engine.segments.digest import content_digest
 from tests.property.model import FIELDS, MAX_ATTEMPTS, Held, Operation, Row, State
+from tests.property.tables import Tables
 
 ROWS = pa.schema(
     [("pk", pa.int64()), ("mail", pa.string()), ("a", pa.string()), ("b", pa.int64()), ("subject", pa.string())]
 )
+SUBJECTS = pa.schema([("subject", pa.string())])
+PKS = pa.schema([("pk", pa.string())])
 EXCEPTIONS = pa.schema([("ordinal", pa.int64()), ("outcome", pa.string())])
+STATE = ibis.schema({**FACTS, **{FIELD + name: "string" for name in FIELDS}}).to_pyarrow()
+KEY = ("pk",)
+LAYERS = ("bottom", "middle", "top")
 
 
-@dataclass(frozen=True)
 class Stage:
-    """One sync in one session."""
+    """One sync: versions of its dataset, who granted, and the delivered state as a stack of segments."""
 
-    session: Session
-    mapping: SyncMapping
+    def __init__(self, session: Session, mapping: SyncMapping, folder: Path, name: str) -> None:
+        self._mapping = mapping
+        self._rules = PlanRules(mapping.mode, MAX_ATTEMPTS)
+        self._file = folder / f"{name}.parquet"
+        self._tables = Tables(session, name)
+        rows = self._tables.given("rows", ROWS)
+        subjects = self._tables.given("subjects", SUBJECTS)
+        self._granted = subjects if mapping.consent else None
+        layers = [self._tables.given(layer, STATE) for layer in LAYERS]
+        self._prepare_full(rows, layers)
+        self._prepare_incremental(rows, layers)
+        self._prepare_fold(layers)
 
-    @property
-    def rules(self) -> PlanRules:
-        return PlanRules(self.mapping.mode, MAX_ATTEMPTS)
+    def reset(self) -> None:
+        """No version, no decision, nothing delivered."""
+        for name in ("rows", "subjects", *LAYERS):
+            self._tables.put(name, ())
 
-    def rows(self, rows: Mapping[int, Row]) -> Table:
-        listed = [{"pk": pk, "mail": r.mail, "a": r.a, "b": r.b, "subject": r.subject} for pk, r in rows.items()]
-        return self.session.rows(pa.Table.from_pylist(listed, schema=ROWS))
+    def version(self, rows: Mapping[int, Row]) -> None:
+        """The newest version."""
+        listed = ({"pk": pk, "mail": r.mail, "a": r.a, "b": r.b, "subject": r.subject} for pk, r in rows.items())
+        self._tables.put("rows", listed)
 
-    def subjects(self, granted: set[str] | None) -> Table | None:
-        if granted is None:
-            return None
-        return self.session.rows(pa.table({"subject": pa.array(sorted(granted), pa.string())}))
+    def grant(self, subjects: Iterable[str]) -> None:
+        self._tables.put("subjects", ({"subject": subject} for subject in subjects))
 
-    def nothing_held(self) -> Table:
-        return self.session.rows(ibis.schema(FACTS).to_pyarrow().empty_table())
+    def plan(self) -> list[Operation]:
+        """The plan of a comparison of everything with everything."""
+        self._tables.fill("full")
+        self._tables.write("plan", self._file)
+        return self._written()
 
-    def full(self, rows: Table, granted: Table | None, layers: Sequence[Table]) -> Table:
-        """The comparison of everything with everything."""
-        return compared(desired(rows, self.mapping, ("pk",), granted), live(layers), self.rules)
+    def plan_incrementally(self, changed: Iterable[int]) -> list[Operation]:
+        """The plan of a comparison of what rows that changed since the version before, and what is unsettled, touch."""
+        self._tables.put("changed", ({"pk": str(pk)} for pk in changed))
+        self._tables.fill("moving", "touched", "held", "wanted", "incremental")
+        self._tables.write("quick plan", self._file)
+        return self._written()
 
-    def incremental(
-        self, rows: Table, before: Table, changed: Sequence[int], granted: Table | None, layers: Sequence[Table]
-    ) -> Table:
-        """The comparison of what may have changed since the version ``before``, which the state answers."""
-        pks = self.session.rows(pa.table({"pk": pa.array([str(pk) for pk in changed], pa.string())}))
-        identities, earlier = (ids(table, self.mapping, ("pk",)) for table in (rows, before))
-        touched = self.session.cached(touched_ids(pks, identities, live(layers), earlier))
-        wanted = desired(touched_rows(rows, self.mapping, touched), self.mapping, ("pk",), granted)
-        held = live([layer.semi_join(touched, "id") for layer in layers])
-        return compared(self.session.cached(wanted), self.session.cached(held), self.rules)
+    def digest(self) -> Digest:
+        """The digest of the last plan's content."""
+        return content_digest(self._file, ["op", "id", "key", "changed", *(FIELD + name for name in FIELDS)])
 
-    def plan(self, judged: Table) -> Table:
-        """A plan as its segment holds it, with the row's place as ``ordinal``."""
-        listed = self.session.stream(operations(judged)).read_all()
-        return self.session.rows(listed.append_column("ordinal", pa.array(range(len(listed)), pa.int64())))
+    def counts(self) -> dict[str, int]:
+        """How many records got each verdict in the last comparison of everything."""
+        self._tables.fill("counts")
+        (row,) = self._tables.fetch("counts")
+        return {name: int(number) for name, number in row.items()}
 
-    def fold(self, plan: Table, outcomes: Mapping[int, str]) -> Table:
-        exceptions = pa.table({"ordinal": list(outcomes), "outcome": list(outcomes.values())}, schema=EXCEPTIONS)
-        return self.session.cached(folded(plan, self.session.rows(exceptions), "ordinal"))
+    def fold(self, exceptions: Mapping[int, str]) -> None:
+        """Remember the outcomes of the last plan; rows that ``exceptions`` does not name were delivered."""
+        self._tables.read("planned", self._file, ", file_row_number = true")
+        self._tables.put("exceptions", ({"ordinal": place, "outcome": word} for place, word in exceptions.items()))
+        self._tables.fill("folded", "merged")
+        self._tables.copy("merged", "bottom")
+        self._tables.copy("top", "middle")
+        self._tables.copy("folded", "top")
 
-    def counts(self, judged: Table) -> dict[str, int]:
-        return {name: int(number) for name, number in self.session.single(counts(judged)).items()}
-
-    def operations(self, plan: Table) -> list[Operation]:
-        return [_operation(row) for row in self.session.fetch(plan)]
-
-    def state(self, layers: Sequence[Table]) -> State:
+    def state(self) -> State:
         """The delivered state as the model has it, but for what was tried."""
-        return {row["id"]: _held(row) for row in self.session.fetch(live(layers))}
+        self._tables.fill("live")
+        return {row["id"]: _held(row) for row in self._tables.fetch("live")}
 
+    def _prepare_full(self, rows: Table, layers: list[Table]) -> None:
+        wanted = desired(rows, self._mapping, KEY, self._granted)
+        judged = self._tables.computed("full", compared(wanted, live(layers), self._rules))
+        self._tables.computed("plan", operations(judged))
+        self._tables.computed("counts", counts(judged))
+        self._tables.computed("live", live(layers))
 
-def primary_keys(table: Table) -> Table:
-    return table.select(pk=key_text([table.pk]))
+    def _prepare_incremental(self, rows: Table, layers: list[Table]) -> None:
+        changed = self._tables.given("changed", PKS)
+        now = ids(rows, self._mapping, KEY)
+        in_motion = self._tables.computed("moving", moving(changed, live(layers)))
+        touched = self._tables.computed("touched", touched_ids(in_motion, now, live(layers)))
+        held = self._tables.computed("held", live([layer.semi_join(touched, "id") for layer in layers]))
+        touching = touched_rows(rows, self._mapping, KEY, touched, in_motion)
+        wanted = self._tables.computed("wanted", desired(touching, self._mapping, KEY, self._granted))
+        judged = self._tables.computed("incremental", compared(wanted, held, self._rules))
+        self._tables.computed("quick plan", operations(judged))
+
+    def _prepare_fold(self, layers: list[Table]) -> None:
+        plan = self._tables.schema("plan").append(pa.field(ORDINAL, pa.int64()))
+        planned = self._tables.given("planned", plan)
+        exceptions = self._tables.given("exceptions", EXCEPTIONS)
+        self._tables.computed("folded", folded(planned, exceptions, ORDINAL))
+        self._tables.computed("merged", live(layers[:2]))
+
+    def _written(self) -> list[Operation]:
+        return [_operation(row) for row in pq.read_table(self._file).to_pylist()]
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, str]:
-    return {f: row[FIELD + f] for f in FIELDS if row.get(FIELD + f) is not None}
+    return {name: row[FIELD + name] for name in FIELDS if row[FIELD + name] is not None}
 
 
 def _operation(row: Mapping[str, Any]) -> Operation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +20,9 @@ from engine.core.schema import Column, LogicalType, TableSchema
 from engine.sources.base import Reading, Selection, Source
 from engine.sources.normalise import normalise
 from engine.sources.registry import open_source
+
+Written = tuple[Source, Selection]
+Row = tuple[Any, ...]
 
 KINDS = ("duckdb", "parquet", "csv", "jsonl", "sqlite", "postgres")
 
@@ -52,7 +56,7 @@ CANONICAL = pa.schema(
 
 _EAST = timezone(timedelta(hours=5, minutes=30))
 _BIG = Decimal("12345678901234567890.1234")
-_ROWS: tuple[tuple[Any, ...], ...] = (
+ROWS: tuple[Row, ...] = (
     (1, "", Decimal("1.10"), 0.1, True, date(1, 1, 1), datetime(1, 1, 1, tzinfo=UTC), time(0), b""),
     (2, None, None, None, None, None, None, None, None),
     (
@@ -85,19 +89,14 @@ _ROWS: tuple[tuple[Any, ...], ...] = (
     (9, "NULL", None, None, None, None, None, None, None),
     (10, "=cmd()|{{7*7}}</script>%0d%0a\ufeff", None, None, None, None, None, None, None),
     (11, "007", None, None, None, None, None, None, None),
+    (12, "\ufeffzero", Decimal("0.0"), 0.0, None, None, None, None, None),
 )
 
 
-def rows() -> list[tuple[Any, ...]]:
-    return list(_ROWS)
-
-
-def expected() -> pa.Table:
+def expected(rows: Sequence[Row] = ROWS) -> pa.Table:
     """The table as it must come out of every source."""
-    columns = zip(*_ROWS, strict=True)
-    return pa.table(
-        [pa.array(values, field.type) for values, field in zip(columns, CANONICAL, strict=True)], schema=CANONICAL
-    )
+    columns = [pa.array([row[place] for row in rows], field.type) for place, field in enumerate(CANONICAL)]
+    return pa.table(columns, schema=CANONICAL)
 
 
 def opened(kind: str, **options: Any) -> Source:
@@ -116,64 +115,63 @@ def drain(reading: Reading) -> int:
     return sum(batch.num_rows for batch in reading.batches)
 
 
-def in_duckdb(folder: Path) -> tuple[Source, Selection]:
+def in_duckdb(folder: Path, rows: Sequence[Row] = ROWS) -> Written:
     path = folder / "warehouse.duckdb"
     with duckdb.connect(str(path)) as connection:
-        connection.register("given", expected())
+        connection.register("given", expected(rows))
         connection.execute('CREATE SCHEMA "Sales"; CREATE TABLE "Sales"."cust.omers" AS FROM given')
     return opened("duckdb", path=str(path)), Selection(table='Sales."cust.omers"')
 
 
-def in_parquet(folder: Path) -> tuple[Source, Selection]:
-    pq.write_table(expected(), folder / "customers.parquet")
+def in_parquet(folder: Path, rows: Sequence[Row] = ROWS) -> Written:
+    pq.write_table(expected(rows), folder / "customers.parquet")
     return opened("files", path=str(folder)), Selection(table="customers.parquet")
 
 
-def in_csv(folder: Path) -> tuple[Source, Selection]:
+def in_csv(folder: Path, rows: Sequence[Row] = ROWS) -> Written:
     with (folder / "customers.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerow(CANONICAL.names)
-        for row in _ROWS:
-            file.write(",".join("" if v is None else '"' + _text(v).replace('"', '""') + '"' for v in row) + "\n")
+        for row in rows:
+            file.write(",".join("" if v is None else '"' + text_of(v).replace('"', '""') + '"' for v in row) + "\n")
     return opened("files", path=str(folder)), Selection(table="customers.csv")
 
 
-def in_jsonl(folder: Path) -> tuple[Source, Selection]:
+def in_jsonl(folder: Path, rows: Sequence[Row] = ROWS) -> Written:
     with (folder / "customers.jsonl").open("w", encoding="utf-8") as file:
-        for row in _ROWS:
-            members = [
-                f"{json.dumps(n)}: {_json(v)}" for n, v in zip(CANONICAL.names, row, strict=True) if v is not None
-            ]
+        for row in rows:
+            members = [f"{json.dumps(n)}: {json_of(v)}" for n, v in zip(CANONICAL.names, row, strict=True)]
             file.write("{" + ", ".join(members) + "}\n")
     return opened("files", path=str(folder)), Selection(table="customers.jsonl")
 
 
-def in_sqlite(folder: Path) -> tuple[Source, Selection]:
+def in_sqlite(folder: Path, rows: Sequence[Row] = ROWS) -> Written:
     path = folder / "shop.db"
     connection = sqlite3.connect(path)
     connection.execute(
         "CREATE TABLE customers (id INTEGER, name TEXT, amount TEXT, score REAL, active BOOLEAN, born TEXT, seen TEXT,"
         " wakes TEXT, photo BLOB)"
     )
-    native = [[v if isinstance(v, int | float | bytes) or v is None else _text(v) for v in row] for row in _ROWS]
+    native = [[v if isinstance(v, int | float | bytes) or v is None else text_of(v) for v in row] for row in rows]
     connection.executemany("INSERT INTO customers VALUES (?,?,?,?,?,?,?,?,?)", native)
     connection.commit()
     connection.close()
     return opened("sqlite", path=str(path)), Selection(table="customers")
 
 
-def in_postgres(url: str) -> tuple[Source, Selection]:
+def in_postgres(url: str, rows: Sequence[Row] = ROWS) -> Written:
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        connection.execute('DROP SCHEMA IF EXISTS "Sales" CASCADE; CREATE SCHEMA "Sales"')
         connection.execute(
-            'CREATE SCHEMA "Sales"; CREATE TABLE "Sales"."cust.omers" (id bigint, name text, amount numeric(24,4),'
+            'CREATE TABLE "Sales"."cust.omers" (id bigint, name text, amount numeric(24,4),'
             " score double precision, active boolean, born date, seen timestamptz, wakes time, photo bytea)"
         )
         with connection.cursor() as cursor:
             statement = 'INSERT INTO "Sales"."cust.omers" VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s)'
-            cursor.executemany(statement, _ROWS)
+            cursor.executemany(statement, rows)
     return opened("postgres", url=url), Selection(table='Sales."cust.omers"')
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     match value:
         case bool():
             return "true" if value else "false"
@@ -185,7 +183,9 @@ def _text(value: Any) -> str:
             return str(value)
 
 
-def _json(value: Any) -> str:
+def json_of(value: Any) -> str:
     """Decimals as JSON numbers with all their digits, which Python's own writer would not give."""
+    if value is None:
+        return "null"
     plain = isinstance(value, int | float | Decimal)
-    return _text(value) if plain else json.dumps(_text(value), ensure_ascii=False)
+    return text_of(value) if plain else json.dumps(text_of(value), ensure_ascii=False)

@@ -6,16 +6,15 @@ import pyarrow as pa
 import pytest
 
 from engine.core.schema import Column, LogicalType, TableSchema
-from engine.errors import ConfigurationError
-from engine.sources.base import Selection, Source
+from engine.errors import ConfigurationError, SourceError
+from engine.sources.base import Selection
 from engine.sources.normalise import normalise
 from engine.sources.registry import open_source
-from tests.sources.tables import CANONICAL, SCHEMA, expected, read
+from tests.sources.conftest import Write
+from tests.sources.tables import CANONICAL, SCHEMA, Written, expected, read
 
-Stored = tuple[Source, Selection]
 
-
-def test_every_source_gives_the_same_table(stored: Stored) -> None:
+def test_every_source_gives_the_same_table(stored: Written) -> None:
     found = read(*stored)
     assert found.schema == CANONICAL
     found.validate(full=True)
@@ -24,11 +23,25 @@ def test_every_source_gives_the_same_table(stored: Stored) -> None:
     assert found.equals(expected())
 
 
-def test_reading_twice_gives_equal_tables(stored: Stored) -> None:
+def test_reading_twice_gives_equal_tables(stored: Written) -> None:
     assert read(*stored).equals(read(*stored))
 
 
-def test_columns_come_in_contract_order_and_others_are_left_out(stored: Stored) -> None:
+def test_a_column_may_hold_nothing_but_null(write: Write) -> None:
+    rows = [(number, *(None for _ in CANONICAL.names[1:])) for number in range(3)]
+    assert read(*write(rows)).equals(expected(rows))
+
+
+def test_a_table_may_be_empty(write: Write, request: pytest.FixtureRequest) -> None:
+    source, selection = write([])
+    if "jsonl" in request.node.name:
+        with pytest.raises(SourceError, match=r"customers\.jsonl is empty"):
+            read(source, selection)
+    else:
+        assert read(source, selection).equals(expected([]))
+
+
+def test_columns_come_in_contract_order_and_others_are_left_out(stored: Written) -> None:
     source, selection = stored
     chosen = TableSchema((SCHEMA.column("name"), SCHEMA.column("id")))
     with source.open(selection) as reading:
@@ -39,7 +52,7 @@ def test_columns_come_in_contract_order_and_others_are_left_out(stored: Stored) 
     assert not any(finding.breaking for finding in normalised.drift)
 
 
-def test_a_dropped_column_is_breaking_drift_and_nothing_is_read(stored: Stored) -> None:
+def test_a_dropped_column_is_breaking_drift_and_nothing_is_read(stored: Written) -> None:
     source, selection = stored
     more = TableSchema((*SCHEMA.columns, Column("loyalty", LogicalType.STRING)))
     with source.open(selection) as reading:
@@ -49,7 +62,7 @@ def test_a_dropped_column_is_breaking_drift_and_nothing_is_read(stored: Stored) 
         assert normalised.reader.read_all().num_rows == 0
 
 
-def test_a_read_may_be_given_up_half_way(stored: Stored) -> None:
+def test_a_read_may_be_given_up_half_way(stored: Written) -> None:
     source, selection = stored
     with source.open(selection) as reading:
         assert isinstance(next(reading.batches), pa.RecordBatch)

@@ -42,6 +42,7 @@ COMMANDS = {
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
         "destination": Entry(_HERE + "destination:destination", "List and check destinations."),
+        "sandbox": Entry(_HERE + "sandbox:sandbox", "Serve a fake CRM on this machine, to try things out."),
     },
 }
 """Section, name, where the command is, and its line in the overview; the only late imports of the command line."""

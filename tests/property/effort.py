@@ -1,0 +1,25 @@
+"""How long the properties are tried: the same few seconds in every check, and as long as asked for at night."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+MULTIPLIER = int(os.environ.get("TIDEGATE_TEST_EXAMPLES", "1"))
+"""How many times the usual number of examples."""
+
+PATIENCE = pytest.mark.timeout(120 * MULTIPLIER)
+"""The time limit of a test, in seconds, grows with its examples."""
+
+
+def examples(count: int) -> settings:
+    """Settings for ``count`` examples: always the same ones, or others each time when more are asked for."""
+    return settings(
+        max_examples=count * MULTIPLIER,
+        derandomize=MULTIPLIER == 1,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )

@@ -51,6 +51,8 @@ class Compute:
             },
         )
         try:
+            # A bar would be drawn on stdout, in the middle of what a program reads.
+            connection.execute("SET enable_progress_bar = false")
             connection.execute("SET TimeZone = 'UTC'")
             yield Session(connection)
         finally:

@@ -106,6 +106,8 @@ def hardened(memory: str, threads: int, spill: str = "") -> duckdb.DuckDBPyConne
             "python_enable_replacements": False,
         },
     )
+    # A bar would be drawn on stdout, in the middle of what a program reads.
+    connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 

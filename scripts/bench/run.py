@@ -27,6 +27,7 @@ BARE = """
 import sys, time, duckdb
 began = time.perf_counter()
 with duckdb.connect(config={"threads": 2}) as connection:
+    connection.execute("SET enable_progress_bar = false")
     (found,) = connection.execute(sys.argv[1]).fetchone()
 print(time.perf_counter() - began, found)
 """

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.model import FileModel, Model
-from config.values import Duration, Name, Names, Positive
+from config.problems import Code
+from config.values import Duration, Name, Names, Positive, refusal
 
 
 class RateLimit(Model):
-    """At most ``requests`` calls per ``per``, and ``concurrency`` at once."""
+    """At most ``requests`` calls, ``records`` and ``bytes`` per ``per``, and ``concurrency`` calls at once.
 
-    requests: Annotated[float, Field(gt=0, le=10**6)]
+    All syncs, processes and hosts that use the destination share it.
+    """
+
+    requests: Annotated[float, Field(gt=0, le=10**6)] | None = None
+    records: Annotated[float, Field(gt=0, le=10**9)] | None = None
+    bytes: Annotated[float, Field(gt=0, le=10**12)] | None = None
     per: Duration = Field(default_factory=lambda: timedelta(seconds=1), json_schema_extra={"default": "1s"})
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 4
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if not self.model_fields_set & {"requests", "records", "bytes", "concurrency"}:
+            raise refusal(Code.MISSING_KEY, "needs `requests`, `records`, `bytes` or `concurrency`")
+        return self
 
 
 class BatchLimit(Model):

@@ -1,36 +1,146 @@
-"""When the next call may leave: evenly spaced calls below a declared rate, and waits that a destination asks for."""
+"""How fast calls may leave for an account: a pace that everybody who uses it shares, in slices.
+
+Times are seconds of one clock that all sharers read: the database's. A declared pace is a ceiling. Below it, or where
+none is declared, the pace is learned: a throttled call cuts it, and from then on it is a function of time alone, which
+climbs back, stays long near the pace at which it was cut, and then probes for more.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+
+SLICE_SECONDS = 0.5
+"""How much of an account's time is given at once: few enough queries, and little that a crash wastes."""
+HEADROOM = 0.98
+"""The share of a declared pace that is used: clocks and networks jitter, and a window is counted by the other side."""
+KEPT = 0.85
+"""The share of the pace that is kept after a throttled call."""
+KEPT_SOON = 0.6
+SOON_SECONDS = 2.0
+"""What is kept when a pace that was cut so shortly before is still too fast: then it is far above the limit."""
+PLATEAU_SECONDS = 10.0
+"""How long after a cut the pace comes back to where it was cut."""
+DOUBLING_SECONDS = 1.0
+"""While it is not known where an account throttles, the pace doubles in this time."""
+SAME_CUT_SECONDS = 0.5
+"""Throttled calls so soon after a cut were on their way already and tell nothing new."""
+RATE_MIN = 0.1
+BACK_SECONDS_MAX = 1.0
+"""A clock that goes back further was set; between hosts that read one clock less may be a matter of order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """``requests`` calls per ``seconds``, spaced evenly so that no window of that length holds more."""
+    """``units`` (calls, records or bytes) per ``seconds``."""
 
-    requests: float
+    units: float
     seconds: float
 
     @property
-    def interval(self) -> float:
-        """Seconds between two calls."""
-        return self.seconds / self.requests
+    def rate(self) -> float:
+        """Units per second."""
+        return self.units / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """The queue before a destination: ``free_at`` is when the next call may leave, in monotonic seconds."""
+class Allowance:
+    """What is known of an account: when its next unit may leave, until when it asked for silence, what was learned.
+
+    ``learned`` is the pace right after the cut at ``learned_at``, in units per second; ``ceiling`` is that before it, or
+    None while it was never the pace's own doing that a call was throttled.
+    """
 
     free_at: float = 0.0
+    held_until: float = 0.0
+    learned: float | None = None
+    ceiling: float | None = None
+    learned_at: float = 0.0
+    seen_at: float = 0.0
+    """When it was looked at last, by the same clock: shows that the clock was set back."""
 
 
-def admitted(line: Line, pace: Pace | None, now: float) -> tuple[Line, float]:
-    """The line after one more call joined it, and how many seconds that call waits."""
-    start = max(line.free_at, now)
-    return Line(start + (pace.interval if pace else 0.0)), start - now
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """From ``starts_in`` seconds on, ``units`` may leave, ``interval`` seconds apart, within ``lasts`` seconds.
+
+    ``suspect`` says that calls went unanswered of late, so that the next answer is worth telling.
+    """
+
+    starts_in: float
+    units: float
+    interval: float
+    lasts: float
+    suspect: bool = False
 
 
-def held(line: Line, now: float, seconds: float) -> Line:
-    """The line when nothing may leave for ``seconds``."""
-    return replace(line, free_at=max(line.free_at, now + seconds))
+def rate(allowance: Allowance, declared: Pace | None, now: float) -> float | None:
+    """Units per second at this moment; None when nothing limits them."""
+    ceiling = declared.rate * HEADROOM if declared else None
+    if allowance.learned is None:
+        return ceiling
+    since = max(0.0, now - allowance.learned_at)
+    if allowance.ceiling is None:
+        found = allowance.learned * math.pow(2.0, min(since / DOUBLING_SECONDS, 64.0))
+    else:
+        found = _climbed(allowance.learned, allowance.ceiling, since)
+    found = max(found, RATE_MIN)
+    return found if ceiling is None else min(found, ceiling)
+
+
+def _climbed(low: float, ceiling: float, since: float) -> float:
+    """A cubic from ``low``, flat at ``ceiling`` after `PLATEAU_SECONDS`, as in RFC 9438."""
+    bend = (since - PLATEAU_SECONDS) / PLATEAU_SECONDS
+    return ceiling + (ceiling - low) * bend**3
+
+
+def sliced(allowance: Allowance, declared: Pace | None, now: float, units: float) -> tuple[Allowance, Slice]:
+    """The next slice of at least ``units``, and what is left; slices follow one another and never overlap."""
+    allowance = _seen(allowance, now)
+    speed = rate(allowance, declared, now)
+    start = max(allowance.free_at, allowance.held_until, now)
+    if speed is None:
+        return replace(allowance, free_at=start), Slice(start - now, math.inf, 0.0, SLICE_SECONDS)
+    given = max(units, float(math.floor(speed * SLICE_SECONDS)))
+    lasts = given / speed
+    return replace(allowance, free_at=start + lasts), Slice(start - now, given, 1.0 / speed, lasts)
+
+
+def throttled(
+    allowance: Allowance, declared: Pace | None, now: float, observed: float, wait_seconds: float
+) -> Allowance:
+    """After a throttled call: a slower pace, and silence for as long as was asked.
+
+    ``observed`` is how many units per second the caller sent of late, for the case that nothing paced it.
+    """
+    allowance = _seen(allowance, now)
+    quiet = held(allowance, now, wait_seconds)
+    if allowance.learned is not None and now < max(allowance.held_until, allowance.learned_at + SAME_CUT_SECONDS):
+        return quiet
+    speed = rate(allowance, declared, now)
+    if speed is None:
+        low, ceiling = max(RATE_MIN, observed / 2), None
+    else:
+        is_soon = allowance.learned is not None and now < allowance.learned_at + SOON_SECONDS
+        low, ceiling = max(RATE_MIN, speed * (KEPT_SOON if is_soon else KEPT)), speed
+    return replace(quiet, learned=low, ceiling=ceiling, learned_at=max(now, quiet.held_until), free_at=now)
+
+
+def held(allowance: Allowance, now: float, wait_seconds: float) -> Allowance:
+    """The allowance when nothing may leave for a while."""
+    allowance = _seen(allowance, now)
+    return replace(allowance, held_until=max(allowance.held_until, now + wait_seconds))
+
+
+def _seen(allowance: Allowance, now: float) -> Allowance:
+    """The allowance as of now; where the clock was set back, its times go back with it."""
+    back = allowance.seen_at - now
+    if back <= BACK_SECONDS_MAX:
+        return replace(allowance, seen_at=max(now, allowance.seen_at))
+    return replace(
+        allowance,
+        free_at=allowance.free_at - back,
+        held_until=allowance.held_until - back,
+        learned_at=allowance.learned_at - back,
+        seen_at=now,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,26 @@ class RetryPolicy:
     base_seconds: float = 0.5
     wait_seconds_max: float = 60.0
     deadline_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBudget:
+    """What a run may repeat of calls that were not answered: a small reserve, and a share of its first attempts.
+
+    So an outage costs the destination little more than the calls that it interrupts.
+    """
+
+    tokens: float = 20.0
+    share: float = 0.1
+    tokens_max: float = 100.0
+
+    def earned(self) -> RetryBudget:
+        """After a first attempt."""
+        return replace(self, tokens=min(self.tokens_max, self.tokens + self.share))
+
+    def spent(self) -> RetryBudget | None:
+        """After a repeat; None when there is nothing left for it."""
+        return replace(self, tokens=self.tokens - 1) if self.tokens >= 1 else None
 
 
 def backoff(policy: RetryPolicy, attempt: int, uniform: Callable[[float, float], float]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, stop_after_delay
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, stop_before_delay
 
 from destinations.base import (
     AllDelivered,
@@ -27,10 +27,11 @@ from destinations.base import (
 )
 from engine.clock import Clock, Entropy
 from engine.core.names import Digest
-from engine.core.retry import RetryPolicy, wait_seconds
+from engine.core.retry import RetryBudget, RetryPolicy, wait_seconds
 from engine.core.split import halves, idempotency_key
 from engine.delivery.batches import BATCH_COLUMNS, Slice
-from engine.delivery.transport import Metered, Pacer
+from engine.delivery.pacer import LOCAL_CODES, RECORDS, Pacer
+from engine.delivery.transport import Metered
 from engine.failpoints import failpoint
 
 ADAPTER_ERROR = "adapter_error"
@@ -72,7 +73,7 @@ class Result:
 
 
 class Sender:
-    """Sends slices to one destination; holds no state between them."""
+    """Sends slices to one destination; between them it remembers only how much may still be repeated."""
 
     def __init__(
         self,
@@ -89,6 +90,7 @@ class Sender:
         self._pacer = pacer
         self._clock = clock
         self._entropy = entropy
+        self._budget = RetryBudget()
 
     async def deliver(self, rows: Slice, number: int) -> Result:
         """Send until every record has an outcome or no attempt is left."""
@@ -116,26 +118,28 @@ class Sender:
         """The last reply, and whether any attempt may have taken effect without saying so."""
         batch = self._batch(part, number)
         uncertain = False
+        self._budget = self._budget.earned()
 
         async def once() -> Reply:
             nonlocal uncertain
             meter = Metered(self._transport)
+            if refusal := await self._pacer.turn(RECORDS, len(batch)):
+                return refusal
             failpoint("batch.before_send")
             reply = await self._sent(batch, meter)
             failpoint("batch.after_send")
-            result.requests += max(1, meter.requests)
+            result.requests += meter.requests if _is_local(reply) else max(1, meter.requests)
             result.bytes_sent += meter.bytes_sent
             uncertain = uncertain or _may_have_acted(reply)
-            if isinstance(reply, Throttled | Unavailable) and reply.retry_after is not None:
-                self._pacer.hold(reply.retry_after)
+            await self._told(reply)
             return reply
 
         policy = self._sending.policy
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
-            retry=retry_if_result(lambda reply: isinstance(reply, Throttled | Unavailable)),
+            retry=retry_if_result(self._may_repeat),
             wait=self._wait,
-            stop=stop_after_attempt(policy.attempts) | stop_after_delay(policy.deadline_seconds),
+            stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.deadline_seconds),
             retry_error_callback=_last_reply,
         )
         reply: Reply = await retrying(once)
@@ -146,6 +150,27 @@ class Sender:
             return await self._destination.send(batch, transport)
         except Exception as error:  # noqa: BLE001  # the one boundary: an adapter's bug must not lose a window
             return Stop(ADAPTER_ERROR, f"the adapter failed with {type(error).__name__}; its outcome is unknown")
+
+    async def _told(self, reply: Reply) -> None:
+        """Let everybody who uses the account know what a reply means for the next call."""
+        match reply:
+            case Throttled(retry_after):
+                await self._pacer.throttled(retry_after)
+            case Unavailable(_, _, _, retry_after):
+                if not _is_local(reply):
+                    await self._pacer.failed(retry_after)
+            case _:
+                await self._pacer.answered()
+
+    def _may_repeat(self, reply: Reply) -> bool:
+        """Whether the call may be tried again; one that went unanswered costs the run some of its budget for that."""
+        if isinstance(reply, Throttled) or _is_local(reply):
+            return True
+        if not isinstance(reply, Unavailable):
+            return False
+        left = self._budget.spent()
+        self._budget = left or self._budget
+        return left is not None
 
     def _wait(self, state: RetryCallState) -> float:
         reply = _last_reply(state)
@@ -167,6 +192,11 @@ class Sender:
             idempotency_key=idempotency_key(self._sending.sync, self._sending.digest, part.cut),
             rows=part.rows.select(list(BATCH_COLUMNS)),
         )
+
+
+def _is_local(reply: Reply) -> bool:
+    """Whether we ourselves refused the call, so that the destination knows nothing of it."""
+    return isinstance(reply, Unavailable) and reply.code in LOCAL_CODES
 
 
 def _may_have_acted(reply: Reply) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 
 import httpx
 
 from destinations.base import Sign, Transport, Unavailable
 from engine.clock import Clock
-from engine.core.pace import Line, Pace, admitted, held
+from engine.delivery.pacer import BYTES, LOCAL_CODES, REQUESTS, Pacer
 
 RESPONSE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -22,25 +21,6 @@ class TransportLimits:
     total_seconds: float = 60.0
     connect_seconds: float = 10.0
     connections: int = 16
-
-
-class Pacer:
-    """The line before one destination; shared by everything in this process that calls it."""
-
-    def __init__(self, pace: Pace | None, clock: Clock) -> None:
-        self._pace = pace
-        self._clock = clock
-        self._line = Line()
-
-    async def turn(self) -> None:
-        """Wait until the next call may leave."""
-        self._line, wait = admitted(self._line, self._pace, self._clock.monotonic())
-        if wait > 0:
-            await self._clock.sleep(wait)
-
-    def hold(self, wait: timedelta) -> None:
-        """Let nothing leave for a while: the destination asked for it."""
-        self._line = held(self._line, self._clock.monotonic(), wait.total_seconds())
 
 
 class HttpTransport:
@@ -62,7 +42,9 @@ class HttpTransport:
 
     async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
         """Wait for a turn, sign, send once, read the whole body."""
-        await self._pacer.turn()
+        refusal = await self._pacer.turn(BYTES, len(request.content)) or await self._pacer.turn(REQUESTS)
+        if refusal is not None:
+            return refusal
         if sign is not None:
             request = sign(request, self._clock.now())
         try:
@@ -102,7 +84,9 @@ class Metered:
         self.bytes_sent = 0
 
     async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
-        """As the wire under it."""
-        self.requests += 1
-        self.bytes_sent += len(request.content)
-        return await self._wire.request(request, sign)
+        """As the wire under it; a call that never left costs nothing."""
+        answer = await self._wire.request(request, sign)
+        if not (isinstance(answer, Unavailable) and answer.code in LOCAL_CODES):
+            self.requests += 1
+            self.bytes_sent += len(request.content)
+        return answer

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -98,6 +99,24 @@ lease = Table(
     Column("released", Boolean, nullable=False),
 )
 """A row is never deleted, so that epochs only grow."""
+
+rate_budget = Table(
+    "rate_budget",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("free_at", Double, nullable=False),
+    Column("held_until", Double, nullable=False),
+    Column("learned", Double, nullable=True),
+    Column("ceiling", Double, nullable=True),
+    Column("learned_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("opened", Integer, nullable=False),
+    Column("probe_at", Double, nullable=False),
+    Column("probing_until", Double, nullable=False),
+)
+"""One row per account and unit: pace and circuit, in seconds since 1970 of the database's clock. Not a read model: it
+says nothing that happened, only how soon the next call may leave, and an absent row stands for an idle account."""
 
 
 def _event_key(name: str, *, nullable: bool = False) -> Column[int]:

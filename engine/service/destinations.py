@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from config.destination import RateLimit
 from destinations.base import CheckFailed, Destination
 from destinations.registry import adapter, names
 from engine.clock import SystemClock
-from engine.delivery.transport import HttpTransport, Pacer, TransportLimits
+from engine.delivery.pacer import Pacer, Unlimited
+from engine.delivery.transport import HttpTransport, TransportLimits
 from engine.errors import ConfigurationError
 from engine.service.app import App
 
@@ -56,10 +58,18 @@ def listing(app: App) -> list[DestinationReport]:
             operations=tuple(sorted(app.destinations[name].spec.operations)),
             clearance=file.clearance,
             records=min(app.destinations[name].spec.limits.records, file.batch.records or 10**9),
-            rate=f"{file.rate.requests:g} per {file.rate.per.total_seconds():g} s" if file.rate else "not limited here",
+            rate=_rate(file.rate),
         )
         for name, file in sorted(app.project.destinations.items())
     ]
+
+
+def _rate(limit: RateLimit | None) -> str:
+    if limit is None:
+        return "not limited here"
+    said = (("calls", limit.requests), ("records", limit.records), ("bytes", limit.bytes))
+    units = ", ".join(f"{amount:,g} {unit}" for unit, amount in said if amount is not None)
+    return f"{units} per {limit.per.total_seconds():g} s" if units else f"{limit.concurrency} calls at once"
 
 
 def check(app: App, name: str) -> CheckReport:
@@ -72,7 +82,7 @@ def check(app: App, name: str) -> CheckReport:
 
 async def _check(name: str, destination: Destination) -> CheckReport:
     clock = SystemClock()
-    transport = HttpTransport(Pacer(None, clock), clock, TransportLimits(total_seconds=15.0, connections=1))
+    transport = HttpTransport(Pacer(Unlimited(), clock), clock, TransportLimits(total_seconds=15.0, connections=1))
     try:
         return CheckReport(name, True, await destination.check(transport))
     except CheckFailed as error:

@@ -13,29 +13,21 @@ from config.problems import InvalidProject, Problem
 from config.project import Project
 from config.sync import ConsentRule as ConsentBlock
 from config.sync import SyncFile
-from destinations.base import Destination, Limits, Op
+from destinations.base import Destination, Limits, Op, Rate
 from destinations.registry import UnknownAdapter, adapter
 from engine.checks.clearance import too_sensitive
 from engine.checks.facts import DeleteLimit
 from engine.contracts.finding import Finding
 from engine.contracts.odcs import Contract, read_contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
-from engine.core.desired import (
-    CONVERSIONS,
-    ConsentRule,
-    FieldMapping,
-    FieldType,
-    Mode,
-    OnNull,
-)
-from engine.core.desired import (
-    Mapping as FieldsMapping,
-)
+from engine.core.desired import CONVERSIONS, ConsentRule, FieldMapping, FieldType, Mode, OnNull
+from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.pace import Pace
 from engine.core.retry import RetryPolicy
 from engine.core.schema import Classification, TableSchema
 from engine.core.verdict import Verdict
+from engine.delivery.pacer import BYTES, RECORDS, REQUESTS
 from engine.sources.base import Reading, Selection
 from engine.sources.registry import open_source
 from engine.steps.facts import Dataset, Sync, Target
@@ -239,10 +231,6 @@ def _target(
 ) -> Target:
     file = project.destinations[sync.destination]
     limits = destination.spec.limits
-    rate = limits.rate
-    pace = Pace(file.rate.requests, file.rate.per.total_seconds()) if file.rate else None
-    if pace is None and rate is not None:
-        pace = Pace(rate.requests, rate.per_seconds)
     return Target(
         name=file.name,
         destination=destination,
@@ -251,11 +239,20 @@ def _target(
             bytes=limits.bytes,
             concurrency=file.rate.concurrency if file.rate else limits.concurrency,
         ),
-        pace=pace,
+        paces=_paces(file, limits.rate),
         clearance=Classification(file.clearance),
         classification_of=classes,
         record_only=project.environment.deliver == "record",
     )
+
+
+def _paces(file: DestinationFile, rate: Rate | None) -> dict[str, Pace]:
+    """The operator's pace of each unit, else the adapter's."""
+    if file.rate is None:
+        return {REQUESTS: Pace(rate.requests, rate.per_seconds)} if rate else {}
+    seconds = file.rate.per.total_seconds()
+    said = {REQUESTS: file.rate.requests, RECORDS: file.rate.records, BYTES: file.rate.bytes}
+    return {unit: Pace(units, seconds) for unit, units in said.items() if units is not None}
 
 
 def _capabilities(file: SyncFile, sync: Sync, destination: Destination) -> list[Finding]:

@@ -12,6 +12,7 @@ from engine.ledger.projections import runs
 from engine.service.app import App
 from engine.service.captures import SharedReads
 from engine.service.reports import STEPS, ChangeCounts, PlanCounts, RunReport, merged, run_report
+from engine.steps.deliver import account_budget
 from engine.steps.facts import Sync
 from engine.steps.run import run
 
@@ -44,6 +45,10 @@ def _run(app: App, sync: Sync, reads: SharedReads, stop: StopRequest, observe: O
     def report(step: str, done: int, total: int) -> None:
         observe(Progress(sync.id, step, done, total))
 
+    silence = 0.0 if sync.target.record_only else account_budget(app.tools, sync).circuit_wait()
+    if silence > 0:
+        why = f"{sync.target.name} did not answer call after call; it is left alone for another {silence:,.0f} s"
+        return _without_run(sync, RunStatus.PAUSED, why)
     try:
         row, resumed = run(app.tools, sync, reads.of_sync(sync.dataset, sync.registers), stop, report)
     except Interrupted:

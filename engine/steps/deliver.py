@@ -21,7 +21,9 @@ from engine.core.split import Cut
 from engine.delivery.attempt import Exceptional, Sender, Sending
 from engine.delivery.batches import exact, slices
 from engine.delivery.executor import Completed, End, Executor, StopSignal, WindowRules
-from engine.delivery.transport import HttpTransport, Pacer, TransportLimits
+from engine.delivery.pacer import Pacer
+from engine.delivery.transport import HttpTransport, TransportLimits
+from engine.ledger.budget import AccountBudget
 from engine.ledger.log import Fence
 from engine.ledger.projections import windows
 from engine.segments.compute import BATCH_ROWS, ORDINAL, Session
@@ -111,7 +113,7 @@ def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSi
 async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End:
     target = sync.target
     concurrency = target.limits.concurrency
-    pacer = Pacer(target.pace, tools.clock)
+    pacer = Pacer(account_budget(tools, sync), tools.clock, target.paces)
     transport = HttpTransport(pacer, tools.clock, TransportLimits(connections=concurrency))
     sending = Sending(
         sync=sync.id,
@@ -155,6 +157,11 @@ async def _again(
     rows = payloads_from(session, tools, work.segment, start.row, wanted[-1].last)
     again = list(exact(rows, first=start.row, wanted=wanted))
     return await executor.resume(start.window, again, [batch.number for batch in start.open_batches], stop)
+
+
+def account_budget(tools: Tools, sync: Sync) -> AccountBudget:
+    """The pace and the circuit of the sync's destination, shared with everybody who uses it."""
+    return AccountBudget(tools.database, tools.clock, tools.entropy, sync.target.name, sync.target.paces)
 
 
 def payloads_from(

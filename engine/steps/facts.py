@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from destinations.base import Destination, Limits
 from engine.checks.facts import DeleteLimit
 from engine.clock import Clock, Entropy
-from engine.core.desired import Mapping
+from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
 from engine.core.pace import Pace
 from engine.core.retry import RetryPolicy
@@ -59,7 +59,8 @@ class Target:
     name: str
     destination: Destination
     limits: Limits
-    pace: Pace | None
+    paces: Mapping[str, Pace]
+    """The declared pace of requests, of records and of bytes, where there is one; all syncs to it share them."""
     clearance: Classification
     classification_of: tuple[tuple[str, Classification], ...]
     """Every mapped column with its classification."""
@@ -74,7 +75,7 @@ class Sync:
     id: SyncId
     dataset: Dataset
     registers: tuple[Dataset, ...]
-    mapping: Mapping
+    mapping: FieldsMapping
     target: Target
     retry: RetryPolicy
     max_attempts: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import unicodedata
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -233,3 +235,32 @@ def test_a_key_type_change_of_the_contract_is_refused_with_the_reason(project: T
     assert report["status"] == "blocked"
     assert "primary key" in report["reason"]
     assert receiver.requests == 1
+
+
+@pytest.mark.slow
+def test_a_destination_that_does_not_answer_is_left_alone_by_the_next_run_and_served_when_it_is_back(
+    project: TestProject, receiver: Receiver
+) -> None:
+    project.people({i: (f"p{i}", None) for i in range(40)})
+    project.destination("hook", receiver.url, batch={"records": 2})
+    receiver.answer = lambda _body: (503, {}, b"")
+
+    first = project.report()
+    asked = len(receiver.journal)
+    second = project.report()
+
+    assert (first["status"], first["exit"]) == ("failed", 1)
+    assert asked <= 40, "an outage is not multiplied by retries"
+    assert (second["status"], len(receiver.journal)) == ("paused", asked)
+    assert "hook" in second["reason"]
+
+    receiver.answer = lambda _body: None
+    answered(project)
+    assert project.report()["status"] == "succeeded"
+    assert len(receiver.records) == 40
+
+
+def answered(project: TestProject) -> None:
+    """The circuit's time passes."""
+    with closing(sqlite3.connect(project.folder / ".tidegate" / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE rate_budget SET probe_at = 0, probing_until = 0")

@@ -83,8 +83,9 @@ def test_a_newer_ledger_is_left_alone(empty: Engine, act: object) -> None:
 
 def test_an_older_ledger_says_how_to_bring_it_up(empty: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     upgrade(empty)
-    monkeypatch.setattr("engine.ledger.migrate._known", lambda _: ["0002", "0001"])
-    with pytest.raises(SchemaMismatch, match=r"older \(0001\) than this code's \(0002\).*tidegate db upgrade"):
+    head = schema_revision(empty)
+    monkeypatch.setattr("engine.ledger.migrate._known", lambda _: ["9999", head])
+    with pytest.raises(SchemaMismatch, match=rf"older \({head}\) than this code's \(9999\).*tidegate db upgrade"):
         check_schema(empty)
 
 

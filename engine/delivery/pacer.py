@@ -1,0 +1,179 @@
+"""The line before an account: when the next call may leave, within slices of a budget that others share.
+
+The budget is passed in and asked in a thread, once a slice; between that, a call costs no query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from destinations.base import Unavailable
+from engine.clock import Clock
+from engine.core.breaker import Shut
+from engine.core.pace import SLICE_SECONDS, Slice
+
+REQUESTS, RECORDS, BYTES = "requests", "records", "bytes"
+CIRCUIT_OPEN, HELD = "circuit_open", "held"
+LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD})
+"""Codes of `Unavailable` by which we ourselves refused a call: the destination saw nothing and failed nothing."""
+WAIT_SECONDS_MAX = 600.0
+"""The longest wait for a turn; a destination that wants more silence than that ends the run and is asked by the next."""
+OBSERVED_SECONDS = 1.0
+_TINY = 1e-9
+
+
+class Budget(Protocol):
+    """What everybody who uses an account shares; see `engine.ledger.budget.AccountBudget`."""
+
+    def slice(self, unit: str, units: float) -> Slice | Shut:
+        """The next slice of at least ``units``."""
+        ...
+
+    def throttled(self, observed: float, wait_seconds: float) -> None:
+        """A call was throttled."""
+        ...
+
+    def hold(self, wait_seconds: float) -> None:
+        """The destination wants silence."""
+        ...
+
+    def failed(self) -> None:
+        """A call was not answered."""
+        ...
+
+    def answered(self) -> None:
+        """A call was answered after others were not."""
+        ...
+
+
+class Unlimited:
+    """The budget of a caller that shares nothing and is not limited, such as a check by a person."""
+
+    def slice(self, unit: str, units: float) -> Slice:
+        del unit, units
+        return Slice(0.0, math.inf, 0.0, SLICE_SECONDS)
+
+    def throttled(self, observed: float, wait_seconds: float) -> None:
+        """Nothing is learned."""
+
+    def hold(self, wait_seconds: float) -> None:
+        """Nothing is held."""
+
+    def failed(self) -> None:
+        """Nothing is counted."""
+
+    def answered(self) -> None:
+        """Nothing is counted."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """What is left of the slice of one unit, in monotonic seconds."""
+
+    free_at: float = 0.0
+    ends: float = -1.0
+    interval: float = 0.0
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def place(self, units: float, now: float) -> float | None:
+        """When ``units`` may leave, or None when the slice does not hold them.
+
+        A call that comes late by less than an interval does not delay those behind it.
+        """
+        start = max(self.free_at, now - self.interval)
+        after = start + units * self.interval
+        if now > self.ends or after > self.ends + _TINY:
+            return None
+        self.free_at = after
+        return max(start, now)
+
+
+class Pacer:
+    """One run's calls to one account; ``limited`` names the units beside requests that have a pace."""
+
+    def __init__(self, budget: Budget, clock: Clock, limited: Collection[str] = ()) -> None:
+        self._budget = budget
+        self._clock = clock
+        self._lines = {unit: _Line() for unit in (REQUESTS, *limited)}
+        self._recent: deque[float] = deque()
+        self._suspect = False
+
+    async def turn(self, unit: str = REQUESTS, units: float = 1.0) -> Unavailable | None:
+        """Wait until ``units`` may leave; says why when they may not leave soon. At once for a unit without a pace."""
+        line = self._lines.get(unit)
+        if line is None:
+            return None
+        async with line.asking:
+            place = line.place(units, self._clock.monotonic())
+            if place is None:
+                refusal = await self._renew(unit, line, units)
+                if refusal is not None:
+                    return refusal
+                place = line.place(units, max(self._clock.monotonic(), line.free_at))
+                assert place is not None, "a new slice holds what it was asked for"
+        if (wait := place - self._clock.monotonic()) > 0:
+            await self._clock.sleep(wait)
+        if unit == REQUESTS:
+            self._count()
+        return None
+
+    async def throttled(self, wait: timedelta | None) -> None:
+        """The destination asks for fewer calls, and perhaps for silence."""
+        self._drop()
+        await self._tell(lambda: self._budget.throttled(self._observed(), _seconds(wait)))
+
+    async def failed(self, wait: timedelta | None) -> None:
+        """The destination did not answer, or answered that it cannot."""
+        self._suspect = True
+        await self._tell(self._budget.failed)
+        if wait is not None:
+            self._drop()
+            await self._tell(lambda: self._budget.hold(_seconds(wait)))
+
+    async def answered(self) -> None:
+        """The destination answered, whatever it said."""
+        if self._suspect:
+            self._suspect = False
+            await self._tell(self._budget.answered)
+
+    async def _renew(self, unit: str, line: _Line, units: float) -> Unavailable | None:
+        given = await asyncio.to_thread(self._budget.slice, unit, units)
+        if isinstance(given, Shut):
+            wait = timedelta(seconds=given.wait_seconds)
+            return Unavailable(CIRCUIT_OPEN, "it did not answer before; a probe will tell", False, wait)
+        if given.starts_in > WAIT_SECONDS_MAX:
+            wait = timedelta(seconds=given.starts_in)
+            return Unavailable(HELD, f"it asked for no calls for another {given.starts_in:,.0f} s", False, wait)
+        start = self._clock.monotonic() + given.starts_in
+        line.free_at, line.ends, line.interval = start, start + given.lasts, given.interval
+        self._suspect = self._suspect or given.suspect
+        return None
+
+    def _drop(self) -> None:
+        for line in self._lines.values():
+            line.ends = -1.0
+
+    def _count(self) -> None:
+        now = self._clock.monotonic()
+        self._recent.append(now)
+        while self._recent[0] < now - OBSERVED_SECONDS:
+            self._recent.popleft()
+
+    def _observed(self) -> float:
+        """Calls per second of late; a short burst counts as if it had lasted a quarter of a second."""
+        if not self._recent:
+            return 0.0
+        return len(self._recent) / max(self._recent[-1] - self._recent[0], OBSERVED_SECONDS / 4)
+
+    async def _tell(self, report: Callable[[], None]) -> None:
+        await asyncio.to_thread(report)
+
+
+def _seconds(wait: timedelta | None) -> float:
+    return wait.total_seconds() if wait is not None else 0.0

@@ -1,0 +1,112 @@
+"""The line before an account: calls leave at the pace of its budget, and what a call learns is told to the others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from destinations.base import Unavailable
+from engine.clock import SystemClock, SystemEntropy
+from engine.core.breaker import FAILURES_MAX
+from engine.core.pace import Pace
+from engine.delivery.pacer import CIRCUIT_OPEN, HELD, RECORDS, WAIT_SECONDS_MAX, Pacer
+from engine.ledger.budget import AccountBudget
+from engine.ledger.database import open_database
+from engine.ledger.migrate import upgrade
+
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    opened = open_database(f"sqlite:///{tmp_path / 'ledger.db'}")
+    upgrade(opened)
+    yield opened
+    opened.dispose()
+
+
+def pacer(engine: Engine, **declared: Pace) -> Pacer:
+    return Pacer(AccountBudget(engine, CLOCK, SystemEntropy(), "crm", declared), CLOCK, declared)
+
+
+async def calls(line: Pacer, until: float, left: list[float], unit: str = "requests", units: float = 1) -> None:
+    while (now := time.monotonic()) < until:
+        assert await line.turn(unit, units) is None
+        left.append(max(now, time.monotonic()))
+
+
+def test_two_users_use_95_percent_of_a_declared_pace_and_no_second_holds_more(engine: Engine) -> None:
+    limit, seconds, left = 100, 3.0, list[float]()
+
+    async def both() -> None:
+        until = time.monotonic() + seconds
+        lines = [pacer(engine, requests=Pace(limit, 1)) for _ in range(2)]
+        await asyncio.gather(*(calls(line, until, left) for line in lines for _ in range(3)))
+
+    began = time.monotonic()
+    asyncio.run(both())
+    left.sort()
+
+    within = [moment for moment in left if moment < began + seconds]
+    assert len(within) >= 0.95 * 0.95 * limit * seconds, "a busy machine is forgiven one part in twenty"
+    for start in within:
+        assert sum(start <= moment < start + 1 for moment in left) <= limit + 2
+
+
+def test_records_have_a_pace_of_their_own(engine: Engine) -> None:
+    left: list[float] = []
+    line = pacer(engine, records=Pace(1_000, 1))
+
+    asyncio.run(calls(line, time.monotonic() + 1.0, left, RECORDS, 100))
+
+    assert 8 <= len(left) <= 12
+
+
+def test_an_account_without_a_pace_costs_no_query_per_call(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    whole = AccountBudget.slice
+
+    def counted(self: AccountBudget, unit: str, units: float) -> object:
+        asked.append(unit)
+        return whole(self, unit, units)
+
+    monkeypatch.setattr(AccountBudget, "slice", counted)
+    line = pacer(engine)
+
+    async def many() -> None:
+        for _ in range(5_000):
+            assert await line.turn() is None
+
+    asyncio.run(many())
+
+    assert len(asked) <= 3
+
+
+def test_a_silence_longer_than_a_run_may_wait_is_told_and_not_waited_for(engine: Engine) -> None:
+    async def ask() -> Unavailable | None:
+        await pacer(engine).throttled(timedelta(seconds=2 * WAIT_SECONDS_MAX))
+        return await pacer(engine).turn()
+
+    refusal = asyncio.run(ask())
+
+    assert refusal is not None
+    assert (refusal.code, refusal.applied_unknown) == (HELD, False)
+
+
+def test_an_open_circuit_refuses_without_a_call_and_one_answer_closes_it(engine: Engine) -> None:
+    async def story() -> list[str | None]:
+        failing, other = pacer(engine), pacer(engine)
+        for _ in range(FAILURES_MAX):
+            await failing.failed(None)
+        refused = await other.turn()
+        await failing.answered()
+        admitted = await other.turn()
+        return [refused and refused.code, admitted and admitted.code]
+
+    assert asyncio.run(story()) == [CIRCUIT_OPEN, None]

@@ -291,5 +291,9 @@ class Destination(ABC):
         """Reasons why a sync cannot work with this destination, found without a connection; empty when fine."""
         return ()
 
+    def exhausted_for(self, response: httpx.Response) -> timedelta | None:
+        """How long an answer says that no call is left; None when some are, or when it does not say."""
+        return None
+
     async def close(self) -> None:
         """Release what was opened."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -27,6 +27,12 @@ RETRY_AFTER_MAX = timedelta(days=1)
 MESSAGE_LENGTH_MAX = 200
 NOT_APPLIED = frozenset({409, 421, 423, 425, 503})
 """Unavailable statuses by which a server says that it did not act; after any other the effect is unknown."""
+QUOTA_FIELDS = (
+    ("ratelimit-remaining", "ratelimit-reset"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("x-rate-limit-remaining", "x-rate-limit-reset"),
+)
+_UNIX_TIME_MIN = 1e9
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
@@ -46,6 +52,10 @@ class HttpDestination(Destination):
         del now
         return request
 
+    def exhausted_for(self, response: httpx.Response) -> timedelta | None:
+        """What the standard and the customary fields say; an adapter whose API has fields of its own overrides it."""
+        return exhausted_for(response)
+
     async def send(self, batch: Batch, transport: Transport) -> Reply:
         """Send once; the reply is decided by `Spec.statuses`, then by `decode`."""
         response = await transport.request(self.encode(batch), self.sign)
@@ -61,7 +71,7 @@ def classified(destination: HttpDestination, batch: Batch, response: httpx.Respo
         return _decoded(destination, batch, response)
     name = f"http_{code}"
     if code in statuses.throttled:
-        return Throttled(retry_after(response))
+        return Throttled(retry_after(response) or destination.exhausted_for(response))
     if code in statuses.unavailable:
         return Unavailable(name, f"the destination answered {code}", code not in NOT_APPLIED, retry_after(response))
     if code in statuses.refused:
@@ -111,6 +121,40 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     if moment is None or sent is None:
         return None
     return min(max(moment - sent, timedelta(0)), RETRY_AFTER_MAX)
+
+
+def exhausted_for(response: httpx.Response) -> timedelta | None:
+    """How long the answer says that no call is left; None when some are, or when it does not say.
+
+    Read are the field ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers: ``"name";r=0;t=30``, and its older form
+    ``remaining=0, reset=30``) and the pairs of `QUOTA_FIELDS`. A reset beyond a billion is a Unix time, and relative to
+    the response's own ``Date``.
+    """
+    waits = [_wait(left, reset, response) for left, reset in _quotas(response.headers)]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _quotas(headers: httpx.Headers) -> Iterator[tuple[str, str]]:
+    """What is left and when it is renewed, as written, of each quota that an answer names."""
+    for policy in headers.get("ratelimit", "").split(",") if '"' in headers.get("ratelimit", "") else ():
+        parameters = dict(part.strip().partition("=")[::2] for part in policy.split(";")[1:])
+        yield parameters.get("r", ""), parameters.get("t", "")
+    older = dict(part.strip().partition("=")[::2] for part in headers.get("ratelimit", "").split(","))
+    yield older.get("remaining", ""), older.get("reset", "")
+    for left, reset in QUOTA_FIELDS:
+        yield headers.get(left, "").strip(), headers.get(reset, "").strip()
+
+
+def _wait(left: str, reset: str, response: httpx.Response) -> timedelta | None:
+    if not _SECONDS.fullmatch(left) or float(left) > 0 or not _SECONDS.fullmatch(reset):
+        return None
+    seconds = float(reset)
+    if seconds > _UNIX_TIME_MIN:
+        sent = _moment(response.headers.get("date", ""))
+        if sent is None:
+            return None
+        seconds = max(0.0, seconds - sent.timestamp())
+    return timedelta(seconds=min(seconds, RETRY_AFTER_MAX.total_seconds()))
 
 
 def _moment(text: str) -> datetime | None:

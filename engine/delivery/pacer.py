@@ -128,13 +128,17 @@ class Pacer:
         self._drop()
         await self._tell(lambda: self._budget.throttled(self._observed(), _seconds(wait)))
 
+    async def exhausted(self, wait: timedelta) -> None:
+        """The destination answered, and says that no call is left for a while."""
+        self._drop()
+        await self._tell(lambda: self._budget.hold(_seconds(wait)))
+
     async def failed(self, wait: timedelta | None) -> None:
         """The destination did not answer, or answered that it cannot."""
         self._suspect = True
         await self._tell(self._budget.failed)
         if wait is not None:
-            self._drop()
-            await self._tell(lambda: self._budget.hold(_seconds(wait)))
+            await self.exhausted(wait)
 
     async def answered(self) -> None:
         """The destination answered, whatever it said."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 
@@ -24,14 +26,23 @@ class TransportLimits:
 
 
 class HttpTransport:
-    """One HTTP client for a run: no redirects, no proxy settings from the environment, bounded bodies."""
+    """One HTTP client for a run: no redirects, no proxy settings from the environment, bounded bodies.
+
+    ``exhausted_for`` reads from an answer how long no call is left, so that the next one is not sent to be throttled.
+    """
 
     def __init__(
-        self, pacer: Pacer, clock: Clock, limits: TransportLimits, wire: httpx.AsyncBaseTransport | None = None
+        self,
+        pacer: Pacer,
+        clock: Clock,
+        limits: TransportLimits,
+        wire: httpx.AsyncBaseTransport | None = None,
+        exhausted_for: Callable[[httpx.Response], timedelta | None] = lambda _: None,
     ) -> None:
         self._pacer = pacer
         self._clock = clock
         self._limits = limits
+        self._exhausted_for = exhausted_for
         self._client = httpx.AsyncClient(
             transport=wire,
             follow_redirects=False,
@@ -49,11 +60,14 @@ class HttpTransport:
             request = sign(request, self._clock.now())
         try:
             async with asyncio.timeout(self._limits.total_seconds):
-                return await self._exchange(request)
+                answer = await self._exchange(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return Unavailable("connect", f"no connection ({type(error).__name__})", applied_unknown=False)
         except (TimeoutError, httpx.TransportError, httpx.DecodingError) as error:
             return Unavailable("no_answer", f"no whole answer ({type(error).__name__})", applied_unknown=True)
+        if isinstance(answer, httpx.Response) and answer.is_success and (wait := self._exhausted_for(answer)):
+            await self._pacer.exhausted(wait)
+        return answer
 
     async def _exchange(self, request: httpx.Request) -> httpx.Response | Unavailable:
         response = await self._client.send(request, stream=True)

@@ -114,7 +114,8 @@ async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop:
     target = sync.target
     concurrency = target.limits.concurrency
     pacer = Pacer(account_budget(tools, sync), tools.clock, target.paces)
-    transport = HttpTransport(pacer, tools.clock, TransportLimits(connections=concurrency))
+    limits = TransportLimits(connections=concurrency)
+    transport = HttpTransport(pacer, tools.clock, limits, exhausted_for=target.destination.exhausted_for)
     sending = Sending(
         sync=sync.id,
         object=sync.mapping.object,

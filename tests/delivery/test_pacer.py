@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import Engine
 
 from destinations.base import Unavailable
+from destinations.http import exhausted_for
 from engine.clock import SystemClock, SystemEntropy
 from engine.core.breaker import FAILURES_MAX
-from engine.core.pace import Pace
+from engine.core.pace import Pace, Slice
 from engine.delivery.pacer import CIRCUIT_OPEN, HELD, RECORDS, WAIT_SECONDS_MAX, Pacer
+from engine.delivery.transport import HttpTransport, TransportLimits
 from engine.ledger.budget import AccountBudget
 from engine.ledger.database import open_database
 from engine.ledger.migrate import upgrade
@@ -110,3 +113,20 @@ def test_an_open_circuit_refuses_without_a_call_and_one_answer_closes_it(engine:
         return [refused and refused.code, admitted and admitted.code]
 
     assert asyncio.run(story()) == [CIRCUIT_OPEN, None]
+
+
+def test_an_answer_that_leaves_no_call_holds_the_next_one_before_it_is_throttled(engine: Engine) -> None:
+    def last(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"}, request=request)
+
+    async def story() -> object:
+        wire = httpx.MockTransport(last)
+        first = HttpTransport(pacer(engine), CLOCK, TransportLimits(), wire, exhausted_for)
+        await first.request(httpx.Request("POST", "http://127.0.0.1/batch"))
+        await first.close()
+        return await asyncio.to_thread(AccountBudget(engine, CLOCK, SystemEntropy(), "crm", {}).slice, "requests", 1)
+
+    given = asyncio.run(story())
+
+    assert isinstance(given, Slice)
+    assert given.starts_in == pytest.approx(60, abs=2)

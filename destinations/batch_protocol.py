@@ -47,6 +47,8 @@ def reply(batch: Batch, response: Response) -> Reply:
     if not response.content.strip():
         return AllDelivered()
     answer = orjson.loads(response.content)
+    if not isinstance(answer, dict):
+        raise TypeError("an answer is an object")
     if "results" not in answer:
         return AllDelivered()
     outcomes = [_outcome(result) for result in answer["results"]]

@@ -1,0 +1,129 @@
+"""The suites of the adapters that come with Tidegate."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import httpx
+
+from destinations.base import Delivered, Destination, Op, Outcome, Rejected, Spec, Value
+from destinations.sandbox.adapter import Sandbox
+from destinations.sandbox.application import SERVICE
+from destinations.sql.adapter import SqlTable
+from destinations.testing.conformance import Conformance
+from destinations.testing.fake import Fake, HttpFake, Sent
+from destinations.testing.samples import Kind
+from destinations.webhook import Webhook
+
+_LONG_SECRET = "a secret of the suite that is long enough"  # noqa: S105  # opens nothing
+
+
+class BatchProtocolFake(HttpFake):
+    """A receiver of the webhook protocol."""
+
+    def received(self, request: httpx.Request) -> Sequence[Sent] | None:
+        if request.method != "POST":
+            return None
+        body = json.loads(request.content, parse_float=Decimal)
+        return [Sent(Op(record["op"]), record["id"], record.get("fields", {})) for record in body["records"]]
+
+    def answered(self, request: httpx.Request, outcomes: Sequence[Outcome]) -> httpx.Response:
+        del request
+        return httpx.Response(200, json={"results": [_result(outcome) for outcome in outcomes]})
+
+    def elsewhere(self, request: httpx.Request) -> httpx.Response:
+        del request
+        return httpx.Response(200, json={"service": SERVICE})
+
+
+def _result(outcome: Outcome) -> dict[str, str]:
+    if isinstance(outcome, Delivered):
+        return {"id": outcome.id, "status": "delivered"}
+    status = "rejected" if isinstance(outcome, Rejected) else "failed"
+    return {"id": outcome.id, "status": status, "code": outcome.code, "message": outcome.message}
+
+
+class TestWebhook(Conformance):
+    """The webhook, signed and with a header of its own."""
+
+    adapter: ClassVar[type[Destination]] = Webhook
+    config: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "url": "https://hook.example/in",
+            "secret": _LONG_SECRET,
+            "headers": {"authorization": "Bearer t0ken-of-suite"},
+        }
+    )
+    fake: ClassVar[type[Fake]] = BatchProtocolFake
+
+
+class TestSandbox(Conformance):
+    """The sandbox."""
+
+    adapter: ClassVar[type[Destination]] = Sandbox
+    config: ClassVar[Mapping[str, Any]] = MappingProxyType({"url": "http://127.0.0.1:8765"})
+    fake: ClassVar[type[Fake]] = BatchProtocolFake
+
+
+class SqliteFake(Fake):
+    """A table in a file; a trigger refuses what is to be rejected."""
+
+    def __init__(self, spec: Spec, folder: Path) -> None:
+        super().__init__(spec, folder)
+        self._path = folder / "crm.db"
+        columns = ", ".join(f'"{kind}" {_TYPES[kind]}' for kind in Kind)
+        self._execute(f"CREATE TABLE contacts (id TEXT PRIMARY KEY, {columns})")
+        self._execute("CREATE TABLE refused (id TEXT PRIMARY KEY)")
+        self._execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON contacts WHEN new.id IN (SELECT id FROM refused) "
+            "BEGIN SELECT RAISE(ABORT, 'this record is refused'); END"
+        )
+
+    def config(self) -> Mapping[str, Any]:
+        return {"url": f"sqlite:///{self._path}"}
+
+    def held(self) -> Mapping[str, Mapping[str, Value]]:
+        columns = ", ".join(f'"{kind}"' for kind in Kind)
+        rows = self._execute(f"SELECT id, {columns} FROM contacts")
+        return {id: {kind.value: _read(kind, v) for kind, v in zip(Kind, values, strict=True)} for id, *values in rows}
+
+    def put(self, id: str, fields: Mapping[str, Value]) -> None:
+        names, marks = "".join(f', "{name}"' for name in fields), ", ?" * len(fields)
+        self._execute(f"INSERT INTO contacts (id{names}) VALUES (?{marks})", id, *fields.values())
+
+    def reject(self, id: str) -> None:
+        self._execute("INSERT INTO refused VALUES (?)", id)
+
+    def _execute(self, statement: str, *values: Value) -> list[tuple[Value, ...]]:
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+
+_TYPES = dict.fromkeys(Kind, "TEXT") | {Kind.INTEGER: "INTEGER", Kind.BOOLEAN: "INTEGER"}
+"""Decimals are text here: SQLite's own numbers are floats."""
+
+
+def _read(kind: Kind, value: Value) -> Value:
+    if value is None:
+        return None
+    match kind:
+        case Kind.DECIMAL:
+            return Decimal(value)
+        case Kind.BOOLEAN:
+            return bool(value)
+        case _:
+            return value
+
+
+class TestSql(Conformance):
+    """Tables, on SQLite; a database has no HTTP to go wrong."""
+
+    adapter: ClassVar[type[Destination]] = SqlTable
+    fake: ClassVar[type[Fake]] = SqliteFake

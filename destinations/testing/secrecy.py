@@ -1,0 +1,77 @@
+"""Checks that what is secret in an adapter's config shows nowhere but in the headers and bodies of its calls."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterable
+from urllib.parse import quote
+
+import pytest
+from pydantic import ValidationError
+
+from destinations.base import CheckFailed, Destination
+from destinations.testing.faults import EXPIRED, SPOILINGS
+from destinations.testing.suite import Stage, Suite
+from engine.delivery.rehearsal import Rehearsal, ask
+
+
+class Secrecy(Suite):
+    """What does not show (I24)."""
+
+    def test_no_secret_shows_in_the_texts_of_objects(self, stage: Stage) -> None:
+        secrets, adapter = stage.secrets(), stage.made()
+
+        shown = [repr(adapter), str(adapter), repr(adapter.config), str(adapter.config), f"{adapter.spec}"]
+
+        assert _leaks(secrets, shown) == []
+
+    def test_no_secret_shows_in_the_refusal_of_a_config(self, stage: Stage) -> None:
+        secrets = stage.secrets()
+
+        with pytest.raises(ValidationError) as refused:
+            stage.spec.config.model_validate({**stage.config(), "a_key_that_no_model_has": 1})
+
+        assert _leaks(secrets, [str(refused.value), repr(refused.value)]) == []
+
+    def test_no_secret_is_logged_or_said(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+        secrets, records = stage.secrets(), stage.people(2)
+        caplog.set_level(logging.DEBUG)
+        said = [*self._messages(stage.deliver(records)), self._checked(stage)]
+
+        for fault in (EXPIRED, SPOILINGS[0]):
+            stage.api.trouble(fault, always=True)
+            said += [*self._messages(stage.deliver(records, line=stage.line(attempts=2))), self._checked(stage)]
+
+        assert _leaks(secrets, [*said, caplog.text]) == []
+
+    def test_no_secret_stands_in_an_address(self, stage: Stage) -> None:
+        """Addresses are logged by every proxy on the way."""
+        secrets = stage.secrets()
+
+        stage.deliver(stage.people(1))
+        self._checked(stage)
+
+        assert _leaks(secrets, [str(request.url) for request in stage.api.requests]) == []
+
+    def _messages(self, ended: Rehearsal) -> Iterable[str]:
+        yield repr(ended.stop)
+        for one in ended.others.values():
+            yield f"{one.code} {one.message}"
+
+    def _checked(self, stage: Stage) -> str:
+        adapter: Destination = stage.made()
+        try:
+            return ask(adapter, stage.line(), adapter.check)
+        except CheckFailed as error:
+            return f"{error} {error!r} {error.__cause__!r}"
+
+
+def _leaks(secrets: Iterable[str], shown: Iterable[str]) -> list[str]:
+    """Texts in which a secret stands, as it is or as it is written in addresses and headers."""
+    spellings = [form for secret in secrets for form in (secret, quote(secret, safe=""), _base64(secret))]
+    return [text for text in shown if any(spelling in text for spelling in spellings)]
+
+
+def _base64(secret: str) -> str:
+    return base64.b64encode(secret.encode()).decode().rstrip("=")

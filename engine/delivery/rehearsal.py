@@ -1,0 +1,136 @@
+"""A delivery without a ledger: rows to one destination over a given wire, in a time that passes by itself.
+
+The conformance kit judges adapters by it, so they are judged by the sender and the transport that runs use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import httpx
+import pyarrow as pa
+
+from destinations.base import Destination, Stop, Transport
+from engine.core.names import Digest
+from engine.core.retry import RetryPolicy
+from engine.delivery.attempt import Exceptional, Sender, Sending
+from engine.delivery.batches import slices
+from engine.delivery.pacer import Pacer, Unlimited
+from engine.delivery.transport import HttpTransport, TransportLimits
+
+ATTEMPTS = 4
+STARTS = datetime(2026, 1, 1, tzinfo=UTC)
+REFUSED_SHARE_MAX = 0.5
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """How a rehearsal ended: who was delivered, what became of the others by id, and what it took."""
+
+    delivered: frozenset[str]
+    others: Mapping[str, Exceptional]
+    stop: Stop | None
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where requests go, and how long one may take in all; a destination without HTTP needs no wire."""
+
+    wire: httpx.AsyncBaseTransport | None = None
+    total_seconds: float = 5.0
+    attempts: int = ATTEMPTS
+
+
+class SkippedClock:
+    """A clock on which every wait is over at once and has lasted as long as was asked."""
+
+    def __init__(self) -> None:
+        self.waited_seconds = 0.0
+
+    def now(self) -> datetime:
+        return STARTS + timedelta(seconds=self.waited_seconds)
+
+    def monotonic(self) -> float:
+        return self.waited_seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.waited_seconds += seconds
+        await asyncio.sleep(0)
+
+
+class _Middle:
+    """Randomness without surprise."""
+
+    def token(self, nbytes: int) -> str:
+        return "0" * (2 * nbytes)
+
+    def uniform(self, low: float, high: float) -> float:
+        return (low + high) / 2
+
+
+def rehearse(destination: Destination, rows: pa.RecordBatch, line: Line, *, object: str, plan: str) -> Rehearsal:
+    """Deliver ``rows`` as a run would: the columns of a plan's payloads, ``op`` first.
+
+    The same rows of the same ``plan`` leave under the same idempotency keys. Closes the destination.
+    """
+    return asyncio.run(_rehearse(destination, rows, line, object, plan))
+
+
+def ask(destination: Destination, line: Line, question: Callable[[Transport], Awaitable[_Answer]]) -> _Answer:
+    """The answer to a question over the engine's transport, such as the destination's own check. Closes it."""
+    return asyncio.run(_ask(destination, line, question))
+
+
+async def _ask(destination: Destination, line: Line, question: Callable[[Transport], Awaitable[_Answer]]) -> _Answer:
+    clock = SkippedClock()
+    transport = _transport(line, Pacer(Unlimited(), clock), clock)
+    try:
+        return await question(transport)
+    finally:
+        await transport.close()
+        await destination.close()
+
+
+async def _rehearse(destination: Destination, rows: pa.RecordBatch, line: Line, object: str, plan: str) -> Rehearsal:
+    limits, clock = destination.spec.limits, SkippedClock()
+    pacer = Pacer(Unlimited(), clock)
+    transport = _transport(line, pacer, clock)
+    sending = Sending(
+        sync="rehearsal",
+        object=object,
+        plan=plan,
+        digest=Digest(plan),
+        policy=RetryPolicy(attempts=line.attempts),
+        bytes_max=limits.bytes,
+        refused_share_max=REFUSED_SHARE_MAX,
+    )
+    sender = Sender(sending, destination, transport, pacer, clock, _Middle())
+    ids = rows.column("id").to_pylist()
+    others: dict[str, Exceptional] = {}
+    stop = None
+    try:
+        for number, rest in enumerate(slices([rows], first=0, records=limits.records, size=limits.bytes)):
+            if stop is not None:
+                others |= {ids[n]: _unsent(n) for n in range(rest.cut.first, rest.cut.last + 1)}
+                continue
+            result = await sender.deliver(rest, number)
+            others |= {ids[exception.ordinal]: exception for exception in result.exceptions}
+            stop = result.stop
+    finally:
+        await transport.close()
+        await destination.close()
+    return Rehearsal(frozenset(ids) - others.keys(), others, stop, clock.waited_seconds)
+
+
+def _transport(line: Line, pacer: Pacer, clock: SkippedClock) -> HttpTransport:
+    return HttpTransport(pacer, clock, TransportLimits(total_seconds=line.total_seconds), line.wire)
+
+
+def _unsent(ordinal: int) -> Exceptional:
+    return Exceptional(ordinal, "unsent", "stopped", "the run stopped before")

@@ -1,0 +1,7 @@
+"""Our adapters hold what the kit demands of everybody's."""
+
+from __future__ import annotations
+
+from destinations.testing.ours import TestSandbox, TestSql, TestWebhook
+
+__all__ = ["TestSandbox", "TestSql", "TestWebhook"]

@@ -75,8 +75,13 @@ def classified(destination: HttpDestination, batch: Batch, response: httpx.Respo
     if code in statuses.unavailable:
         return Unavailable(name, f"the destination answered {code}", code not in NOT_APPLIED, retry_after(response))
     if code in statuses.refused:
-        return Refused(name, readable(response.text) or f"the destination answered {code}")
+        return Refused(name, readable(_text(response)) or f"the destination answered {code}")
     return Stop(name, _refusal(code))
+
+
+def _text(response: httpx.Response) -> str:
+    """The start of a body as UTF-8; the charset that a server claims may name a codec that fails or inflates."""
+    return response.content[: MESSAGE_LENGTH_MAX * 16].decode("utf-8", "replace")
 
 
 def _decoded(destination: HttpDestination, batch: Batch, response: httpx.Response) -> Reply:
@@ -160,7 +165,7 @@ def _wait(left: str, reset: str, response: httpx.Response) -> timedelta | None:
 def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 

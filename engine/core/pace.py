@@ -14,13 +14,15 @@ SLICE_SECONDS = 0.5
 """How much of an account's time is given at once: few enough queries, and little that a crash wastes."""
 HEADROOM = 0.98
 """The share of a declared pace that is used: clocks and networks jitter, and a window is counted by the other side."""
-KEPT = 0.85
+KEPT = 0.9
 """The share of the pace that is kept after a throttled call."""
+AIMED = 0.97
+"""The share of a pace at which a call was throttled that is aimed at from then on; beyond it lies probing."""
 KEPT_SOON = 0.6
 SOON_SECONDS = 2.0
 """What is kept when a pace that was cut so shortly before is still too fast: then it is far above the limit."""
-PLATEAU_SECONDS = 10.0
-"""How long after a cut the pace comes back to where it was cut."""
+PLATEAU_SECONDS = 20.0
+"""How long after a cut the pace takes to come back to what is aimed at."""
 DOUBLING_SECONDS = 1.0
 """While it is not known where an account throttles, the pace doubles in this time."""
 SAME_CUT_SECONDS = 0.5
@@ -47,7 +49,7 @@ class Pace:
 class Allowance:
     """What is known of an account: when its next unit may leave, until when it asked for silence, what was learned.
 
-    ``learned`` is the pace right after the cut at ``learned_at``, in units per second; ``ceiling`` is that before it, or
+    ``learned`` is the pace right after the cut at ``learned_at``, in units per second; ``ceiling`` is what is aimed at, or
     None while it was never the pace's own doing that a call was throttled.
     """
 
@@ -122,7 +124,7 @@ def throttled(
         low, ceiling = max(RATE_MIN, observed / 2), None
     else:
         is_soon = allowance.learned is not None and now < allowance.learned_at + SOON_SECONDS
-        low, ceiling = max(RATE_MIN, speed * (KEPT_SOON if is_soon else KEPT)), speed
+        low, ceiling = max(RATE_MIN, speed * (KEPT_SOON if is_soon else KEPT)), speed * AIMED
     return replace(quiet, learned=low, ceiling=ceiling, learned_at=max(now, quiet.held_until), free_at=now)
 
 

@@ -165,7 +165,7 @@ def test_throttled_calls_of_one_moment_cut_the_pace_once() -> None:
     again = throttled(once, pace, 100.1, 90.0, 2.0)
 
     assert again.learned == once.learned
-    assert rate(again, pace, 103.0) == pytest.approx(85.0 * HEADROOM, rel=0.05)
+    assert rate(again, pace, 103.0) == pytest.approx(90.0 * HEADROOM, rel=0.05)
 
 
 @pytest.mark.parametrize("back", [60.0, 86_400.0])

@@ -51,6 +51,8 @@ def reply(batch: Batch, response: Response) -> Reply:
         raise TypeError("an answer is an object")
     if "results" not in answer:
         return AllDelivered()
+    if not isinstance(answer["results"], list):
+        raise TypeError("results are an array")
     outcomes = [_outcome(result) for result in answer["results"]]
     named = {outcome.id for outcome in outcomes}
     silent = [Failed(id, NOT_REPORTED, "the answer does not name this record") for id in batch.ids if id not in named]
@@ -61,7 +63,8 @@ def _outcome(result: dict[str, object]) -> Outcome:
     id, status = result["id"], result["status"]
     if not isinstance(id, str):
         raise TypeError("an id is text")
-    code, message = str(result.get("code") or status), readable(str(result.get("message") or ""))
+    code = readable(str(result.get("code") or "")) or readable(str(status))
+    message = readable(str(result.get("message") or ""))
     match status:
         case "delivered":
             return Delivered(id)

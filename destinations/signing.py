@@ -13,6 +13,7 @@ from datetime import datetime
 
 import httpx
 
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 PREFIX = "whsec_"
 SECRET_BYTES_MIN = 24
 
@@ -32,9 +33,9 @@ def signed(request: httpx.Request, *, id: str, now: datetime, keys: Sequence[byt
     """The request with the three headers of an attempt at ``now``."""
     timestamp = str(int(now.timestamp()))
     content = b".".join((id.encode(), timestamp.encode(), request.content))
-    request.headers["webhook-id"] = id
-    request.headers["webhook-timestamp"] = timestamp
-    request.headers["webhook-signature"] = " ".join(_signature(key, content) for key in keys)
+    signatures = " ".join(_signature(key, content) for key in keys)
+    for name, value in zip(HEADERS, (id, timestamp, signatures), strict=True):
+        request.headers[name] = value
     return request
 
 

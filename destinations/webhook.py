@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
@@ -13,9 +14,12 @@ from destinations.base import Batch, CheckFailed, DestinationConfig, Idempotency
 from destinations.base import Unavailable as NoAnswer
 from destinations.batch_protocol import body, reply
 from destinations.http import HttpDestination
-from destinations.signing import secret_bytes, signed
+from destinations.signing import HEADERS, secret_bytes, signed
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_OURS = frozenset({"content-type", "content-length", "transfer-encoding", "idempotency-key", *HEADERS})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([!-~]([ -~\t]*[!-~])?)?")
 
 
 def _strong(secret: SecretStr) -> SecretStr:
@@ -26,7 +30,19 @@ def _strong(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _sendable(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a header")
+        if name.lower() in _OURS:
+            raise ValueError(f"`{name}` is a header that the protocol sets itself")
+        if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+            raise ValueError(f"the value of `{name}` is not visible ASCII, with blanks only inside")
+    return headers
+
+
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
+Headers = Annotated[dict[str, SecretStr], AfterValidator(_sendable)]
 
 
 class WebhookConfig(DestinationConfig):
@@ -34,7 +50,7 @@ class WebhookConfig(DestinationConfig):
 
     url: str
     secret: Secret | tuple[Secret, ...] = ()
-    headers: dict[str, SecretStr] = {}
+    headers: Headers = {}
     allow_http: bool = False
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ _QUIETLY = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "destinations.t
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a check ended for one case: it held, it failed, or it was skipped; ``why`` says so of the latter two."""
+    """How a check ended for one case: it passed, it failed, or it was skipped; ``why`` says so of the latter two."""
 
     suite: str
     check: str
@@ -60,7 +60,7 @@ class _Listener:
         names, _, case = report.nodeid.partition("[")
         _, _, rest = names.partition("::")
         suite, _, check = rest.rpartition("::")
-        ended = "skipped" if report.skipped else "failed" if report.failed else "held"
+        ended = "skipped" if report.skipped else "failed" if report.failed else "passed"
         self.results.append(Result(suite, check, case.removesuffix("]"), ended, _why(report)))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from rich.text import Text
 
 from engine.faces.cli.group import Group
 from engine.faces.cli.opening import opened
-from engine.faces.cli.render import Column, Lines, cell, figure, show, table
+from engine.faces.cli.render import Column, Lines, cell, figure, next_step, show, table
+from engine.service.conformance import ConformanceReport, conformance
 from engine.service.destinations import AdapterReport, CheckReport, DestinationReport, adapters, check, listing
+from engine.service.new_adapter import new_adapter
 
 
 @click.group(cls=Group, no_args_is_help=True)
@@ -45,6 +48,29 @@ def list_adapters(context: click.Context) -> int:
     """List the installed adapters: the types that a destination may have."""
     show(context, adapters(), adapters_view)
     return 0
+
+
+@destination.command("new")
+@click.argument("name")
+@click.argument("folder", required=False, metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_context
+def write_adapter(context: click.Context, name: str, folder: Path | None) -> int:
+    """Write the package of a new adapter, with a test that passes as it stands.
+
+    Goes to DIR, or to a folder that is named after the adapter.
+    """
+    show(context, new_adapter(name, folder or Path(f"tidegate-{name}")), written_view)
+    return 0
+
+
+@destination.command("test")
+@click.argument("name")
+@click.pass_context
+def check_adapter(context: click.Context, name: str) -> int:
+    """Run the conformance suite of an installed adapter against its fake; dials nothing."""
+    report = conformance(name)
+    show(context, report, conformance_view)
+    return 1 if report.failed else 0
 
 
 def listing_view(report: Sequence[DestinationReport]) -> Lines:
@@ -88,6 +114,26 @@ def adapters_view(report: Sequence[AdapterReport]) -> Lines:
         columns,
         ([cell(a.name), cell(a.title), _words(a.operations), cell(a.idempotency), cell(a.undo)] for a in report),
     )
+
+
+def written_view(paths: Sequence[Path]) -> Lines:
+    """The files that were written, and what to do with them."""
+    for path in paths:
+        yield Text(f"wrote {path}")
+    yield from next_step(f"run `pytest {paths[0].parent}`, then let it speak to an API of yours")
+
+
+def conformance_view(report: ConformanceReport) -> Lines:
+    """What did not pass and what was skipped, a row each; then the counts."""
+    shown = [check for check in report.checks if check.ended != "passed"]
+    if shown:
+        columns = [Column(name) for name in ("check", "case", "result", "why")]
+        yield from table(columns, ([cell(c.check), cell(c.case), _ended(c.ended), cell(c.why)] for c in shown))
+    yield Text(f"{report.adapter}: {report.passed:,} passed, {report.skipped:,} skipped, {report.failed:,} failed")
+
+
+def _ended(ended: str) -> Text:
+    return cell(ended, "red") if ended == "failed" else cell(ended)
 
 
 def _words(operations: Sequence[str]) -> Text:

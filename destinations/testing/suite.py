@@ -86,7 +86,10 @@ class Stage:
     @property
     def write(self) -> Op:
         """An operation that brings a record into being, or changes one."""
-        return next(op for op in _WRITES if op in self.spec.operations)
+        found = next((op for op in _WRITES if op in self.spec.operations), None)
+        if found is None:
+            pytest.skip("no operation brings a record into being")
+        return found
 
     def made(self) -> Destination:
         """The adapter, new each time as in each run."""

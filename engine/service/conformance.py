@@ -59,8 +59,8 @@ def conformance(name: str) -> ConformanceReport:
         )
     checks = tuple(SuiteCheck(_words(r["check"]), r["case"], r["ended"], r["why"]) for r in document["results"])
     ended = [check.ended for check in checks]
-    if not checks:
-        raise TidegateError(f"The conformance suite `{document['suite']}` holds no check", next=_HOW)
+    if {"passed", "failed"}.isdisjoint(ended):
+        raise TidegateError(f"No check of the conformance suite `{document['suite']}` ran", next=_HOW)
     return ConformanceReport(name, ended.count("passed"), ended.count("skipped"), ended.count("failed"), checks)
 
 

@@ -123,6 +123,13 @@ def test_a_suite_that_cannot_be_read_has_not_passed(tmp_path: Path) -> None:
     assert ended.code == 1
 
 
+def test_a_suite_in_which_nothing_ran_has_not_passed(tmp_path: Path) -> None:
+    ended = judged("acme", installed(tmp_path, "acme", spoil=("class TestAcme(Conformance)", "class TestAcme")))
+
+    assert ended.code == 1
+    assert "No check of the conformance suite" in ended.err
+
+
 def test_an_adapter_without_a_suite_is_told_how_to_bring_one(tmp_path: Path) -> None:
     ended = judged("acme", installed(tmp_path, "acme", suite=False))
 

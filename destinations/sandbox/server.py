@@ -27,6 +27,8 @@ IDLE_SECONDS_MAX = 120.0
 CONNECTIONS_MAX = 64
 UNREAD_BYTES_MAX = 4 * BODY_BYTES_MAX
 """How much of a body that is too large is read and dropped, so that its sender comes to read the answer."""
+_END_SECONDS = 0.01
+"""How long it may take to notice that the end has come."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _ENDINGS = frozenset({signal.SIGINT, signal.SIGTERM})
 _LENGTH = re.compile(r"[0-9]{1,15}")
@@ -63,7 +65,7 @@ def running(port: int, store: Path, rate: float | None = None) -> Iterator[str]:
     except OSError as error:
         kept.close()
         raise CannotStartError(f"port {port} cannot be used ({error.strerror})") from None
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": _END_SECONDS}, daemon=True)
     thread.start()
     try:
         yield f"http://{HOST}:{server.server_address[1]}"

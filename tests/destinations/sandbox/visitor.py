@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import httpx
 from destinations.sandbox.server import running
 
 JSON = {"content-type": "application/json"}
+_NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here speaks TLS, and reading the certificates of all authorities takes longer than most tests."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ class Visitor:
 @contextmanager
 def visiting(folder: Path, rate: float | None = None) -> Iterator[Visitor]:
     """Serve a store on a free port for as long as a block lasts."""
-    with running(0, folder, rate) as url, httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
+    with (
+        running(0, folder, rate) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=10, verify=_NO_AUTHORITIES) as client,
+    ):
         yield Visitor(client)
 
 

@@ -192,6 +192,24 @@ class StateFolded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RejectionsReleased(Event):
+    """A person let the attempts of rejected records start again; the fold beside it holds which."""
+
+    type = "sync.rejections_released"
+    sync: SyncId
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionsDropped(Event):
+    """A person gave the rejected payloads of records up; the fold beside it holds which."""
+
+    type = "sync.rejections_dropped"
+    sync: SyncId
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished(Event):
     """A run ended; ``status`` is one of PROJECT.md's statuses, ``seconds`` maps step to duration."""
 
@@ -247,6 +265,8 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             WindowIntended,
             WindowReceived,
             StateFolded,
+            RejectionsReleased,
+            RejectionsDropped,
             RunFinished,
             PlanApproved,
             PlanRejected,

@@ -17,7 +17,7 @@ from ibis.expr.types import BooleanValue, StringValue, Table
 from engine.core.canonical import differs, object_text, present
 from engine.core.desired import FIELD, Mode
 from engine.core.relations import union
-from engine.core.state import before, field_columns, payload_digest
+from engine.core.state import before, field_columns, is_exhausted, payload_digest
 
 RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2
 """Order inside a plan: removals for consent, then what is sent, then other deletes."""
@@ -69,7 +69,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     differing = unknown | ibis.or_(*changes) if changes else unknown
     moved = rows.s_pk.isin(desired.filter(desired.allowed & desired.id.notnull()).pk)
     refused = rows.id.notnull() | rows.s_pk.isin(desired.filter(~desired.allowed).pk)
-    exhausted = (rows.was_attempts >= rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
+    exhausted = is_exhausted(rows.was_attempts, rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
     updating = rules.mode is Mode.UPDATE
     send = wanted & (differing | ~holds)
     if rules.mode is Mode.INSERT:

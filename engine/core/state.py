@@ -5,7 +5,7 @@ A state row has ``id``, ``pk``, ``key``, the flags below, and a `FIELD` column p
 - ``acked``: the destination acknowledged the record and not its deletion since;
 - ``unknown``: a send ended without anybody knowing its effect, so the next plan must send again;
 - ``owed``: the last attempt did not deliver, so the next plan must look at the record;
-- ``attempts`` and ``tried``: how often in a row the payload with digest ``tried`` was rejected;
+- ``attempts`` and ``tried``: how often in a row the payload with digest ``tried`` was rejected, or `DROPPED`;
 - ``gone``: nothing is held any more (a tombstone that hides older rows of the stack).
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
-from ibis.expr.types import StringValue, Table
+from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
 
 from engine.core.canonical import digest_text
 from engine.core.desired import FIELD
@@ -36,6 +36,9 @@ FACTS: dict[str, dt.DataType] = {
 
 BEFORE = "b:"
 """Prefix of a plan's columns that hold what the destination acknowledged last."""
+
+DROPPED = -1
+"""``attempts`` of a payload that a person gave up: like one that was rejected too often, and nobody is asked about it."""
 
 EXCEPTION_KINDS = ("rejected", "failed", "unknown")
 """Outcomes that an exceptions segment holds; what it does not name was delivered."""
@@ -87,7 +90,10 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
     removal = rows["op"] == "delete"
     tried = payload_digest(rows, field_columns(plan))
     attempts = ibis.cases(
-        (rejected.fill_null(False) & (rows.was_tried == tried).fill_null(False), rows.was_attempts + 1),
+        (
+            rejected.fill_null(False) & (rows.was_tried == tried).fill_null(False),
+            ibis.greatest(rows.was_attempts, 0) + 1,
+        ),
         (rejected.fill_null(False), 1),
         (delivered, 0),
         else_=rows.was_attempts,
@@ -104,6 +110,21 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
         gone=delivered & removal,
         **{c: delivered.ifelse(ibis.coalesce(rows[c], rows[before(c)]), rows[before(c)]) for c in field_columns(plan)},
     )
+
+
+def is_exhausted(attempts: IntegerValue, attempts_max: int) -> BooleanValue:
+    """Whether a payload with that many attempts is not tried again."""
+    return (attempts >= attempts_max) | (attempts == DROPPED)
+
+
+def released(rows: Table) -> Table:
+    """State rows whose attempts start again, and which the next plan must look at."""
+    return rows.mutate(attempts=ibis.literal(0).cast("int64"), tried=ibis.null("string"), owed=ibis.literal(True))
+
+
+def dropped(rows: Table) -> Table:
+    """State rows whose rejected payload is given up, so that no plan looks at them until something changes."""
+    return rows.mutate(attempts=ibis.literal(DROPPED).cast("int64"), owed=ibis.literal(False))
 
 
 def before(column: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.core.desired import FIELD
+from engine.core.state import DROPPED
 from engine.errors import ConfigurationError
 from engine.service.app import App
 from engine.service.plans import shown_fields
@@ -37,12 +38,9 @@ def show_record(app: App, name: str, key: str) -> RecordReport:
     with app.tools.compute.session() as session:
         found = record_state(app.tools, session, sync, key)
     if found is None:
-        raise ConfigurationError(
-            f"Neither the newest version nor the destination has a record with this key in {name}",
-            safe="Nothing was changed.",
-            next="give the match key as the destination knows it, as text",
-        )
+        raise unknown_record(name)
     shown = shown_fields(sync)
+    attempts = found.held.get("attempts", 0)
     return RecordReport(
         sync=name,
         id=key,
@@ -50,11 +48,26 @@ def show_record(app: App, name: str, key: str) -> RecordReport:
         desired=bool(found.judged.get("verdict") in {"send", "unchanged", "quarantined"} and found.wanted),
         unknown=found.held.get("unknown", False),
         owed=found.held.get("owed", False),
-        attempts=found.held.get("attempts", 0),
+        attempts=max(0, attempts),
         delivered=masked(_fields(found.held), shown),
         wanted=masked(_fields(found.wanted), shown),
         verdict=found.judged["verdict"],
-        reason=found.judged["reason"] if found.judged["verdict"] == "send" else "",
+        reason=_reason(found.judged, attempts),
+    )
+
+
+def _reason(judged: Mapping[str, Any], attempts: int) -> str:
+    if judged["verdict"] == "send":
+        return str(judged["reason"])
+    return "given up until its values change" if judged["verdict"] == "quarantined" and attempts == DROPPED else ""
+
+
+def unknown_record(sync: str) -> ConfigurationError:
+    """What to say of a key that nobody knows."""
+    return ConfigurationError(
+        f"Neither the newest version nor the destination has a record with this key in {sync}",
+        safe="Nothing was changed.",
+        next="give the match key as the destination knows it, as text",
     )
 
 

@@ -84,7 +84,7 @@ def run_report(row: RunRow, resumed: str = "") -> RunReport:
         bytes_sent=row.bytes_sent,
         seconds={"total": round(sum(row.seconds.values()), 3), **seconds},
         resumed=resumed,
-        next=_next(RunStatus(row.status), row.sync, row.run),
+        next=_next(RunStatus(row.status), row),
     )
 
 
@@ -109,15 +109,15 @@ def _plan(row: RunRow) -> PlanCounts:
     )
 
 
-def _next(status: RunStatus, sync: str, run: str) -> str:
+def _next(status: RunStatus, row: RunRow) -> str:
     match status:
         case RunStatus.PARTIAL:
-            return f"tidegate runs {sync}"
+            return f"tidegate quarantine list {row.sync}" if row.rejected else f"tidegate runs {row.sync}"
         case RunStatus.HELD:
-            return f"tidegate approve {run}, then tidegate run {sync}"
+            return f"tidegate approve {row.run}, then tidegate run {row.sync}"
         case RunStatus.BLOCKED:
             return "mend the source or the contract, then run again; the version before stays current"
         case RunStatus.FAILED:
-            return f"tidegate destination check, then tidegate run {sync}"
+            return f"tidegate destination check, then tidegate run {row.sync}"
         case _:
             return ""

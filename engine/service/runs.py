@@ -48,18 +48,18 @@ def _run(app: App, sync: Sync, reads: SharedReads, stop: StopRequest, observe: O
     silence = 0.0 if sync.target.record_only else account_budget(app.tools, sync).circuit_wait()
     if silence > 0:
         why = f"{sync.target.name} did not answer call after call; it is left alone for another {silence:,.0f} s"
-        return _without_run(sync, RunStatus.PAUSED, why)
+        return without_run(sync, RunStatus.PAUSED, why)
     try:
         row, resumed = run(app.tools, sync, reads.of_sync(sync.dataset, sync.registers), stop, report)
     except Interrupted:
         raise
     except Busy as error:
-        return _without_run(sync, RunStatus.BUSY, str(error))
+        return without_run(sync, RunStatus.BUSY, str(error))
     except TidegateError as error:
         last = runs.last(app.tools.database, sync.id)
         if last is not None and last.status == RunStatus.FAILED.value and last.reason == error.what:
             return _explained(run_report(last), error)
-        return _explained(_without_run(sync, RunStatus.FAILED, error.what), error)
+        return _explained(without_run(sync, RunStatus.FAILED, error.what), error)
     if resumed is None:
         return run_report(row)
     return merged(run_report(row, resumed.run), run_report(resumed, resumed.run))
@@ -75,7 +75,8 @@ def _explained(report: RunReport, error: TidegateError) -> RunReport:
     return RunReport(**{**fields, "reason": str(error), "next": error.next or report.next})
 
 
-def _without_run(sync: Sync, status: RunStatus, reason: str) -> RunReport:
+def without_run(sync: Sync, status: RunStatus, reason: str) -> RunReport:
+    """The report of a run that never started."""
     return RunReport(
         sync=sync.id,
         dataset=sync.dataset.id,

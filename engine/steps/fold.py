@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ibis.expr.types import Table
 
 from engine.core.compare import INCOMPLETE
-from engine.core.events import StateFolded
+from engine.core.events import Event, StateFolded
 from engine.core.names import Digest, RunId, SegmentRef, VersionNumber, sync_stream
 from engine.core.state import folded, live
 from engine.failpoints import failpoint
@@ -44,7 +44,7 @@ def fold(
     rows = folded(numbered.filter(numbered[ORDINAL] < sent), _exceptions(tools, session, exceptions), ORDINAL)
     before = states.current(tools.database, sync.id)
     layers = before.segments if before else ()
-    segments = _stacked(tools, session, sync, run, layers, rows)
+    segments = stacked(tools, session, sync, run, layers, rows)
     owed = sum(ref.rows for ref in exceptions) + plan.rows - sent
     event = StateFolded(
         run=run,
@@ -57,7 +57,8 @@ def fold(
         delivered=sent - sum(ref.rows for ref in exceptions),
         owed=owed,
     )
-    return _append(tools, sync, event, fence)
+    remember(tools, sync, event, fence=fence)
+    return event
 
 
 def settle(tools: Tools, sync: Sync, run: RunId, under: Settlement, fence: Fence) -> StateFolded:
@@ -74,14 +75,15 @@ def settle(tools: Tools, sync: Sync, run: RunId, under: Settlement, fence: Fence
         delivered=0,
         owed=0,
     )
-    return _append(tools, sync, event, fence)
-
-
-def _append(tools: Tools, sync: Sync, event: StateFolded, fence: Fence) -> StateFolded:
-    failpoint("fold.before_commit")
-    tools.ledger.append(sync_stream(sync.id), event, fence=fence)
-    failpoint("fold.after_commit")
+    remember(tools, sync, event, fence=fence)
     return event
+
+
+def remember(tools: Tools, sync: Sync, *events: Event, fence: Fence) -> None:
+    """Append to the sync's stream, in one transaction, a fold and what is said of it."""
+    failpoint("fold.before_commit")
+    tools.ledger.append(sync_stream(sync.id), *events, fence=fence)
+    failpoint("fold.after_commit")
 
 
 def _receipts(tools: Tools, run: RunId) -> tuple[int, list[SegmentRef]]:
@@ -102,9 +104,10 @@ def _exceptions(tools: Tools, session: Session, segments: Sequence[SegmentRef]) 
     return session.table(*(tools.storage.local(ref) for ref in segments))
 
 
-def _stacked(
+def stacked(
     tools: Tools, session: Session, sync: Sync, run: RunId, layers: tuple[SegmentRef, ...], rows: Table
 ) -> tuple[SegmentRef, ...]:
+    """Write ``rows`` as the newest layer of the state; returns the stack, merged when it became too high."""
     with tools.storage.writing(f"syncs/{sync.id}/state", f"{run}") as draft:
         session.write(rows, draft.local)
     stack = (*layers, draft.ref)

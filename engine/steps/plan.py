@@ -21,7 +21,7 @@ from engine.core.events import CheckResult, PlanMade, StateFolded
 from engine.core.names import Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
 from engine.core.plan import PlanRules, compared, counts, moving, operations, touched_ids
 from engine.core.relations import union
-from engine.core.state import FACTS, live
+from engine.core.state import FACTS, is_exhausted, live
 from engine.core.verdict import Verdict, blocked, passed, worst
 from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
@@ -187,7 +187,7 @@ def _counted(session: Session, sync: Sync, held: Table, comparing: Table, wanted
     changes = {r["change"]: int(r["n"]) for r in session.fetch(written.group_by("change").aggregate(n=written.count()))}
     inserts, updates = changes.get("insert", 0), changes.get("update", 0)
     sizes = session.single(totals(wanted))
-    exhausted = session.single(held.aggregate(n=held.count(where=held.attempts >= sync.max_attempts)))
+    exhausted = session.single(held.aggregate(n=held.count(where=is_exhausted(held.attempts, sync.max_attempts))))
     quarantined = int(session.single(counts(comparing))["quarantined"]) if exhausted["n"] else 0
     deliverable = int(sizes["deliverable"])
     return _Counts(

@@ -1,4 +1,4 @@
-"""One record on both sides of the subtraction."""
+"""Some records on both sides of the subtraction, judged as the next plan would judge them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.core.desired import desired
-from engine.core.plan import PlanRules, compared
+import pyarrow as pa
+from ibis.expr.types import Table
+
+from engine.core.desired import desired, ids, touched_rows
+from engine.core.plan import PlanRules, compared, touched_ids
+from engine.core.relations import union
 from engine.core.state import live
 from engine.ledger.projections import states
 from engine.segments.compute import Session
@@ -26,20 +30,46 @@ class RecordState:
     judged: Mapping[str, Any]
 
 
-def record_state(tools: Tools, session: Session, sync: Sync, id: str) -> RecordState | None:
-    """The record with match key ``id`` in the newest version and in the delivered state; None when in neither."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Desired records, state rows and how they compare, for chosen ids only."""
+
+    wanted: Table
+    held: Table
+    judged: Table
+
+
+def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) -> Compared | None:
+    """Compare the records with ``chosen.id`` in the newest version and in the delivered state; None before a version.
+
+    The rows that these records had when they were delivered are looked at as well: only they tell a record that is
+    gone from one that moved to another id or lost its consent.
+    """
     version = newest_version(tools, sync.dataset.id)
     if not version:
         return None
+    key = sync.dataset.schema.key
     rows = snapshot_table(tools, session, sync.dataset.id, version)
+    state = live(state_layers(tools, session, states.current(tools.database, sync.id)))
+    moving = session.cached(state.semi_join(chosen, "id").select("pk"))
+    around = touched_ids(moving, ids(rows, sync.mapping, key), state)
+    touched = session.cached(union(chosen.select("id"), around, distinct=True))
     consent = consent_now(tools, session, sync, NO_PREVIEW)
-    wanted = desired(rows, sync.mapping, sync.dataset.schema.key, consent.subjects)
-    wanted = wanted.filter(wanted.id == id)
-    held = live(state_layers(tools, session, states.current(tools.database, sync.id)))
-    held = held.filter(held.id == id)
-    judged = session.fetch(compared(wanted, held, PlanRules(sync.mapping.mode, sync.max_attempts)).limit(1))
+    near = touched_rows(rows, sync.mapping, key, touched, moving)
+    wanted = session.cached(desired(near, sync.mapping, key, consent.subjects))
+    held = session.cached(state.semi_join(touched, "id"))
+    judged = session.cached(compared(wanted, held, PlanRules(sync.mapping.mode, sync.max_attempts)))
+    return Compared(*(table.semi_join(chosen, "id") for table in (wanted, held, judged)))
+
+
+def record_state(tools: Tools, session: Session, sync: Sync, id: str) -> RecordState | None:
+    """The record with match key ``id`` in the newest version and in the delivered state; None when in neither."""
+    found = compared_records(tools, session, sync, session.rows(pa.table({"id": [id]})))
+    if found is None:
+        return None
+    judged = session.fetch(found.judged.limit(1))
     if not judged:
         return None
-    (wanted_row,) = session.fetch(wanted.limit(1)) or [{}]
-    (held_row,) = session.fetch(held.limit(1)) or [{}]
+    (wanted_row,) = session.fetch(found.wanted.limit(1)) or [{}]
+    (held_row,) = session.fetch(found.held.limit(1)) or [{}]
     return RecordState(wanted_row, held_row, judged[0])

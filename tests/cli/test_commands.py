@@ -17,6 +17,8 @@ PROMISED = {"init", "demo", "validate", "capture", "plan", "run", "status", "run
     "db",
     "destination",
     "sandbox",
+    "retry",
+    "quarantine",
 }
 
 

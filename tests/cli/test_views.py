@@ -16,7 +16,7 @@ import pytest
 from engine.core.events import CheckResult
 from engine.core.outcome import RunStatus
 from engine.delivery.stop import StopRequest
-from engine.faces.cli import destination, ledger, look, run
+from engine.faces.cli import destination, ledger, look, quarantine, run
 from engine.faces.cli.plain import moment, plain, seconds, size
 from engine.faces.cli.progress import bar
 from engine.faces.cli.render import Lines, console, show
@@ -25,6 +25,13 @@ from engine.service.captures import CaptureReport
 from engine.service.destinations import AdapterReport, CheckReport, DestinationReport
 from engine.service.ledgers import EventReport, VerifyReport
 from engine.service.look import DiffReport, SyncStatus, VersionReport
+from engine.service.quarantine import (
+    QuarantineDecision,
+    QuarantinedRecord,
+    QuarantineReport,
+    RejectedRecord,
+    RejectionReport,
+)
 from engine.service.records import RecordReport
 from engine.service.runs import Progress
 from engine.service.samples import Sample
@@ -84,6 +91,9 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (look.versions_view, [VersionReport(h, 1, h, 2, 3, 4, 5, True)]),
         (look.diff_view, DiffReport(h, 1, 2, 3, 4, 5, (sample,))),
         (look.record_view, RecordReport(h, h, True, True, False, False, 1, {h: h}, {h: None}, h, h)),
+        (quarantine.list_view, QuarantineReport(h, 1, 1, 5, (RejectedRecord(h, h, 1, h, h, h),))),
+        (quarantine.record_view, QuarantinedRecord(h, h, h, 1, 5, (RejectionReport(h, h, h),), sample)),
+        (quarantine.decision_view, QuarantineDecision(h, h, 1, h)),
         (ledger.tail_view, [EventReport(1, h, 1, h, h, h, h)]),
         (ledger.verify_view, VerifyReport(False, 0, 0, 7, h, 3, h)),
         (destination.listing_view, [DestinationReport(h, h, h, (h,), h, 1, h)]),

@@ -38,6 +38,10 @@ COMMANDS = {
         "approve": Entry(_HERE + "decide:approve", "Let the next run send the plan that a run was held for."),
         "reject": Entry(_HERE + "decide:reject", "Refuse the plan that a run was held for."),
     },
+    "Undo and redo": {
+        "retry": Entry(_HERE + "quarantine:retry", "Release what was rejected and run the sync now."),
+        "quarantine": Entry(_HERE + "quarantine:quarantine", "See what a destination rejects, and decide about it."),
+    },
     "Care": {
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),

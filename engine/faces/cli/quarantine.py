@@ -1,0 +1,197 @@
+"""Undo and redo what a destination rejected: list, show, release, drop, and release and run at once."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.text import Text
+
+from engine.core.outcome import exit_code
+from engine.delivery.stop import StopRequest, signals
+from engine.faces.cli.group import Command, Group, asked
+from engine.faces.cli.opening import opened
+from engine.faces.cli.plain import count, plain
+from engine.faces.cli.progress import bar
+from engine.faces.cli.render import (
+    Column,
+    Lines,
+    cell,
+    console,
+    facts,
+    figure,
+    next_step,
+    sample_lines,
+    show,
+    table,
+    title,
+)
+from engine.faces.cli.run import run_view
+from engine.service.quarantine import (
+    QuarantineDecision,
+    QuarantinedRecord,
+    QuarantineReport,
+    quarantine_drop,
+    quarantine_list,
+    quarantine_release,
+    quarantine_show,
+    retry_sync,
+)
+
+LIMIT_MAX = 10_000
+_KEYS = click.option("--key", "keys", multiple=True, metavar="KEY", help="Only this record; may be given again.")
+_STANDINGS = {
+    "quarantined": "set aside",
+    "owed": "tried again by the next run",
+    "dropped": "given up until its values change",
+    "settled": "nothing is owed",
+}
+
+
+@click.group(cls=Group, no_args_is_help=True)
+def quarantine() -> None:
+    """See what a destination rejects, and decide about it."""
+
+
+@quarantine.command("list")
+@click.argument("sync")
+@click.option("--limit", type=click.IntRange(1, LIMIT_MAX), default=50, show_default=True, help="Records to list.")
+@click.pass_context
+def list_records(context: click.Context, sync: str, limit: int) -> int:
+    """List rejected records with the destination's own reason.
+
+    First those that are set aside, then those that the next run tries again. The reason is that of the newest
+    rejection.
+    """
+    with opened(context) as app:
+        report = quarantine_list(app, sync, limit)
+    show(context, report, list_view)
+    return 0
+
+
+@quarantine.command("show")
+@click.argument("sync")
+@click.option("--key", required=True, help="The match key, as text, as the destination knows it.")
+@click.pass_context
+def show_one(context: click.Context, sync: str, key: str) -> int:
+    """Show one record: every rejection, and what would be sent now.
+
+    Values classified above internal are masked.
+    """
+    with opened(context) as app:
+        report = quarantine_show(app, sync, key)
+    show(context, report, record_view)
+    return 0
+
+
+@quarantine.command("release")
+@click.argument("sync")
+@_KEYS
+@click.pass_context
+def release(context: click.Context, sync: str, keys: tuple[str, ...]) -> int:
+    """Let attempts start again; the next run sends the newest values.
+
+    Without --key, all that `quarantine list` names. What was dropped is released only by its key.
+    """
+    with opened(context) as app:
+        report = quarantine_release(app, sync, keys)
+    show(context, report, decision_view)
+    return 0
+
+
+@quarantine.command("drop")
+@click.argument("sync")
+@_KEYS
+@click.pass_context
+def drop(context: click.Context, sync: str, keys: tuple[str, ...]) -> int:
+    """Give rejected records up until their values change.
+
+    Without --key, all that are set aside; one that is still tried again must be named. The removal of somebody without
+    consent cannot be given up.
+    """
+    with opened(context) as app:
+        report = quarantine_drop(app, sync, keys)
+    show(context, report, decision_view)
+    return 0
+
+
+@click.command(cls=Command)
+@click.argument("sync")
+@_KEYS
+@click.pass_context
+def retry(context: click.Context, sync: str, keys: tuple[str, ...]) -> int:
+    """Release what was rejected and run the sync now.
+
+    The report and the exit code are those of `tidegate run`.
+    """
+    stop = StopRequest()
+    with opened(context) as app:
+        screen = console(sys.stderr)
+        screen.quiet = asked(context).as_json
+        with signals(stop), bar(screen, stop) as observe:
+            reports = retry_sync(app, sync, keys, stop, observe)
+    show(context, reports, run_view)
+    return exit_code(report.status for report in reports)
+
+
+def list_view(report: QuarantineReport) -> Lines:
+    """How many there are, then one row a record with its reason last, since that may be long."""
+    if not report.records:
+        yield Text("Nothing is rejected.")
+        return
+    yield Text(
+        f"{count(report.quarantined, 'record')} set aside (after {count(report.attempts_max, 'attempt')}), "
+        f"{count(report.owed, 'record')} tried again by the next run"
+    )
+    columns = [
+        Column("key"),
+        Column("status"),
+        Column("attempts", is_number=True),
+        Column("since run"),
+        Column("code"),
+        Column("message"),
+    ]
+    yield from table(
+        columns,
+        (
+            [
+                cell(r.id),
+                cell(_STANDINGS.get(r.standing, r.standing)),
+                figure(r.attempts),
+                cell(r.since),
+                cell(r.code),
+                cell(r.message),
+            ]
+            for r in report.records
+        ),
+    )
+    left = report.quarantined + report.owed - len(report.records)
+    if left:
+        yield Text(f"and {count(left, 'record')} more")
+    yield from next_step(f"tidegate quarantine show {report.sync} --key KEY, or tidegate retry {report.sync}")
+
+
+def record_view(report: QuarantinedRecord) -> Lines:
+    """Where the record stands, its rejections, then what would leave."""
+    yield title(f"{report.sync}: record {report.id}")
+    yield from facts(
+        [
+            ("status", cell(_STANDINGS.get(report.standing, report.standing))),
+            ("rejected attempts", Text(f"{report.attempts} of {report.attempts_max}")),
+        ]
+    )
+    if report.rejections:
+        columns = [Column("rejected by run"), Column("code"), Column("message")]
+        yield from table(columns, ([cell(r.run), cell(r.code), cell(r.message)] for r in report.rejections))
+    else:
+        yield Text("No rejection in the newest runs.")
+    if report.sends is not None:
+        yield title("what would be sent now")
+        yield from sample_lines([report.sends])
+
+
+def decision_view(report: QuarantineDecision) -> Lines:
+    """How many records were decided about."""
+    changed = count(report.records, "record") if report.records else "no record"
+    yield Text(plain(f"{report.sync}: {changed} {report.decision}"))
+    yield from next_step(report.next)

@@ -1,0 +1,238 @@
+"""Rejected records in a person's hands: which are set aside and why, and letting them go or giving them up.
+
+Nothing is edited: a decision is a new layer of the delivered state, which a fold names, and an event that says what was
+decided, appended together under the sync's lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import ibis
+import pyarrow as pa
+from ibis.expr.types import Table
+
+from engine.core.events import RejectionsDropped, RejectionsReleased, StateFolded
+from engine.core.names import SegmentRef
+from engine.core.relations import union
+from engine.core.state import DROPPED, dropped, live, released
+from engine.errors import ConfigurationError
+from engine.ledger.lease import HeldLease
+from engine.ledger.log import Fence
+from engine.ledger.projections import runs, states, windows
+from engine.ledger.projections.runs import RunRow
+from engine.segments.compute import ORDINAL, Session
+from engine.steps.facts import Sync, Tools
+from engine.steps.fold import remember, stacked
+from engine.steps.plan import state_layers
+from engine.steps.record_state import compared_records
+from engine.steps.run import LEASE_SECONDS
+
+RUNS_LOOKED_AT_MAX = 50
+"""Runs of a sync, newest first, among which rejections are looked for; of an older one the reason is not shown."""
+
+
+class Standing(StrEnum):
+    """What becomes of a rejected record: it waits for a decision, is tried again, was given up, or has nothing owed."""
+
+    QUARANTINED = "quarantined"
+    OWED = "owed"
+    DROPPED = "dropped"
+    SETTLED = "settled"
+
+
+def standing(verdict: str, attempts: int) -> Standing:
+    """The standing of a record, given what a comparison says of it and its state row's attempts."""
+    if verdict == "quarantined":
+        return Standing.DROPPED if attempts == DROPPED else Standing.QUARANTINED
+    return Standing.OWED if verdict == "send" else Standing.SETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """Rejected records that are not settled: how many of each standing, and the first of them as rows.
+
+    Rows have ``id``, ``standing``, ``attempts``, and, where a run that was looked at tells, ``since`` (the run that
+    rejected this payload first) and the newest ``code`` and ``message``.
+    """
+
+    quarantined: int
+    owed: int
+    rows: Sequence[dict[str, Any]]
+
+
+def outstanding(tools: Tools, session: Session, sync: Sync, limit: int) -> Outstanding:
+    """The rejected records that wait for a decision or are tried again by the next run, by standing and id."""
+    found = _outstanding(tools, session, sync)
+    sizes = {r["standing"]: int(r["n"]) for r in session.fetch(found.group_by("standing").aggregate(n=found.count()))}
+    first = session.cached(found.order_by(found.standing != Standing.QUARANTINED.value, "id").limit(limit))
+    shown = {row["id"]: {**row, "since": "", "code": "", "message": ""} for row in session.fetch(first)}
+    seen = rejections(tools, session, sync, first)
+    nth = seen.mutate(nth=ibis.row_number().over(group_by="id", order_by="place") + 1)
+    told = nth.inner_join(first.select("id", "attempts"), "id")
+    for row in session.fetch(told.filter((told.nth == 1) | (told.nth == told.attempts))):
+        if row["nth"] == 1:
+            shown[row["id"]] |= {"code": row["code"], "message": row["message"]}
+        if row["nth"] == row["attempts"]:
+            shown[row["id"]]["since"] = row["run"]
+    return Outstanding(
+        sizes.get(Standing.QUARANTINED.value, 0), sizes.get(Standing.OWED.value, 0), tuple(shown.values())
+    )
+
+
+def _outstanding(tools: Tools, session: Session, sync: Sync) -> Table:
+    """``id``, ``attempts``, ``standing`` and ``reason`` of every rejected record that is not settled."""
+    held = live(state_layers(tools, session, states.current(tools.database, sync.id)))
+    rejected = session.cached(held.filter(held.attempts > 0).select("id"))
+    compared = compared_records(tools, session, sync, rejected)
+    if compared is None:
+        nothing = ibis.schema({"id": "string", "attempts": "int64", "standing": "string", "reason": "string"})
+        return session.rows(nothing.to_pyarrow().empty_table())
+    judged = compared.judged
+    verdicts = {"quarantined": Standing.QUARANTINED.value, "send": Standing.OWED.value}
+    open_ones = judged.filter(judged.verdict.isin(list(verdicts)))
+    return session.cached(
+        open_ones.select(
+            "id", attempts=open_ones.was_attempts, standing=open_ones.verdict.substitute(verdicts), reason="reason"
+        )
+    )
+
+
+def rejections(tools: Tools, session: Session, sync: Sync, chosen: Table) -> Table:
+    """Each rejection of the records ``chosen.id`` in the newest runs: ``id``, ``run``, ``place``, ``code``, ``message``.
+
+    ``place`` is 0 for the newest run. An unfinished run is left out: its outcomes are not part of the state yet.
+    """
+    parts = []
+    for place, row in enumerate(runs.listing(tools.database, sync.id, RUNS_LOOKED_AT_MAX)):
+        if row.segment is None or not row.rejected or row.finished_at is None:
+            continue
+        segments = [tools.storage.local(ref) for ref in _exceptions(tools, row)]
+        found = session.table(*segments)
+        found = found.filter(found.outcome == "rejected").select(_at="ordinal", code="code", message="message")
+        numbered = session.numbered(tools.storage.local(row.segment))
+        sent = numbered.semi_join(chosen, "id").select("id", _at=ORDINAL)
+        named = sent.inner_join(found, "_at")
+        parts.append(
+            named.select(
+                "id", "code", "message", run=ibis.literal(str(row.run)), place=ibis.literal(place).cast("int64")
+            )
+        )
+    if not parts:
+        nothing = {"id": "string", "code": "string", "message": "string", "run": "string", "place": "int64"}
+        return session.rows(ibis.schema(nothing).to_pyarrow().empty_table())
+    return union(*parts)
+
+
+def _exceptions(tools: Tools, row: RunRow) -> list[SegmentRef]:
+    receipts = (window.receipt for window in windows.listing(tools.database, row.run))
+    return [receipt.exceptions for receipt in receipts if receipt is not None and receipt.exceptions is not None]
+
+
+def release(tools: Tools, sync: Sync, keys: Sequence[str]) -> int:
+    """Let attempts start again for the records with these match keys, or for all that are set aside or tried again.
+
+    Returns how many changed; none when they are released already. Raises `Busy` while another process holds the sync,
+    and `ConfigurationError` for a key of which nothing was ever sent.
+    """
+
+    def chosen(session: Session, held: Table) -> Table:
+        if keys:
+            return _named(session, held, keys).filter(lambda t: t.attempts != 0)
+        return held.semi_join(_outstanding(tools, session, sync), "id")
+
+    def decide(decision: _Decision) -> None:
+        fold = replace(decision.fold, owed=max(decision.fold.owed, decision.records))
+        said = RejectionsReleased(sync=sync.id, records=decision.records)
+        remember(tools, sync, said, fold, fence=decision.fence)
+
+    return _decided(tools, sync, lambda session, held: released(chosen(session, held)), decide)
+
+
+def drop(tools: Tools, sync: Sync, keys: Sequence[str]) -> int:
+    """Give up what was rejected of the records with these match keys, or of all that are set aside.
+
+    A payload that differs from the rejected one is sent as before. Returns and raises as `release`; the removal of
+    somebody without consent cannot be given up.
+    """
+
+    def chosen(session: Session, held: Table) -> Table:
+        found = _outstanding(tools, session, sync)
+        if not keys:
+            return held.semi_join(found.filter(found.standing == Standing.QUARANTINED.value), "id")
+        named = _named(session, held, keys)
+        _refuse_consent(session, found.filter(found.reason == "consent").semi_join(named, "id"))
+        return named.filter(named.attempts > 0)
+
+    def decide(decision: _Decision) -> None:
+        said = RejectionsDropped(sync=sync.id, records=decision.records)
+        remember(tools, sync, said, decision.fold, fence=decision.fence)
+
+    return _decided(tools, sync, lambda session, held: dropped(chosen(session, held)), decide)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """How many records a decision is about, the fold that holds it, and the fence under which to write."""
+
+    records: int
+    fold: StateFolded
+    fence: Fence
+
+
+def _decided(
+    tools: Tools, sync: Sync, changed: Callable[[Session, Table], Table], decide: Callable[[_Decision], None]
+) -> int:
+    """Write the changed rows as the newest layer of the state and append the decision; nothing when none changed."""
+    lease = HeldLease(tools.database, tools.clock, f"sync:{sync.id}", tools.holder, LEASE_SECONDS)
+    with lease, tools.compute.session() as session:
+        _refuse_unfinished(tools, sync)
+        before = states.current(tools.database, sync.id)
+        held = live(state_layers(tools, session, before))
+        rows = session.cached(changed(session, held))
+        count = int(session.single(rows.aggregate(n=rows.count()))["n"])
+        if before is None or not count:
+            return 0
+        segments = stacked(tools, session, sync, before.run, before.segments, rows)
+        # What was last folded stays true: only flags of these records differ, so its run and version are kept.
+        decide(_Decision(count, replace(before, segments=segments, delivered=0), lease.fence))
+        return count
+
+
+def _named(session: Session, held: Table, keys: Sequence[str]) -> Table:
+    """The state rows with these ids; raises `ConfigurationError` when there is none for one of them."""
+    wanted = session.rows(pa.table({"id": pa.array(keys, pa.string())}))
+    found = session.cached(held.semi_join(wanted, "id"))
+    known = {row["id"] for row in session.fetch(found.select("id"))}
+    missing = [str(place) for place, key in enumerate(keys, start=1) if key not in known]
+    if missing:
+        raise ConfigurationError(
+            "Nothing of a record with such a key was ever sent, so nothing of it was rejected",
+            where=f"--key number {', '.join(missing)}",
+            safe="Nothing was changed.",
+            next="`tidegate quarantine list` names the records, each by the key to give",
+        )
+    return found
+
+
+def _refuse_consent(session: Session, removals: Table) -> None:
+    if int(session.single(removals.aggregate(n=removals.count()))["n"]):
+        raise ConfigurationError(
+            "The removal of somebody without consent is owed until the destination takes it; it cannot be given up",
+            safe="Nothing was changed.",
+            next="`tidegate quarantine show` says why the destination refuses it",
+        )
+
+
+def _refuse_unfinished(tools: Tools, sync: Sync) -> None:
+    """The fold of a run that has to be finished would take back what is decided in between."""
+    left = runs.unfinished(tools.database, sync.id)
+    if left is not None:
+        raise ConfigurationError(
+            f"Run {left.run} of {sync.id} was interrupted, and how its records ended is not folded yet",
+            safe="Nothing was changed.",
+            next=f"`tidegate run {sync.id}` finishes it; then decide about what is rejected",
+        )

@@ -9,9 +9,8 @@ from typing import Any
 import pyarrow as pa
 from ibis.expr.types import Table
 
-from engine.core.desired import desired, ids, touched_rows
-from engine.core.plan import PlanRules, compared, touched_ids
-from engine.core.relations import union
+from engine.core.desired import desired, touched_rows
+from engine.core.plan import PlanRules, compared
 from engine.core.state import live
 from engine.ledger.projections import states
 from engine.segments.compute import Session
@@ -52,14 +51,12 @@ def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) 
     rows = snapshot_table(tools, session, sync.dataset.id, version)
     state = live(state_layers(tools, session, states.current(tools.database, sync.id)))
     moving = session.cached(state.semi_join(chosen, "id").select("pk"))
-    around = touched_ids(moving, ids(rows, sync.mapping, key), state)
-    touched = session.cached(union(chosen.select("id"), around, distinct=True))
     consent = consent_now(tools, session, sync, NO_PREVIEW)
-    near = touched_rows(rows, sync.mapping, key, touched, moving)
+    near = touched_rows(rows, sync.mapping, key, chosen, moving)
     wanted = session.cached(desired(near, sync.mapping, key, consent.subjects))
-    held = session.cached(state.semi_join(touched, "id"))
+    held = session.cached(state.semi_join(chosen, "id"))
     judged = session.cached(compared(wanted, held, PlanRules(sync.mapping.mode, sync.max_attempts)))
-    return Compared(*(table.semi_join(chosen, "id") for table in (wanted, held, judged)))
+    return Compared(wanted.semi_join(chosen, "id"), held, judged.semi_join(chosen, "id"))
 
 
 def record_state(tools: Tools, session: Session, sync: Sync, id: str) -> RecordState | None:

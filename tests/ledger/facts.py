@@ -15,6 +15,8 @@ from engine.core.events import (
     CaptureUnchanged,
     CheckResult,
     PlanMade,
+    RejectionsDropped,
+    RejectionsReleased,
     RunFinished,
     RunStarted,
     StateFolded,
@@ -140,6 +142,14 @@ def folded(run: RunId = RUN, sync: SyncId = CRM, delivered: int = 4) -> StateFol
         delivered=delivered,
         owed=0,
     )
+
+
+def released(sync: SyncId = CRM, records: int = 2) -> RejectionsReleased:
+    return RejectionsReleased(sync=sync, records=records)
+
+
+def dropped(sync: SyncId = CRM, records: int = 2) -> RejectionsDropped:
+    return RejectionsDropped(sync=sync, records=records)
 
 
 def finished(run: RunId = RUN, sync: SyncId = CRM, status: str = "succeeded") -> RunFinished:

@@ -26,11 +26,13 @@ from tests.ledger.facts import (
     as_intruder,
     blocked,
     check,
+    dropped,
     finished,
     folded,
     intended,
     planned,
     received,
+    released,
     segment,
     started,
     unchanged,
@@ -139,6 +141,16 @@ def test_the_delivered_state_is_the_last_fold(engine: Engine, ledger: Ledger) ->
     assert states.current(engine, CRM) is None
     ledger.append(sync_stream(CRM), folded(delivered=1), folded(delivered=2))
     assert states.current(engine, CRM) == folded(delivered=2)
+
+
+def test_a_decision_about_rejections_is_stored_under_its_name_and_leaves_the_state_to_the_fold_beside_it(
+    engine: Engine, ledger: Ledger
+) -> None:
+    ledger.append(sync_stream(CRM), folded(delivered=1), released(records=3), folded(delivered=0), dropped(records=2))
+    stored = [(recorded.type, recorded.schema, recorded.event) for recorded in ledger.read(sync_stream(CRM))]
+    assert stored[1] == ("sync.rejections_released", 1, released(records=3))
+    assert stored[3] == ("sync.rejections_dropped", 1, dropped(records=2))
+    assert states.current(engine, CRM) == folded(delivered=0)
 
 
 def test_a_read_model_that_names_a_missing_event_is_not_taken_for_empty(engine: Engine, ledger: Ledger) -> None:

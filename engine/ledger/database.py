@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -34,6 +34,8 @@ CONNECT_SECONDS_MAX = 10
 ATTEMPTS_MAX = 6
 OPEN_ATTEMPTS_MAX = 50
 OPEN_WAIT_SECONDS = 0.1
+_FILE = "file"
+"""Where a pooled connection's record keeps which file it has open."""
 
 # Within the transaction, not at connect: a pooler between us and PostgreSQL may give each transaction another session.
 POSTGRESQL_LIMITS = (
@@ -105,7 +107,54 @@ def _sqlite(address: URL) -> Engine:
     engine = create_engine(address, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    _File(engine, path)
     return engine
+
+
+class _File:
+    """The file of a SQLite ledger while it is in use: a connection to one that was replaced is never used again.
+
+    What it would write goes to a file that no path leads to. Only the first connection may create the file.
+    """
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self._path = path
+        self._was_there = False
+        event.listen(engine, "do_connect", self._dial)
+        event.listen(engine, "connect", self._remember)
+        event.listen(engine, "checkout", self._compare)
+
+    def _dial(self, *_: object) -> None:
+        if self._was_there and _file_of(self._path) is None:
+            raise self._gone()
+
+    def _remember(self, _connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        entry.info[_FILE] = _file_of(self._path)
+        self._was_there = True
+
+    def _compare(self, _connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        found = _file_of(self._path)
+        if found is None:
+            raise self._gone()
+        if found != entry.info[_FILE]:
+            raise DisconnectionError("the file was replaced")  # The pool then opens the one that is there now.
+
+    def _gone(self) -> LedgerError:
+        return LedgerError(
+            "The ledger's file was removed while it was in use.",
+            where=str(self._path),
+            safe="Nothing more was written or sent.",
+            next="put the file back, then run again.",
+        )
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """What tells a file from any other that has had its path."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

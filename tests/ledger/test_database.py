@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -15,7 +17,7 @@ from engine.clock import SystemClock
 from engine.core.names import StreamId
 from engine.errors import ConfigurationError, LedgerError
 from engine.ledger.chain import Verified, verify
-from engine.ledger.database import open_database, patiently, writing
+from engine.ledger.database import open_database, patiently, reading, writing
 from engine.ledger.log import Ledger
 from engine.ledger.migrate import upgrade
 from tests.ledger.facts import unchanged
@@ -170,3 +172,29 @@ def test_only_a_transaction_that_lost_a_race_is_tried_again(cause: psycopg.Error
         with pytest.raises(LedgerError):
             patiently(loses_twice)
     assert made == attempts
+
+
+def test_a_sqlite_file_that_is_replaced_is_opened_anew_and_one_that_is_removed_is_not_made_again(
+    tmp_path: Path,
+) -> None:
+    def count(engine: Engine) -> int:
+        with reading(engine) as connection:
+            return int(connection.execute(text("SELECT count(*) FROM there")).scalar_one())
+
+    path, other = tmp_path / "ledger.db", tmp_path / "other.db"
+    for file, rows in ((path, 1), (other, 2)):
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("CREATE TABLE there (n)")
+            connection.executemany("INSERT INTO there VALUES (?)", [(n,) for n in range(rows)])
+    engine = open_database(f"sqlite:///{path}")
+    try:
+        assert count(engine) == 1
+        other.replace(path)
+        assert count(engine) == 2
+        path.unlink()
+        for _ in range(2):
+            with pytest.raises(LedgerError, match="was removed while it was in use"):
+                count(engine)
+        assert not path.exists()
+    finally:
+        engine.dispose()

@@ -81,6 +81,12 @@ class LedgerTampered(LedgerError):
     code = "ledger_tampered"
 
 
+class LedgerRegressed(LedgerError):
+    """The ledger lacks an event that once stood in it; stop, and restore the newer ledger or accept the loss."""
+
+    code = "ledger_regressed"
+
+
 class SchemaMismatch(LedgerError):
     """The ledger's schema is older or newer than this code; migrate or upgrade."""
 

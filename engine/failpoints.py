@@ -31,6 +31,7 @@ NAMES = frozenset(
         "batch.after_send",
         "window.before_receipt",
         "window.after_receipt",
+        "anchor.before_write",
         "fold.before_commit",
         "fold.after_commit",
         "lease.after_acquire",

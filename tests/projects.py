@@ -168,6 +168,7 @@ class TestProject:
         """The report of ``run --json`` for one sync."""
         outcome = self.run("--json", "run", sync)
         reports: list[dict[str, Any]] = outcome.json
+        assert isinstance(reports, list), outcome
         assert len(reports) == 1, outcome
         return {**reports[0], "exit": outcome.code}
 

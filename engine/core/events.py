@@ -252,6 +252,28 @@ class PlanRejected(Event):
     comment: str
 
 
+@dataclass(frozen=True, slots=True)
+class LostEvent:
+    """An event that an anchor of the storage names; ``ledger`` is the hash of the first event of the anchor's ledger."""
+
+    anchor: str
+    ledger: Digest
+    stream: str
+    position: int
+    hash: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionAccepted(Event):
+    """A person let runs go on from a ledger that went back in time; ``unreadable`` are anchors that name nothing."""
+
+    type = "ledger.regression_accepted"
+    reason: str
+    lost: tuple[LostEvent, ...]
+    unreadable: tuple[str, ...]
+    doubted: tuple[SyncId, ...]
+
+
 EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
     {
         cls.type: cls
@@ -270,6 +292,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             RunFinished,
             PlanApproved,
             PlanRejected,
+            RegressionAccepted,
         )
     }
 )

@@ -25,6 +25,10 @@ VersionNumber = NewType("VersionNumber", int)
 """Number of a version within its dataset, from 1."""
 
 
+LEDGER_STREAM = StreamId("ledger")
+"""What people decided about the ledger as a whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentRef:
     """An immutable file that an event names: path below the storage root, SHA-256 of its bytes, rows, bytes."""

@@ -71,6 +71,11 @@ def live(layers: Sequence[Table]) -> Table:
     return rows.filter(~rows.gone)
 
 
+def doubted(rows: Table) -> Table:
+    """Rows of `live` of which nobody knows any more whether the destination still holds what it acknowledged."""
+    return rows.mutate(unknown=rows.unknown | rows.acked, owed=rows.owed | rows.unknown | rows.acked)
+
+
 def payload_digest(fields: Table, columns: Sequence[str]) -> StringValue:
     """A digest of a record's payload, for telling whether a rejected one is tried again."""
     parts = [ibis.literal(c + "=") + fields[c] for c in columns]

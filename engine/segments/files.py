@@ -2,7 +2,7 @@
 
 A file appears under its final name only after its bytes are on disk; whether it *exists* is decided by the ledger
 event that names it. A local root is used in place; any other fsspec URL is written through a local spool and read
-through a local cache that is keyed by digest.
+through a local cache that is keyed by digest. Beside the segments stand notes: small files that are replaced whole.
 """
 
 from __future__ import annotations
@@ -123,6 +123,43 @@ class Storage:
             partial.rename(path)
         return path
 
+    def put_note(self, name: str, content: bytes) -> None:
+        """Replace a small file whose content may change; returns when it is on disk, whole."""
+        target = f"{self._root}/{name}"
+        try:
+            if self._is_local:
+                _replace(Path(target), content, self._entropy.token(4))
+            else:
+                self._filesystem.pipe_file(target, content)
+        except OSError as error:
+            raise StorageError(
+                f"A file of the storage could not be written: {error.strerror or type(error).__name__}",
+                where=name,
+                safe="Its former content stands.",
+                next="free space or mend permissions of the storage, then run again",
+            ) from error
+
+    def notes(self, folder: str, suffix: str) -> dict[str, bytes]:
+        """The small files of a folder whose names end so, by name; none when there is no such folder."""
+        try:
+            named = [path for path in self._listed(f"{self._root}/{folder}") if path.endswith(suffix)]
+            contents: dict[str, bytes] = self._filesystem.cat(named) if named else {}
+            return {Path(path).name: content for path, content in contents.items()}
+        except OSError as error:
+            raise StorageError(
+                f"The storage cannot be read: {error.strerror or type(error).__name__}",
+                where=folder,
+                safe="Nothing was sent.",
+                next="mend the permissions of the storage or the way to it, then run again",
+            ) from error
+
+    def _listed(self, folder: str) -> list[str]:
+        try:
+            self._filesystem.invalidate_cache(folder)
+            return sorted(str(path) for path in self._filesystem.ls(folder, detail=False))
+        except FileNotFoundError:
+            return []
+
     def exists(self, ref: SegmentRef) -> bool:
         """Whether a file of that name is there; says nothing about its bytes."""
         return bool(self._filesystem.exists(f"{self._root}/{ref.path}"))
@@ -133,6 +170,21 @@ class Storage:
         path = f"{self._root}/{ref.path}"
         if self._filesystem.exists(path):
             self._filesystem.rm_file(path)
+
+
+def _replace(target: Path, content: bytes, token: str) -> None:
+    """Write beside the file, then take its place: a reader sees the former content or the new one, and never half."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{target.name}.{token}{_TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_directory(target.parent)
 
 
 def _sync_directory(folder: Path) -> None:

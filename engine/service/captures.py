@@ -9,6 +9,7 @@ from engine.core.events import CheckResult
 from engine.core.verdict import Verdict, reasons
 from engine.errors import LedgerConflict
 from engine.service.app import App
+from engine.steps.anchors import check_anchors
 from engine.steps.capture import Accepted, Blocked, Captured, Unchanged, capture
 from engine.steps.facts import Dataset, Tools
 
@@ -31,8 +32,9 @@ class CaptureReport:
 
 
 def capture_dataset(app: App, name: str) -> CaptureReport:
-    """Read, judge and accept one dataset; raises what a read may raise."""
+    """Read, judge and accept one dataset; raises what a read may raise, and `LedgerRegressed` before it."""
     dataset = app.dataset(name)
+    check_anchors(app.tools)
     return _report(dataset, _settled(app.tools, dataset))
 
 

@@ -1,4 +1,4 @@
-"""Care of the ledger: read its end, verify its chains, fold its read models again."""
+"""Care of the ledger: read its end, verify its chains, fold its read models again, accept that it lost events."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from sqlalchemy import Engine
 
 from engine.core.events import encode
 from engine.core.names import StreamId
+from engine.ledger.anchor import Anchor
 from engine.ledger.chain import Broken, Verified, verify
 from engine.ledger.migrate import schema_revision, upgrade
 from engine.ledger.projection import rebuild
 from engine.service.app import App
+from engine.steps.regression import accept_regression
 
 SUMMARY_LENGTH_MAX = 160
 
@@ -59,6 +61,31 @@ class UpgradeReport:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class LostReport:
+    """An event that once stood in the ledger, by the anchor that names it; None where the anchor cannot be read."""
+
+    anchor: str
+    stream: str
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtReport:
+    """A sync whose next run sends, or deletes, ``records`` again."""
+
+    sync: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionReport:
+    """Which lost events were accepted, and what that put in doubt; empty when nothing was lost."""
+
+    lost: tuple[LostReport, ...]
+    doubted: tuple[DoubtReport, ...]
+
+
 def tail(app: App, limit: int, stream: str | None) -> list[EventReport]:
     """The newest events, newest last."""
     events = app.tools.ledger.tail(limit, StreamId(stream) if stream else None)
@@ -88,6 +115,20 @@ def verify_ledger(app: App) -> VerifyReport:
 def rebuild_projections(app: App) -> RebuildReport:
     """Empty the read models and fold them from the log again, in one transaction."""
     return RebuildReport(rebuild(app.tools.database))
+
+
+def accept_ledger_regression(app: App, reason: str) -> RegressionReport:
+    """Let runs go on from a ledger that went back in time; raises `Busy` while a run holds one of its syncs."""
+    accepted = accept_regression(app.tools, reason)
+    return RegressionReport(
+        lost=tuple(
+            LostReport(gap.name, gap.anchor.stream, gap.anchor.position)
+            if isinstance(gap.anchor, Anchor)
+            else LostReport(gap.name, "", None)
+            for gap in accepted.gaps
+        ),
+        doubted=tuple(DoubtReport(doubt.sync, doubt.records) for doubt in accepted.doubted),
+    )
 
 
 def upgrade_ledger(database: Engine) -> UpgradeReport:

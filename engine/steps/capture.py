@@ -24,6 +24,7 @@ from engine.ledger.projections import versions
 from engine.ledger.projections.versions import VersionRow
 from engine.segments.compute import Session
 from engine.sources.normalise import Normalised, ValueViolation, canonical_types, normalise
+from engine.steps.anchors import dataset_anchor, drop_anchor
 from engine.steps.facts import Dataset, Tools
 from engine.steps.snapshots import drop_candidate, snapshot_table, version_folder
 
@@ -228,6 +229,7 @@ def _accept(
     failpoint("capture.before_commit")
     tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
     failpoint("capture.after_commit")
+    drop_anchor(tools, dataset_anchor(dataset.id), dataset_stream(dataset.id))
     return Accepted(version, snapshot.rows, *counts, checks=candidate.checks, gate_seconds=candidate.gate_seconds)
 
 

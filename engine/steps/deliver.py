@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.core.events import BatchIntent, BatchReceipt, WindowIntended, WindowReceived
-from engine.core.names import Digest, Position, RunId, SegmentRef, run_stream
+from engine.core.names import Digest, RunId, SegmentRef, SyncId, run_stream
 from engine.core.plan import payloads
 from engine.core.split import Cut
 from engine.delivery.attempt import Exceptional, Sender, Sending
@@ -27,6 +27,7 @@ from engine.ledger.budget import AccountBudget
 from engine.ledger.log import Fence
 from engine.ledger.projections import windows
 from engine.segments.compute import BATCH_ROWS, ORDINAL, Session
+from engine.steps.anchors import drop_anchor, sync_anchor
 from engine.steps.facts import Sync, Tools
 
 WINDOW_BATCHES_PER_CALL = 4
@@ -60,18 +61,23 @@ class _Start:
 
 
 class LedgerLog:
-    """Intents and receipts of one run, appended under its fence."""
+    """Intents and receipts of one run, appended under its fence and only behind what this process appended last.
 
-    def __init__(self, tools: Tools, sync: Sync, work: Work) -> None:
+    Raises `LedgerConflict` when the run's stream is elsewhere: the ledger was replaced by an older copy meanwhile.
+    """
+
+    def __init__(self, tools: Tools, sync: SyncId, work: Work) -> None:
         self._tools = tools
         self._sync = sync
         self._work = work
         self._last = 0
+        self._position = tools.ledger.head(run_stream(work.run))
 
     async def intend(self, window: int, batches: Sequence[BatchIntent]) -> None:
-        """Append the intent; returns when it is durable."""
+        """Append the intent, and anchor it; returns when both are durable."""
         self._last = batches[-1].last
-        await self._append(WindowIntended(run=self._work.run, window=window, batches=tuple(batches)))
+        event = WindowIntended(run=self._work.run, window=window, batches=tuple(batches))
+        await asyncio.to_thread(self._append_anchored, event)
 
     async def receive(self, window: int, receipts: Sequence[BatchReceipt], exceptions: Sequence[Exceptional]) -> None:
         """Write the exceptions, if any, and append the receipt that names them."""
@@ -84,18 +90,22 @@ class LedgerLog:
             exceptions=segment,
             codes=dict(sorted(codes.items())),
         )
-        await self._append(event)
+        await asyncio.to_thread(self._append, event)
         self._work.sent(self._last + 1)
 
-    async def _append(self, event: WindowIntended | WindowReceived) -> Position:
+    def _append_anchored(self, event: WindowIntended) -> None:
+        self._append(event)
+        drop_anchor(self._tools, sync_anchor(self._sync), run_stream(self._work.run))
+
+    def _append(self, event: WindowIntended | WindowReceived) -> None:
         stream, fence = run_stream(self._work.run), self._work.fence
-        return await asyncio.to_thread(self._tools.ledger.append, stream, event, fence=fence)
+        self._position = self._tools.ledger.append(stream, event, expected=self._position, fence=fence)
 
     def _written(self, window: int, exceptions: Sequence[Exceptional]) -> SegmentRef:
         ordered = sorted(exceptions, key=lambda e: e.ordinal)
         columns = {name: [getattr(e, name) for e in ordered] for name in EXCEPTIONS_SCHEMA.names}
         table = pa.table(columns, schema=EXCEPTIONS_SCHEMA)
-        folder = f"syncs/{self._sync.id}/exceptions"
+        folder = f"syncs/{self._sync}/exceptions"
         with self._tools.storage.writing(folder, f"{self._work.run}-{window:06d}") as draft:
             pq.write_table(table, draft.local, compression="zstd")
         return draft.ref
@@ -127,7 +137,7 @@ async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop:
     )
     sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy)
     rules = WindowRules(WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio)
-    executor = Executor(sender, LedgerLog(tools, sync, work), rules, sync=sync.id, digest=work.digest)
+    executor = Executor(sender, LedgerLog(tools, sync.id, work), rules, sync=sync.id, digest=work.digest)
     try:
         return await _windows(executor, session, tools, work, target.limits.records, target.limits.bytes, stop)
     finally:

@@ -9,12 +9,13 @@ from ibis.expr.types import Table
 
 from engine.core.compare import INCOMPLETE
 from engine.core.events import Event, StateFolded
-from engine.core.names import Digest, RunId, SegmentRef, VersionNumber, sync_stream
+from engine.core.names import Digest, RunId, SegmentRef, SyncId, VersionNumber, sync_stream
 from engine.core.state import folded, live
 from engine.failpoints import failpoint
 from engine.ledger.log import Fence
 from engine.ledger.projections import states, windows
 from engine.segments.compute import ORDINAL, Session
+from engine.steps.anchors import drop_anchor, sync_anchor
 from engine.steps.deliver import EXCEPTIONS_SCHEMA
 from engine.steps.facts import Sync, Tools
 
@@ -35,20 +36,29 @@ class Settlement:
 def fold(
     tools: Tools, session: Session, sync: Sync, run: RunId, plan: SegmentRef, under: Settlement, fence: Fence
 ) -> StateFolded:
-    """Append the state after a run whose delivery ended.
+    """Append the state after a run whose delivery ended."""
+    event = state_after(tools, session, sync.id, run, plan, under)
+    remember(tools, sync, event, fence=fence)
+    return event
+
+
+def state_after(
+    tools: Tools, session: Session, sync: SyncId, run: RunId, plan: SegmentRef, under: Settlement
+) -> StateFolded:
+    """The state after a run, with its segments written and nothing appended.
 
     Rows without a receipt keep their old state; then the state equals no version and the next plan compares all.
     """
     sent, exceptions = _receipts(tools, run)
     numbered = session.numbered(tools.storage.local(plan))
     rows = folded(numbered.filter(numbered[ORDINAL] < sent), _exceptions(tools, session, exceptions), ORDINAL)
-    before = states.current(tools.database, sync.id)
+    before = states.current(tools.database, sync)
     layers = before.segments if before else ()
     segments = stacked(tools, session, sync, run, layers, rows)
     owed = sum(ref.rows for ref in exceptions) + plan.rows - sent
-    event = StateFolded(
+    return StateFolded(
         run=run,
-        sync=sync.id,
+        sync=sync,
         segments=segments,
         version=under.version if sent == plan.rows else INCOMPLETE,
         mapping=under.mapping,
@@ -57,8 +67,6 @@ def fold(
         delivered=sent - sum(ref.rows for ref in exceptions),
         owed=owed,
     )
-    remember(tools, sync, event, fence=fence)
-    return event
 
 
 def settle(tools: Tools, sync: Sync, run: RunId, under: Settlement, fence: Fence) -> StateFolded:
@@ -84,6 +92,7 @@ def remember(tools: Tools, sync: Sync, *events: Event, fence: Fence) -> None:
     failpoint("fold.before_commit")
     tools.ledger.append(sync_stream(sync.id), *events, fence=fence)
     failpoint("fold.after_commit")
+    drop_anchor(tools, sync_anchor(sync.id), sync_stream(sync.id))
 
 
 def _receipts(tools: Tools, run: RunId) -> tuple[int, list[SegmentRef]]:
@@ -105,16 +114,16 @@ def _exceptions(tools: Tools, session: Session, segments: Sequence[SegmentRef]) 
 
 
 def stacked(
-    tools: Tools, session: Session, sync: Sync, run: RunId, layers: tuple[SegmentRef, ...], rows: Table
+    tools: Tools, session: Session, sync: SyncId, run: RunId, layers: tuple[SegmentRef, ...], rows: Table
 ) -> tuple[SegmentRef, ...]:
     """Write ``rows`` as the newest layer of the state; returns the stack, merged when it became too high."""
-    with tools.storage.writing(f"syncs/{sync.id}/state", f"{run}") as draft:
+    with tools.storage.writing(f"syncs/{sync}/state", f"{run}") as draft:
         session.write(rows, draft.local)
     stack = (*layers, draft.ref)
     newer = sum(ref.rows for ref in stack[1:])
     if len(stack) == 1 or (len(stack) <= LAYERS_MAX and 2 * newer <= stack[0].rows):
         return stack
     merged = live([session.table(tools.storage.local(ref)) for ref in stack])
-    with tools.storage.writing(f"syncs/{sync.id}/state", f"{run}-merged") as draft:
+    with tools.storage.writing(f"syncs/{sync}/state", f"{run}-merged") as draft:
         session.write(merged, draft.local)
     return (draft.ref,)

@@ -18,7 +18,7 @@ from engine.core.compare import Comparison, Full, Incremental, comparison
 from engine.core.desired import FIELD, desired, ids, mapping_digest, totals, touched_rows
 from engine.core.diff import changed_keys
 from engine.core.events import CheckResult, PlanMade, StateFolded
-from engine.core.names import Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
+from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
 from engine.core.plan import PlanRules, compared, counts, moving, operations, touched_ids
 from engine.core.relations import union
 from engine.core.state import FACTS, is_exhausted, live
@@ -215,7 +215,9 @@ def _planned(
         segment = None
     content = "" if segment is None else _content(sides.drafts, segment, sync)
     folds = tools.ledger.head(sync_stream(sync.id))
-    digest = digest_of([sync.id, sync.mapping.object, folds, content])
+    # A ledger that lost events counts the same folds again; a plan must not get the keys of one that was lost.
+    regressions = [recorded.hash for recorded in tools.ledger.tail(1, LEDGER_STREAM)]
+    digest = digest_of([sync.id, sync.mapping.object, folds, content, *regressions])
     return Planned(
         plan=plan_id(digest),
         digest=digest,

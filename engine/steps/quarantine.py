@@ -196,7 +196,7 @@ def _decided(
         count = int(session.single(rows.aggregate(n=rows.count()))["n"])
         if before is None or not count:
             return 0
-        segments = stacked(tools, session, sync, before.run, before.segments, rows)
+        segments = stacked(tools, session, sync.id, before.run, before.segments, rows)
         # What was last folded stays true: only flags of these records differ, so its run and version are kept.
         decide(_Decision(count, replace(before, segments=segments, delivered=0), lease.fence))
         return count

@@ -19,9 +19,10 @@ from engine.errors import Interrupted, SourceError, StorageError
 from engine.failpoints import failpoint
 from engine.ledger.lease import HeldLease
 from engine.ledger.log import Fence
-from engine.ledger.projections import runs, states
+from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import Session
+from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
 from engine.steps.approval import is_approved
 from engine.steps.capture import Accepted, Blocked, Captured, Unchanged
 from engine.steps.deliver import Work, deliver
@@ -89,8 +90,10 @@ def run(
 
     Returns the run, and the earlier run that was resumed and finished first, if there was one. ``capture`` reads the
     dataset (or returns what another sync's run just read). Raises `Busy` when another process holds the sync,
-    `Interrupted` when ``stop`` ended it before its end, and whatever a step raises after the run's end was recorded.
+    `Interrupted` when ``stop`` ended it before its end, `LedgerRegressed` before anything when the ledger went back in
+    time, and whatever a step raises after the run's end was recorded.
     """
+    check_anchors(tools)
     with HeldLease(tools.database, tools.clock, f"sync:{sync.id}", tools.holder, LEASE_SECONDS) as lease:
         stopping = _AnyStop(stop, lease)
         resumed = _resume(tools, sync, lease.fence, stopping, observe)
@@ -100,7 +103,9 @@ def run(
         try:
             _proceed(trip, capture, stopping)
         except (SourceError, StorageError) as error:
-            trip.finish(RunStatus.FAILED, error.what, None)
+            # Once a window was intended, only a resumed run can fold what its receipts say.
+            if windows.last(tools.database, trip.run) is None:
+                trip.finish(RunStatus.FAILED, error.what, None)
             raise
         return _row(tools, trip.run), resumed
 
@@ -195,6 +200,8 @@ def _resume(tools: Tools, sync: Sync, fence: Fence, stop: StopSignal, observe: O
     trip = _Trip(tools, sync, left.run, fence, observe)
     planned = _plan_of(tools, left.run)
     trip.append(RunResumed(run=left.run, sync=sync.id, window=0))
+    # A window without a receipt is sent again under the intent that stands, which may have no anchor yet.
+    drop_anchor(tools, sync_anchor(sync.id), run_stream(left.run))
     if planned is None:
         trip.finish(RunStatus.FAILED, INTERRUPTED_EARLY, None)
         return None

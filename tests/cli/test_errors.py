@@ -21,6 +21,7 @@ EXIT_CODES: list[tuple[BaseException, int]] = [
     (errors.LedgerError("it is away"), 1),
     (errors.LedgerConflict("it moved"), 1),
     (errors.LedgerTampered("it was edited"), 1),
+    (errors.LedgerRegressed("it is older"), 1),
     (errors.SchemaMismatch("it is old"), 2),
     (errors.StaleEpoch("it was taken"), 1),
     (errors.Busy("it is held"), 6),

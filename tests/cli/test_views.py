@@ -23,7 +23,7 @@ from engine.faces.cli.render import Lines, console, show
 from engine.observe.redact import Redactor
 from engine.service.captures import CaptureReport
 from engine.service.destinations import AdapterReport, CheckReport, DestinationReport
-from engine.service.ledgers import EventReport, VerifyReport
+from engine.service.ledgers import DoubtReport, EventReport, LostReport, RegressionReport, VerifyReport
 from engine.service.look import DiffReport, SyncStatus, VersionReport
 from engine.service.quarantine import (
     QuarantineDecision,
@@ -96,6 +96,7 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (quarantine.decision_view, QuarantineDecision(h, h, 1, h)),
         (ledger.tail_view, [EventReport(1, h, 1, h, h, h, h)]),
         (ledger.verify_view, VerifyReport(False, 0, 0, 7, h, 3, h)),
+        (ledger.regression_view, RegressionReport((LostReport(h, h, 3),), (DoubtReport(h, 5),))),
         (destination.listing_view, [DestinationReport(h, h, h, (h,), h, 1, h)]),
         (destination.check_view, [CheckReport(h, False, h)]),
         (destination.adapters_view, [AdapterReport(h, h, (h,), h, h)]),

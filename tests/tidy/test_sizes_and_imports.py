@@ -13,7 +13,7 @@ FILE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 60
 
 LONGER = {
-    "engine/core/events.py": 340,  # the closed list of events and their codec; in two files the list would not be closed
+    "engine/core/events.py": 380,  # the closed list of events and their codec; in two files the list would not be closed
 }
 """Files (``path``) and functions (``path:name``) that may be longer, with a comment that says why."""
 

@@ -1,4 +1,4 @@
-"""Care of the ledger: read its end, verify it, fold its read models again, bring its schema up to date."""
+"""Care of the ledger: read its end, verify it, fold it again, accept that it lost events, bring its schema up to date."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from engine.ledger.database import open_database
 from engine.service.ledgers import (
     EventReport,
     RebuildReport,
+    RegressionReport,
     UpgradeReport,
     VerifyReport,
+    accept_ledger_regression,
     rebuild_projections,
     tail,
     upgrade_ledger,
@@ -70,6 +72,22 @@ def rebuild(context: click.Context) -> int:
     with opened(context) as app:
         report = rebuild_projections(app)
     show(context, report, rebuild_view)
+    return 0
+
+
+@ledger.command("accept-regression")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger with who accepted.")
+@click.pass_context
+def accept_regression(context: click.Context, reason: str) -> int:
+    """Let runs go on from a ledger that went back in time.
+
+    Only for when the newer ledger is lost. The next run of every sync that lost events sends all its records again. What
+    was first delivered in the lost time and has left the source, or lost its consent, since then is not known any
+    more: nothing deletes it.
+    """
+    with opened(context) as app:
+        report = accept_ledger_regression(app, reason)
+    show(context, report, regression_view)
     return 0
 
 
@@ -130,6 +148,22 @@ def verify_view(report: VerifyReport) -> Lines:
 def rebuild_view(report: RebuildReport) -> Lines:
     """How much was folded."""
     yield Text(f"Folded {count(report.events, 'event')} again.")
+
+
+def regression_view(report: RegressionReport) -> Lines:
+    """What was accepted and what follows from it."""
+    if not report.lost:
+        yield Text("The ledger holds every event that its storage knows of; there is nothing to accept.")
+        return
+    yield Text(f"Accepted. {count(len(report.lost), 'anchor')} named what the ledger does not hold:")
+    for lost in report.lost:
+        place = "cannot be read" if lost.position is None else f"{lost.stream} position {lost.position}"
+        yield Text(plain(f"  {lost.anchor}: {place}"))
+    for doubt in report.doubted:
+        again = count(doubt.records, "record")
+        yield Text(plain(f"{doubt.sync}: the next run sends again, or deletes, {again} that it believes delivered"))
+    yield Text("What was first delivered in the lost time and has left the source, or lost its consent, is not known.")
+    yield from next_step("tidegate plan SYNC shows what would be sent; compare the destination with the source")
 
 
 def upgrade_view(report: UpgradeReport) -> Lines:

@@ -130,6 +130,13 @@ def unfinished(db: Database, sync: SyncId) -> RunRow | None:
     return _first(db, _of(sync).where(table.c.finished.is_(None)))
 
 
+def all_unfinished(db: Database) -> list[RunRow]:
+    """Every run, of any sync, that a crash or a signal left without an end, oldest first."""
+    with reading(db) as connection:
+        open_runs = select(table).where(table.c.finished.is_(None)).order_by(table.c.started)
+        return _rows(connection, connection.execute(open_runs).all())
+
+
 def last(db: Database, sync: SyncId) -> RunRow | None:
     """The newest run of ``sync``, finished or not."""
     return _first(db, _of(sync))

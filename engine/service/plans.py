@@ -20,6 +20,7 @@ from engine.segments.files import Storage
 from engine.service.app import App
 from engine.service.reports import PlanCounts
 from engine.service.samples import Sample, is_id_shown, may_show, sampled
+from engine.steps.anchors import check_anchors
 from engine.steps.capture import DRIFT, judge_candidate
 from engine.steps.consent import Candidate, Preview
 from engine.steps.facts import Dataset, Sync
@@ -42,8 +43,9 @@ class PlanPreview:
 
 
 def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
-    """Read the source into a temporary place, judge it, and subtract what was delivered."""
+    """Read the source into a temporary place, judge it, and subtract what was delivered; refuses what a run would."""
     sync = app.sync(name)
+    check_anchors(app.tools)
     with tempfile.TemporaryDirectory(dir=_made(app.scratch)) as folder, app.tools.compute.session() as session:
         drafts = Storage(folder, scratch=Path(folder), entropy=app.tools.entropy)
         reads = {d.id: _read(app, session, d, drafts) for d in (*sync.registers, sync.dataset)}

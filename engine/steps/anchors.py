@@ -34,7 +34,10 @@ def anchored_sync(name: str) -> SyncId | None:
 
 
 def drop_anchor(tools: Tools, name: str, stream: StreamId) -> None:
-    """Write down outside the ledger that it holds the newest event of ``stream``; returns when that is durable."""
+    """Write down outside the ledger that it holds the newest event of ``stream``; returns when that is durable.
+
+    Only behind `check_anchors`: an anchor that moves takes along what it knew of a ledger that went back in time.
+    """
     anchor = newest(tools.database, stream)
     failpoint("anchor.before_write")
     tools.storage.put_note(f"{FOLDER}/{name}{_SUFFIX}", encode(anchor))
@@ -53,7 +56,7 @@ def anchor_gaps(tools: Tools) -> tuple[Gap, ...]:
 def check_anchors(tools: Tools) -> None:
     """Return when the ledger holds every event that this storage knows of; raise `LedgerRegressed` when it does not.
 
-    Called before a run or a capture reads or writes anything. A storage without anchors has seen no ledger yet.
+    Called before anything is read from a source, decided, written or sent. A storage without anchors has seen no ledger yet.
     """
     found = anchor_gaps(tools)
     if not found:

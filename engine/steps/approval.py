@@ -8,6 +8,7 @@ from engine.core.outcome import RunStatus
 from engine.errors import ConfigurationError
 from engine.ledger.projections import runs
 from engine.ledger.projections.runs import RunRow
+from engine.steps.anchors import check_anchors
 from engine.steps.facts import Tools
 
 RUNS_LOOKED_AT_MAX = 200
@@ -28,7 +29,10 @@ def is_approved(tools: Tools, sync: SyncId, digest: Digest) -> bool:
 
 
 def approve(tools: Tools, run: RunId, comment: str) -> RunRow:
-    """Allow the plan that ``run`` was held for; raises `ConfigurationError` when it holds none."""
+    """Allow the plan that ``run`` was held for.
+
+    Raises `ConfigurationError` when it holds none and `LedgerRegressed` when the ledger may not say so.
+    """
     held = _held(tools, run)
     assert held.digest is not None, "a held run has a plan"
     tools.ledger.append(run_stream(run), PlanApproved(run=run, digest=held.digest, comment=comment))
@@ -36,7 +40,7 @@ def approve(tools: Tools, run: RunId, comment: str) -> RunRow:
 
 
 def reject(tools: Tools, run: RunId, comment: str) -> RunRow:
-    """Refuse the plan that ``run`` was held for; raises `ConfigurationError` when it holds none."""
+    """Refuse the plan that ``run`` was held for; raises as `approve`."""
     held = _held(tools, run)
     assert held.digest is not None, "a held run has a plan"
     tools.ledger.append(run_stream(run), PlanRejected(run=run, digest=held.digest, comment=comment))
@@ -44,6 +48,7 @@ def reject(tools: Tools, run: RunId, comment: str) -> RunRow:
 
 
 def _held(tools: Tools, run: RunId) -> RunRow:
+    check_anchors(tools)
     row = runs.get(tools.database, run)
     if row is None or row.status != RunStatus.HELD.value:
         raise ConfigurationError(

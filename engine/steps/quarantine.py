@@ -25,6 +25,7 @@ from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import ORDINAL, Session
+from engine.steps.anchors import check_anchors
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import remember, stacked
 from engine.steps.plan import state_layers
@@ -187,6 +188,7 @@ def _decided(
     tools: Tools, sync: Sync, changed: Callable[[Session, Table], Table], decide: Callable[[_Decision], None]
 ) -> int:
     """Write the changed rows as the newest layer of the state and append the decision; nothing when none changed."""
+    check_anchors(tools)
     lease = HeldLease(tools.database, tools.clock, f"sync:{sync.id}", tools.holder, LEASE_SECONDS)
     with lease, tools.compute.session() as session:
         _refuse_unfinished(tools, sync)

@@ -118,6 +118,30 @@ def test_yesterdays_copy_of_the_ledger_is_refused_until_todays_is_back(
     assert project.report()["status"] == "unchanged"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", SYNC),
+        ("approve", "20260102T030405-9f2c"),
+        ("reject", "20260102T030405-9f2c"),
+        ("quarantine", "release", SYNC),
+        ("quarantine", "drop", SYNC),
+        ("retry", SYNC),
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_decided_on_a_ledger_that_went_back(
+    project: TestProject, receiver: Receiver, command: tuple[str, ...]
+) -> None:
+    project.report()
+    yesterday = copied(project)
+    bring(project, {1: ("Ada L.", 1.5)})
+    put_back(project, yesterday)
+    outcome = project.run("--json", *command)
+    assert (outcome.code, outcome.json["error"]["code"]) == (1, "ledger_regressed")
+    refused(project, receiver, "went back in time")
+
+
 def test_a_copy_from_just_before_a_window_left_is_refused(project: TestProject, receiver: Receiver) -> None:
     died = project.run_process("run", SYNC, env={VARIABLE: "window.before_intent=kill"})
     assert died.code == -signal.SIGKILL

@@ -39,7 +39,7 @@ class Limited:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
-                writer.write(TAKEN if self._takes(time.monotonic()) else THROTTLED)
+                writer.write(TAKEN if self._takes(time.perf_counter()) else THROTTLED)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()

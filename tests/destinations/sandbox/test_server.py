@@ -125,3 +125,17 @@ def test_every_answer_forbids_to_guess_its_type(sandbox: Visitor) -> None:
     answers = [sandbox.http.get(path) for path in ("/", "/health", "/objects", "/journal", "/faults", "/nothing")]
 
     assert {answer.headers["x-content-type-options"] for answer in answers} == {"nosniff"}
+
+
+@pytest.mark.parametrize("second", [0, -1, 1])
+def test_two_lengths_are_no_length_even_when_a_batch_fits_one_of_them(sandbox: Visitor, second: int) -> None:
+    """Two readers of such a request may see two requests in it."""
+    body = json.dumps({"sync": "s", "object": "o", "plan": "p", "batch": 0, "records": [upsert("1")]}).encode()
+    lengths = b"".join(b"Content-Length: %d\r\n" % length for length in (len(body), len(body) + second))
+
+    answer = spoken(
+        sandbox, BATCH + b"Content-Type: application/json\r\nIdempotency-Key: k\r\n" + lengths + b"\r\n" + body
+    )
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert sandbox.journal == []

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from engine.delivery.stop import StopRequest
 from engine.errors import LedgerConflict, LedgerError
 from engine.failpoints import VARIABLE
 from engine.ledger.lease import HeldLease
+from engine.segments.files import Storage
+from engine.service.ledgers import accept_ledger_regression
 from engine.service.runs import run_syncs
 from engine.steps.deliver import LedgerLog, Work
 from tests.ledger import facts
@@ -185,6 +188,28 @@ def test_a_new_ledger_with_a_new_storage_starts_and_one_that_was_never_anchored_
     bring(project, {1: ("Ada", 2.5)})
     put_back(project, yesterday)
     refused(project, receiver, "went back in time")
+
+
+def test_an_object_store_remembers_as_a_folder_does(project: TestProject, receiver: Receiver) -> None:
+    opened = open_app(project.folder, environment=None)
+    storage = Storage(f"memory://{project.folder.name}", scratch=opened.scratch, entropy=opened.tools.entropy)
+    app = replace(opened, tools=replace(opened.tools, storage=storage))
+    rows: People = {1: ("Ada L.", 1.5)}
+    try:
+        run_syncs(app, [SYNC], StopRequest())
+        yesterday = copied(project)
+        project.people(rows)
+        (report,) = run_syncs(app, [SYNC], StopRequest())
+        assert report.status == "succeeded"
+        put_back(project, yesterday)
+        (report,) = run_syncs(app, [SYNC], StopRequest())
+        assert (report.status, report.requests) == ("failed", 0)
+        assert "went back in time" in report.reason
+        assert [doubt.records for doubt in accept_ledger_regression(app, "the disk is gone").doubted] == [3]
+        (report,) = run_syncs(app, [SYNC], StopRequest())
+        assert (report.status, receiver.records) == ("succeeded", wanted(rows))
+    finally:
+        app.close()
 
 
 def test_an_anchor_that_cannot_be_read_is_not_taken_for_none(project: TestProject, receiver: Receiver) -> None:

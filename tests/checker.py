@@ -42,6 +42,7 @@ class RunStory:
     intended: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     received: dict[int, dict[str, Any]] = field(default_factory=dict)
     exceptions: dict[int, str] = field(default_factory=dict)
+    uncertain: set[int] = field(default_factory=set)
     status: str | None = None
 
     def batches(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -106,6 +107,8 @@ def _stories(engine: Engine, storage: Path, sync: str) -> list[RunStory]:
                 table = pq.read_table(storage / data["exceptions"]["path"])
                 for exception in table.to_pylist():
                     story.exceptions[exception["ordinal"]] = exception["outcome"]
+                    if exception["outcome"] == "unknown" or exception["uncertain"]:
+                        story.uncertain.add(exception["ordinal"])
         elif type == "run.finished":
             sent = not data["reason"].startswith("recorded and not sent")
             story.status = data["status"] if sent else "recorded"
@@ -233,7 +236,7 @@ def _replayed(stories: Sequence[RunStory]) -> tuple[dict[str, dict[str, Any]], s
             for ordinal in range(batch["first"], batch["last"] + 1):
                 row = story.rows[ordinal]
                 if ordinal not in delivered:
-                    if story.exceptions.get(ordinal, "unknown") == "unknown":
+                    if ordinal in story.uncertain or ordinal not in story.exceptions:
                         uncertain.add(row.id)
                     continue
                 uncertain.discard(row.id)

@@ -85,13 +85,14 @@ def payload_digest(fields: Table, columns: Sequence[str]) -> StringValue:
 def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
     """State rows after a plan was sent: one per plan row.
 
-    ``plan`` is a numbered plan segment (see `engine.core.plan`), ``exceptions`` has ``ordinal`` and ``outcome``.
+    ``plan`` is a numbered plan segment (see `engine.core.plan`), ``exceptions`` has ``ordinal``, ``outcome`` and ``uncertain``: an
+    earlier send of the row may have taken effect, so that what is held is not known although the last send was refused.
     """
-    seen = exceptions.select(_at=exceptions.ordinal, outcome=exceptions.outcome)
+    seen = exceptions.select(_at=exceptions.ordinal, outcome=exceptions.outcome, uncertain=exceptions.uncertain)
     rows = plan.left_join(seen, plan[ordinal] == seen["_at"])
     delivered = rows.outcome.isnull()
     rejected = rows.outcome == "rejected"
-    unknown = (rows.outcome == "unknown").fill_null(False)
+    unknown = ((rows.outcome == "unknown") | rows.uncertain).fill_null(False)
     removal = rows["op"] == "delete"
     tried = payload_digest(rows, field_columns(plan))
     attempts = ibis.cases(

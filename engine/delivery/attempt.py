@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, stop_before_delay
@@ -39,12 +39,16 @@ ADAPTER_ERROR = "adapter_error"
 
 @dataclass(frozen=True, slots=True)
 class Exceptional:
-    """A row that was not delivered: its place in the plan, the outcome, the destination's code and message."""
+    """A row that was not delivered: its place in the plan, the outcome, the destination's code and message.
+
+    ``uncertain`` says that an earlier send of the same row may have taken effect, whatever the last answer was.
+    """
 
     ordinal: int
     outcome: str
     code: str
     message: str
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +96,28 @@ class Sender:
         self._entropy = entropy
         self._budget = RetryBudget()
 
-    async def deliver(self, rows: Slice, number: int) -> Result:
-        """Send until every record has an outcome or no attempt is left."""
+    async def deliver(self, rows: Slice, number: int, *, uncertain: bool = False) -> Result:
+        """Send until every record has an outcome or no attempt is left.
+
+        ``uncertain`` when an earlier process may have sent the slice; that it was, nobody knows.
+        """
         result = Result()
-        parts = [rows]
+        parts = [(rows, uncertain)]
         singles_max = max(1, math.ceil(rows.cut.count * self._sending.refused_share_max))
         while parts:
-            part = parts.pop(0)
+            part, uncertain = parts.pop(0)
             if result.stop is not None:
-                result.exceptions += _all(part, "failed", result.stop.code, result.stop.message)
+                result.exceptions += _all(part, "failed", result.stop.code, result.stop.message, uncertain)
                 continue
             if part.cut.count == 1 and _bytes(part) > self._sending.bytes_max:
                 result.exceptions += _all(part, "rejected", "too_large", "the record exceeds the destination's limit")
                 continue
-            reply, uncertain = await self._attempts(part, number, result)
+            reply, may_have_acted = await self._attempts(part, number, result)
+            uncertain = uncertain or may_have_acted
             if isinstance(reply, Refused) and part.cut.count > 1:
-                parts[:0] = [part.part(half) for half in halves(part.cut)]
+                parts[:0] = [(part.part(half), uncertain) for half in halves(part.cut)]
                 continue
-            _settle(result, part, reply, "unknown" if uncertain else "failed")
+            _settle(result, part, reply, uncertain)
             if isinstance(reply, Refused) and singles_max < min(_rejected(result.exceptions), rows.cut.count):
                 result.stop = Stop(reply.code, f"the destination refuses record after record: {reply.message}")
         return result
@@ -233,30 +241,37 @@ def _matched(part: Slice, outcomes: Iterable[object]) -> list[Exceptional]:
     return [*found.values(), *silent]
 
 
-def _settle(result: Result, part: Slice, reply: Reply, unanswered: str) -> None:
-    """Give each record of ``part`` its outcome; ``unanswered`` is that of a record which no answer speaks of."""
+def _settle(result: Result, part: Slice, reply: Reply, uncertain: bool) -> None:  # noqa: FBT001  # goes with the reply
+    """Give each record of ``part`` its outcome; after an ``uncertain`` send one that no answer speaks of is unknown."""
+    unanswered = "unknown" if uncertain else "failed"
     match reply:
         case AllDelivered():
             pass
         case Outcomes(outcomes):
-            result.exceptions += _matched(part, outcomes)
+            result.exceptions += [replace(e, uncertain=uncertain) for e in _matched(part, outcomes)]
         case Refused(code, message):
-            result.exceptions += _all(part, "rejected", code, message)
+            result.exceptions += _all(part, "rejected", code, message, uncertain)
         case Stop(code, message):
             result.stop = reply
-            result.exceptions += _all(part, unanswered, code, message)
+            result.exceptions += _all(part, unanswered, code, message, uncertain)
         case Throttled():
             result.unreachable = Unavailable("throttled", "throttled for too long", applied_unknown=False)
-            result.exceptions += _all(part, unanswered, "throttled", "throttled")
+            result.exceptions += _all(part, unanswered, "throttled", "throttled", uncertain)
         case Unavailable(code, message):
             result.unreachable = reply
-            result.exceptions += _all(part, unanswered, code, message)
+            result.exceptions += _all(part, unanswered, code, message, uncertain)
         case _:
             assert_never(reply)
 
 
-def _all(part: Slice, outcome: str, code: str, message: str) -> list[Exceptional]:
-    return [Exceptional(o, outcome, code, message) for o in range(part.cut.first, part.cut.last + 1)]
+def _all(
+    part: Slice,
+    outcome: str,
+    code: str,
+    message: str,
+    uncertain: bool = False,  # noqa: FBT001, FBT002  # a fact that goes along
+) -> list[Exceptional]:
+    return [Exceptional(o, outcome, code, message, uncertain) for o in range(part.cut.first, part.cut.last + 1)]
 
 
 def _rejected(exceptions: Sequence[Exceptional]) -> int:

@@ -97,7 +97,7 @@ class Executor:
 
     async def resume(self, window: int, slices: Iterable[Slice], numbers: Sequence[int], stop: StopSignal) -> End:
         """Send a window again that an earlier process intended; its intents stand in the log already."""
-        return await self._window(window, list(zip(numbers, slices, strict=True)), stop)
+        return await self._window(window, list(zip(numbers, slices, strict=True)), stop, uncertain=True)
 
     async def run(self, slices: Iterator[Slice], *, window: int, number: int, stop: StopSignal) -> End:
         """Send everything; ``window`` and ``number`` are the first to use."""
@@ -107,7 +107,7 @@ class Executor:
             failpoint("window.before_intent")
             await self._log.intend(window, [self._intent(n, s) for n, s in batch])
             failpoint("window.after_intent")
-            end = await self._window(window, batch, stop)
+            end = await self._window(window, batch, stop, uncertain=False)
             if not isinstance(end, Completed):
                 return end
             window, number = window + 1, number + len(batch)
@@ -117,8 +117,10 @@ class Executor:
         key = idempotency_key(self._sync, self._digest, rows.cut)
         return BatchIntent(number=number, op=rows.op, first=rows.cut.first, last=rows.cut.last, key=key)
 
-    async def _window(self, window: int, batches: Sequence[tuple[int, Slice]], stop: StopSignal) -> End:
-        results = await self._send_all(batches, stop)
+    async def _window(
+        self, window: int, batches: Sequence[tuple[int, Slice]], stop: StopSignal, *, uncertain: bool
+    ) -> End:
+        results = await self._send_all(batches, stop, uncertain=uncertain)
         if results is None:
             return Halted()
         exceptions = [e for result in results.values() for e in result.exceptions]
@@ -128,7 +130,9 @@ class Executor:
         failpoint("window.after_receipt")
         return self._judged(batches, results, exceptions)
 
-    async def _send_all(self, batches: Sequence[tuple[int, Slice]], stop: StopSignal) -> Mapping[int, Result] | None:
+    async def _send_all(
+        self, batches: Sequence[tuple[int, Slice]], stop: StopSignal, *, uncertain: bool
+    ) -> Mapping[int, Result] | None:
         """Results by batch number, or None when the loop had to end before all were in."""
         places = asyncio.Semaphore(self._rules.concurrency)
         refusing: list[Result] = []
@@ -136,8 +140,8 @@ class Executor:
         async def one(number: int, rows: Slice) -> Result:
             async with places:
                 if refusing:
-                    return _unsent(rows, refusing[0])
-                result = await self._sender.deliver(rows, number)
+                    return _unsent(rows, refusing[0], uncertain=uncertain)
+                result = await self._sender.deliver(rows, number, uncertain=uncertain)
                 if result.stop is not None or result.unreachable is not None:
                     refusing.append(result)
                 return result
@@ -180,13 +184,12 @@ async def _ended(stop: StopSignal) -> None:
             grace -= _POLL_SECONDS
 
 
-def _unsent(rows: Slice, because: Result) -> Result:
+def _unsent(rows: Slice, because: Result, *, uncertain: bool) -> Result:
     cause = because.stop or because.unreachable
     assert cause is not None
     ordinals = range(rows.cut.first, rows.cut.last + 1)
-    return Result(
-        [Exceptional(o, "failed", cause.code, "not sent: the destination refused the call before") for o in ordinals]
-    )
+    why = "not sent: the destination refused the call before"
+    return Result([Exceptional(o, "failed", cause.code, why, uncertain) for o in ordinals])
 
 
 def _receipt(number: int, rows: Slice, result: Result) -> BatchReceipt:

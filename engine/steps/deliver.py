@@ -34,7 +34,13 @@ WINDOW_BATCHES_PER_CALL = 4
 """Batches in a window per concurrent call: enough to keep calls busy, few enough to send twice without harm."""
 
 EXCEPTIONS_SCHEMA = pa.schema(
-    [("ordinal", pa.int64()), ("outcome", pa.string()), ("code", pa.string()), ("message", pa.string())]
+    [
+        ("ordinal", pa.int64()),
+        ("outcome", pa.string()),
+        ("code", pa.string()),
+        ("message", pa.string()),
+        ("uncertain", pa.bool_()),
+    ]
 )
 
 

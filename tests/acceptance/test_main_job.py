@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import sqlite3
 import unicodedata
 from contextlib import closing
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from engine.failpoints import VARIABLE
 from tests.projects import CONTRACT, TestProject
 from tests.receiver import Receiver
 
@@ -264,3 +267,23 @@ def answered(project: TestProject) -> None:
     """The circuit's time passes."""
     with closing(sqlite3.connect(project.folder / ".tidegate" / "ledger.db")) as ledger, ledger:
         ledger.execute("UPDATE rate_budget SET probe_at = 0, probing_until = 0")
+
+
+def test_a_record_that_is_rejected_after_a_send_of_unknown_effect_is_in_doubt_and_sent_again(
+    project: TestProject, receiver: Receiver
+) -> None:
+    project.people({1: ("before", 1.0)})
+    assert project.report()["status"] == "succeeded"
+    project.people({1: ("after", 1.0)})
+    died = project.run_process("run", "people_to_hook", env={VARIABLE: "window.before_receipt=kill"})
+    assert died.code == -signal.SIGKILL
+    assert receiver.records["1"]["name"] == "after"
+
+    rejected = {"results": [{"id": "1", "status": "rejected", "code": "x", "message": "not now"}]}
+    receiver.answer = lambda _body: (200, {}, json.dumps(rejected).encode())
+    assert project.report()["status"] == "partial"
+    receiver.answer = lambda _body: None
+    project.people({1: ("before", 1.0)})
+
+    assert project.report()["status"] == "succeeded"
+    assert receiver.records["1"]["name"] == "before"

@@ -14,9 +14,13 @@ PATIENCE = pytest.mark.timeout(120 * MULTIPLIER)
 """The time limit of a test, in seconds, grows with its examples."""
 
 
-def examples(count: int) -> settings:
-    """Settings for ``count`` examples: always the same ones, or others each time when more are asked for."""
+def examples(count: int, steps: int = 50) -> settings:
+    """Settings for ``count`` examples: always the same ones, or others each time when more are asked for.
+
+    ``steps`` bounds the length of an example that is a story of steps.
+    """
     return settings(
+        stateful_step_count=steps,
         max_examples=count * MULTIPLIER,
         derandomize=MULTIPLIER == 1,
         deadline=None,

@@ -27,7 +27,7 @@ ROWS = pa.schema(
 )
 SUBJECTS = pa.schema([("subject", pa.string())])
 PKS = pa.schema([("pk", pa.string())])
-EXCEPTIONS = pa.schema([("ordinal", pa.int64()), ("outcome", pa.string())])
+EXCEPTIONS = pa.schema([("ordinal", pa.int64()), ("outcome", pa.string()), ("uncertain", pa.bool_())])
 STATE = ibis.schema({**FACTS, **{FIELD + name: "string" for name in FIELDS}}).to_pyarrow()
 KEY = ("pk",)
 LAYERS = ("bottom", "middle", "top")
@@ -88,7 +88,8 @@ class Stage:
     def fold(self, exceptions: Mapping[int, str]) -> None:
         """Remember the outcomes of the last plan; rows that ``exceptions`` does not name were delivered."""
         self._tables.read("planned", self._file, ", file_row_number = true")
-        self._tables.put("exceptions", ({"ordinal": place, "outcome": word} for place, word in exceptions.items()))
+        named = ({"ordinal": place, "outcome": word, "uncertain": False} for place, word in exceptions.items())
+        self._tables.put("exceptions", named)
         self._tables.fill("folded", "merged")
         self._tables.copy("merged", "bottom")
         self._tables.copy("top", "middle")

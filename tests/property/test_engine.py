@@ -1,0 +1,191 @@
+"""The whole engine against a model of three dictionaries, through whatever a source, a person, a destination or a crash does.
+
+Steps come in any order; after each the ledger is replayed against what the destination says it received, and in the end,
+once nothing interferes any more, the destination holds the desired state and nothing else of ours (I1, I4 to I9, I28).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from engine import failpoints
+from tests.acceptance.test_consent import REGISTER, decide, granted, withdrawn
+from tests.projects import TestProject
+from tests.property.effort import PATIENCE, examples
+from tests.receiver import Answer, Receiver, receiving
+
+pytestmark = [pytest.mark.slow, PATIENCE]
+
+SYNC = "people_to_hook"
+IDS = range(1, 9)
+FOREIGN = {"name": "somebody else's", "score": 1.0}
+POINTS = sorted(failpoints.NAMES - {"migrate.step", "lease.before_renew", "lease.after_acquire"})
+ROUNDS_MAX = 8
+"""Runs in which everything that is owed must be settled once nothing interferes: rejections count to five."""
+
+names = st.sampled_from(["a", "b", "ü", ""])
+edits = st.dictionaries(st.sampled_from(IDS), st.one_of(names, st.none()), max_size=4)
+some = st.sets(st.sampled_from(IDS), min_size=1, max_size=3)
+
+
+class Engine(RuleBasedStateMachine):
+    """One sync in mirror mode with consent; small batches, so that a window holds several."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = ExitStack()
+        folder = Path(self.ends.enter_context(TemporaryDirectory()))
+        self.receiver: Receiver = self.ends.enter_context(receiving())
+        self.project = TestProject(folder, self.receiver.url)
+        self.rows: dict[int, str] = {}
+        self.agreed: dict[int, bool] = {}
+
+    @initialize(rows=st.dictionaries(st.sampled_from(IDS), names, min_size=1), agreed=some)
+    def begin(self, rows: dict[int, str], agreed: set[int]) -> None:
+        self.project.destination("hook", self.receiver.url, batch={"records": 2})
+        self.project.write("contracts/register-v1.odcs.yaml", REGISTER)
+        register = {"connection": "lake", "table": "register.parquet"}
+        contract = "contracts/register-v1.odcs.yaml"
+        files = {"name": "register", "kind": "consent", "contract": contract, "source": register}
+        self.project.write("datasets/register.yaml", files)
+        self.project.sync(SYNC, consent={"purpose": "email", "subject": "id", "on_withdrawal": "delete"})
+        self.receiver.records["foreign"] = dict(FOREIGN)
+        self.rows = rows
+        self.agreed = dict.fromkeys(agreed, True)
+        self._write()
+
+    @rule(edits=edits)
+    def the_source_changes(self, edits: dict[int, str | None]) -> None:
+        changed = {**self.rows, **edits}
+        rows = {id: name for id, name in changed.items() if name is not None}
+        if rows:
+            self.rows = rows
+            self._write()
+
+    @rule(subjects=some, grants=st.booleans())
+    def people_decide(self, subjects: set[int], grants: bool) -> None:
+        self.agreed |= dict.fromkeys(subjects, grants)
+        self._write()
+
+    @rule()
+    def a_run_that_nothing_disturbs_brings_the_desired_state(self) -> None:
+        report = self._run()
+        assert report["status"] in {"succeeded", "unchanged", "partial"}
+        if report["status"] != "partial" and not report["plan"]["withheld"]:
+            assert self._held() == self._wanted()
+
+    @rule(refused=some)
+    def a_run_in_which_records_are_rejected(self, refused: set[int]) -> None:
+        self._run(lambda body: _some(body, refused, "rejected"))
+
+    @rule(failing=some)
+    def a_run_in_which_records_fail(self, failing: set[int]) -> None:
+        self._run(lambda body: _some(body, failing, "failed"))
+
+    @rule(poison=st.sampled_from(IDS))
+    def a_run_in_which_batches_are_refused_for_one_record(self, poison: int) -> None:
+        self._run(lambda body: (400, {}, b"no") if str(poison) in _ids(body) else None)
+
+    @rule()
+    def a_run_in_which_one_answer_is_lost(self) -> None:
+        self._run(_once((200, {}, b"{")))
+
+    @rule(point=st.sampled_from(POINTS), hit=st.integers(1, 3))
+    def a_run_that_dies(self, point: str, hit: int) -> None:
+        failpoints._points.armed[point] = failpoints._Armed("raise", "", hit)
+        try:
+            self.project.run("run", SYNC)
+        finally:
+            failpoints._points.armed.clear()
+
+    @rule()
+    def a_look_changes_nothing(self) -> None:
+        before = len(self.receiver.journal)
+        assert self.project.run("plan", SYNC).code in {0, 3, 4}
+        assert self.project.run("status").code == 0
+        assert len(self.receiver.journal) == before
+
+    @invariant()
+    def the_ledger_and_the_destination_agree(self) -> None:
+        assert self.receiver.records.get("foreign", FOREIGN) == FOREIGN
+        if (self.project.folder / ".tidegate" / "ledger.db").exists():
+            ours = {id: fields for id, fields in self.receiver.records.items() if id != "foreign"}
+            self.project.checked(_with(self.receiver, ours))
+
+    def teardown(self) -> None:
+        try:
+            if self.rows:
+                self._settle()
+        finally:
+            self.ends.close()
+
+    def _settle(self) -> None:
+        """What was set aside comes back when its values change; then run until nothing is left."""
+        self.rows = {id: name + "." for id, name in self.rows.items()}
+        self._write()
+        statuses = []
+        for _ in range(ROUNDS_MAX):
+            statuses.append(self._run()["status"])
+            if statuses[-1] == "unchanged":
+                break
+        assert statuses[-1] == "unchanged", statuses
+        assert self._held() == self._wanted()
+        assert self.receiver.records["foreign"] == FOREIGN
+        assert self.project.run("ledger", "verify").code == 0
+
+    def _run(self, answer: Callable[[dict[str, Any]], Answer | None] = lambda _: None) -> dict[str, Any]:
+        self.receiver.answer = answer
+        try:
+            report = self.project.report()
+        finally:
+            self.receiver.answer = lambda _: None
+        assert report["status"] != "succeeded" or report["rejected"] + report["failed"] + report["unknown"] == 0
+        return report
+
+    def _held(self) -> dict[str, Mapping[str, Any]]:
+        return {id: fields for id, fields in self.receiver.records.items() if id != "foreign"}
+
+    def _wanted(self) -> dict[str, dict[str, Any]]:
+        return {str(id): {"name": name, "score": 1.0} for id, name in self.rows.items() if self.agreed.get(id)}
+
+    def _write(self) -> None:
+        self.project.people({id: (name, 1.0) for id, name in self.rows.items()})
+        decisions = [granted(str(id)) if yes else withdrawn(str(id)) for id, yes in self.agreed.items()]
+        decide(self.project, *decisions)
+
+
+def _ids(body: Mapping[str, Any]) -> set[str]:
+    return {record["id"] for record in body["records"]}
+
+
+def _some(body: Mapping[str, Any], chosen: set[int], status: str) -> Answer | None:
+    """Nothing of a batch is applied that holds a chosen record; the others of it fail."""
+    if not _ids(body) & set(map(str, chosen)):
+        return None
+    results = [
+        {"id": id, "status": status if int(id) in chosen else "failed", "code": "x", "message": "told to"}
+        for id in sorted(_ids(body))
+    ]
+    return 200, {}, json.dumps({"results": results}).encode()
+
+
+def _once(answer: Answer) -> Callable[[dict[str, Any]], Answer | None]:
+    left = [answer]
+    return lambda _: left.pop() if left else None
+
+
+def _with(receiver: Receiver, records: dict[str, dict[str, Any]]) -> Receiver:
+    return Receiver(records=records, journal=receiver.journal)
+
+
+def test_whatever_happens_the_destination_converges_and_the_ledger_agrees() -> None:
+    run_state_machine_as_test(Engine, settings=examples(6, steps=14))

@@ -52,7 +52,11 @@ def text(column: Column) -> StringColumn:
     if kind.is_string():
         return column
     if isinstance(kind, dt.Decimal) and kind.scale:
-        return _rtrim(_rtrim(column.cast("string"), "0"), ".")
+        digits = column.cast("string")
+        if kind.precision == kind.scale:
+            # The database writes no zero before the point of a type that has no place for one, and JSON needs it.
+            digits = digits.re_replace(r"^(-?)\.", r"\10.")
+        return _rtrim(_rtrim(digits, "0"), ".")
     if kind.is_timestamp():
         return column.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if kind.is_binary():

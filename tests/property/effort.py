@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 MULTIPLIER = int(os.environ.get("TIDEGATE_TEST_EXAMPLES", "1"))
 """How many times the usual number of examples."""
+
+PHASES = tuple(Phase) if os.environ.get("TIDEGATE_TEST_SHRINK", "yes") == "yes" else (Phase.explicit, Phase.generate)
+"""Whether a failing example is made small: a person wants that, and whoever asks only whether one fails does not."""
 
 PATIENCE = pytest.mark.timeout(120 * MULTIPLIER)
 """The time limit of a test, in seconds, grows with its examples."""
@@ -21,6 +24,7 @@ def examples(count: int, steps: int = 50) -> settings:
     """
     return settings(
         stateful_step_count=steps,
+        phases=PHASES,
         max_examples=count * MULTIPLIER,
         derandomize=MULTIPLIER == 1,
         deadline=None,

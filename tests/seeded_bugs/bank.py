@@ -64,7 +64,12 @@ def passes(tests: Sequence[str], folder: Path) -> bool:
 
 def _tested(folder: Path, tests: Sequence[str]) -> int:
     # The copy stands first on the path, before the tree that the environment was made from.
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TIDEGATE_TEST_SHRINK": "no",
+    }
     for name in ("PYTEST_XDIST_WORKER", "TIDEGATE_TEST_EXAMPLES"):
         environment.pop(name, None)
     options = ["--quiet", "--exitfirst", "-p", "no:xdist", "--override-ini", "timeout=60"]

@@ -18,7 +18,7 @@ from engine.service.new_adapter import new_adapter
 
 @click.group(cls=Group, no_args_is_help=True)
 def destination() -> None:
-    """List and check destinations."""
+    """List and check destinations; write and test adapters."""
 
 
 @destination.command("list")

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("engine", "destinations", "config", "migrations", "tests")
+PARTS = ("engine", "destinations", "config", "docs", "migrations", "scripts", "tests")
 FILES = ("alembic.ini", "pyproject.toml", "README.md")
 SECONDS_MAX = 900
 TESTS_FAILED = 1

@@ -5,12 +5,12 @@ Both are set-based: keys and row hashes meet in one join, and only the rows of c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
-from ibis.expr.types import Table
+from ibis.expr.schema import Schema
+from ibis.expr.types import Column, Table
 
 from engine.core.canonical import row_hash
 from engine.core.relations import union
@@ -18,6 +18,7 @@ from engine.core.relations import union
 CHANGE = "_change"
 """Column of a change segment: ``insert``, ``update`` or ``delete``."""
 _LEVEL = "_level"
+_HASH = "_hash"
 
 
 class IncomparableTypes(ValueError):
@@ -33,28 +34,30 @@ class IncomparableTypes(ValueError):
 def changed_keys(before: Table, after: Table, key: Sequence[str]) -> Table:
     """Keys that differ between two tables, with `CHANGE`.
 
-    Columns are those of ``after``; one that ``before`` lacks counts as null there. Keys must be unique and not
-    null on both sides. Raises `IncomparableTypes`.
+    Columns are those of ``after``; one that ``before`` lacks counts as null there. A number of another type than
+    before is unchanged only if it is the same number and ``after``'s type would give it back. Keys must be unique and
+    not null on both sides, of one type. Raises `IncomparableTypes`.
     """
-    before, after = aligned(before, after)
-    columns = [c for c in after.columns if c not in key]
-    left = before.select(*key, h=row_hash(before, columns) if columns else ibis.literal(0))
-    right = after.select(*key, h=row_hash(after, columns) if columns else ibis.literal(0))
+    pairs = [pair for name in after.columns if name not in key for pair in _compared(before, after, name)]
+    left = _hashed(before, key, [old for old, _ in pairs])
+    right = _hashed(after, key, [new for _, new in pairs])
     joined = left.outer_join(right, list(key), lname="", rname="{name}_after")
-    gone, new = joined.h_after.isnull(), joined.h.isnull()
-    kind = ibis.cases((new, "insert"), (gone, "delete"), else_="update")
+    old, new = joined[_HASH], joined[f"{_HASH}_after"]
+    kind = ibis.cases((old.isnull(), "insert"), (new.isnull(), "delete"), else_="update")
     keys = {name: ibis.coalesce(joined[name], joined[f"{name}_after"]) for name in key}
-    return joined.filter(new | gone | (joined.h != joined.h_after)).select(**{CHANGE: kind}, **keys)
+    return joined.filter(old.isnull() | new.isnull() | (old != new)).select(**{CHANGE: kind}, **keys)
 
 
 def change_rows(keys: Table, before: Table, after: Table, key: Sequence[str]) -> Table:
-    """The rows of a change segment: the new row of an insert or update, the old row of a delete."""
-    before, after = aligned(before, after)
+    """The rows of a change segment: the new row of an insert or update, the old row of a delete.
+
+    Columns and types are those of ``after``; a value of a deleted row that they cannot hold is null.
+    """
     gone = keys.filter(keys[CHANGE] == "delete")
     kept = keys.filter(keys[CHANGE] != "delete")
     columns = [CHANGE, *after.columns]
     new_rows = after.join(kept, list(key)).select(*columns)
-    old_rows = before.join(gone, list(key)).select(*columns)
+    old_rows = _conformed(before, after.schema()).join(gone, list(key)).select(*columns)
     return union(new_rows, old_rows)
 
 
@@ -62,51 +65,61 @@ def version_rows(snapshot: Table, segments: Sequence[Table], key: Sequence[str])
     """A later version from a snapshot and the change segments after it, oldest first."""
     if not segments:
         return snapshot
-    newest = segments[-1]
-    columns = [c for c in newest.columns if c != CHANGE]
-    target = newest.schema()
-    levels = [_conformed(s, [CHANGE, *columns], target).mutate(**{_LEVEL: i}) for i, s in enumerate(segments)]
+    shapes = [segment.drop(CHANGE).schema() for segment in segments]
+    levels = [_carried(segment, shapes[i:], CHANGE).mutate(**{_LEVEL: i}) for i, segment in enumerate(segments)]
     changes = union(*levels)
     place = ibis.row_number().over(group_by=list(key), order_by=ibis.desc(_LEVEL))
     last = changes.mutate(_place=place).filter(lambda t: t["_place"] == 0)
-    untouched = _conformed(snapshot, columns, target).anti_join(last.select(*key), list(key))
-    present = last.filter(last[CHANGE] != "delete").select(*columns)
+    untouched = _carried(snapshot, shapes).anti_join(last.select(*key), list(key))
+    present = last.filter(last[CHANGE] != "delete").select(*shapes[-1].names)
     return union(untouched, present)
 
 
-def aligned(before: Table, after: Table) -> tuple[Table, Table]:
-    """Both tables with the columns of ``after`` and, where numeric types differ, one common exact type."""
-    common: dict[str, dt.DataType] = {}
-    for name, right in after.schema().items():
-        left = before.schema().get(name, right)
-        common[name] = right if _same(left, right) else _common(name, left, right)
-    left, right = (
-        table.select(
-            **{
-                name: ibis.null(kind)
-                if name not in table.columns
-                else table[name]
-                if _same(table.schema()[name], kind)
-                else table[name].cast(kind)
-                for name, kind in common.items()
-            }
-        )
-        for table in (before, after)
-    )
-    return left, right
+def _compared(before: Table, after: Table, name: str) -> Iterator[tuple[Column, Column]]:
+    """Values of both sides that are equal, nulls included, when the column did not change."""
+    new = after[name]
+    kind = new.type()
+    if name not in before.columns:
+        yield ibis.null(kind), new
+        return
+    old = before[name]
+    if _same(old.type(), kind):
+        yield old, new
+        return
+    common = _common(name, old.type(), kind)
+    yield old.try_cast(common), new.try_cast(common)
+    yield old.try_cast(kind), new
+    # What a type cannot hold is null in it, and must not look like a null.
+    yield old.isnull(), new.isnull()
 
 
-def _conformed(table: Table, columns: Sequence[str], target: Any) -> Table:
-    return table.select(
-        **{
-            name: table[name].cast(target[name])
-            if name in table.columns and not _same(table.schema()[name], target[name])
-            else table[name]
-            if name in table.columns
-            else ibis.null(target[name])
-            for name in columns
-        }
-    )
+def _hashed(table: Table, key: Sequence[str], columns: Sequence[Column]) -> Table:
+    """The key with the hash of other columns of the same rows."""
+    named = {f"_compared_{place}": column for place, column in enumerate(columns)}
+    values = table.select(*key, **named)
+    return values.select(*key, **{_HASH: row_hash(values, list(named)) if named else ibis.literal(0)})
+
+
+def _carried(table: Table, shapes: Sequence[Schema], *kept: str) -> Table:
+    """A table in the columns and types of a later version, by way of those between.
+
+    A column that left and came back is a new one, and a number is rounded as often as its versions were.
+    """
+    for shape in shapes:
+        if list(table.schema().items()) != [*((name, table.schema()[name]) for name in kept), *shape.items()]:
+            table = _conformed(table, shape, *kept)
+    return table
+
+
+def _conformed(table: Table, shape: Schema, *kept: str) -> Table:
+    """Rows in other columns and types. A value that does not fit is null: only rows that are no more have one."""
+    return table.select(*kept, **{name: _as(table, name, kind) for name, kind in shape.items()})
+
+
+def _as(table: Table, name: str, kind: dt.DataType) -> Column:
+    if name not in table.columns:
+        return ibis.null(kind)
+    return table[name] if _same(table.schema()[name], kind) else table[name].try_cast(kind)
 
 
 def _same(left: dt.DataType, right: dt.DataType) -> bool:

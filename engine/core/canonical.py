@@ -17,6 +17,9 @@ from ibis.expr.types import BooleanColumn, Column, StringColumn, StringValue, Ta
 
 from engine.core.names import Digest
 
+_NARROW_DIGITS = 18
+"""The most digits of a decimal that the database holds in 64 bits."""
+
 
 @ibis.udf.scalar.builtin(name="to_json")  # type: ignore[untyped-decorator]  # Ibis ships no types
 def _to_json(value: str) -> dt.JSON:
@@ -110,7 +113,14 @@ def row_hash(table: Table, columns: Sequence[str]) -> Column:
 
     Two different rows share a hash with probability 2⁻⁶⁴; the values must already be normalised.
     """
-    return ibis.struct({name: table[name] for name in columns}).hash()
+    return ibis.struct({name: _hashable(table[name]) for name in columns}).hash()
+
+
+def _hashable(column: Column) -> Column:
+    """A wide decimal as text: the database combines the hashes of its halves so that 0 and −1 share one."""
+    kind = column.type()
+    wide = isinstance(kind, dt.Decimal) and (kind.precision is None or kind.precision > _NARROW_DIGITS)
+    return column.cast("string") if wide else column
 
 
 def digest_of(value: Any) -> Digest:

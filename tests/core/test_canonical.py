@@ -232,6 +232,20 @@ def test_rows_that_differ_in_place_type_or_null_have_different_hashes(session: S
     assert hashes["n"] == len(rows)
 
 
+@pytest.mark.parametrize("size", [(18, 0), (18, 2), (19, 0), (38, 0), (38, 9)])
+def test_decimals_that_differ_have_different_hashes(session: Session, size: tuple[int, int]) -> None:
+    """The database combines the halves of a wide decimal so that swapped or equal halves, as in 0 and −1, are one."""
+    halves = [0, 1, 5, 2**63, 2**64 - 1, -1]
+    units = {*range(-500, 500), *(high * 2**64 + low for high in halves for low in halves)}
+    fitting = [unit for unit in units if abs(unit) < 10 ** size[0]]
+    values = pa.array([Decimal(f"{unit}E-{size[1]}") for unit in fitting], pa.decimal128(*size))
+    table = session.rows(pa.table({"v": values}))
+
+    hashes = session.single(table.select(h=row_hash(table, ["v"])).aggregate(n=ibis._.h.nunique()))
+
+    assert hashes["n"] == len(fitting)
+
+
 def test_a_digest_sees_values_and_not_the_order_of_members() -> None:
     assert digest_of({"a": 1, "b": [True, None]}) == digest_of({"b": [True, None], "a": 1})
     different = [

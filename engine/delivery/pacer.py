@@ -110,13 +110,11 @@ class Pacer:
         if line is None:
             return None
         async with line.asking:
-            place = line.place(units, self._clock.monotonic())
-            if place is None:
+            # Again when a new slice has ended before it was looked at: this process may have been stopped meanwhile.
+            while (place := line.place(units, self._clock.monotonic())) is None:
                 refusal = await self._renew(unit, line, units)
                 if refusal is not None:
                     return refusal
-                place = line.place(units, max(self._clock.monotonic(), line.free_at))
-                assert place is not None, "a new slice holds what it was asked for"
         if (wait := place - self._clock.monotonic()) > 0:
             await self._clock.sleep(wait)
         if unit == REQUESTS:

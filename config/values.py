@@ -153,8 +153,10 @@ def _storage(value: object, info: ValidationInfo) -> Location:
     scheme = _STORAGE_SCHEME.match(text)
     if scheme is None:
         return Location(written, str(_folder(info) / text))
+    if scheme[1] == "file":
+        return Location(written, str(_folder(info) / text.removeprefix("file://")))
     if scheme[1] not in {"s3", "gs", "gcs", "abfs", "abfss", "az"}:
-        raise refusal(Code.BAD_VALUE, "must be a folder, or a URL with s3, gs, abfs or az")
+        raise refusal(Code.BAD_VALUE, "must be a folder, or a URL with s3, gs, abfs, az or file")
     return Location(written, text)
 
 

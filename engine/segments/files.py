@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from engine.clock import Entropy
 from engine.core.names import Digest, SegmentRef
-from engine.errors import SegmentDamaged, StorageError
+from engine.errors import ConfigurationError, SegmentDamaged, StorageError
 from engine.failpoints import failpoint
 
 _TEMPORARY = ".writing"
@@ -41,16 +41,17 @@ class Draft:
 class Storage:
     """The segments of one environment.
 
-    ``url`` is a directory or any fsspec URL; ``scratch`` is a local directory for spools and caches.
+    ``url`` is a directory or any fsspec URL; ``scratch`` is a local directory for spools and caches. Raises
+    `ConfigurationError` for a kind of URL that needs a package which is not installed.
     """
 
     def __init__(self, url: str, *, scratch: Path, entropy: Entropy) -> None:
         self._entropy = entropy
         self._scratch = scratch
-        self._filesystem, self._root = fsspec.core.url_to_fs(url)
+        self._filesystem, self._root = _opened(url)
         protocol = self._filesystem.protocol
         self._is_local = "file" in ((protocol,) if isinstance(protocol, str) else protocol)
-        self._verified: dict[str, tuple[int, int]] = {}
+        self._verified: dict[Path, tuple[Digest, int, int]] = {}
 
     @contextmanager
     def writing(self, folder: str, name: str) -> Iterator[Draft]:
@@ -64,7 +65,7 @@ class Storage:
         temporary = target.with_name(target.name + _TEMPORARY)
         draft = Draft(temporary)
         try:
-            temporary.parent.mkdir(parents=True, exist_ok=True)
+            _make_directory(temporary.parent)
             yield draft
             draft.sealed = self._seal(temporary, target, final)
         except OSError as error:
@@ -84,11 +85,12 @@ class Storage:
         rows = int(pq.read_metadata(temporary).num_rows)
         size = temporary.stat().st_size
         failpoint("segment.before_rename")
-        temporary.rename(target)
-        _sync_directory(target.parent)
-        if not self._is_local:
-            self._filesystem.put_file(str(target), f"{self._root}/{final}")
-            target.unlink()
+        if self._is_local:
+            temporary.rename(target)
+            _sync_directory(target.parent)
+        else:
+            # An object has its name only once all of it has arrived.
+            self._filesystem.put_file(str(temporary), f"{self._root}/{final}")
         failpoint("segment.after_rename")
         return SegmentRef(path=final, digest=digest, rows=rows, bytes=size)
 
@@ -97,31 +99,43 @@ class Storage:
 
         Raises `SegmentDamaged` when the file is missing, truncated or altered.
         """
-        path = Path(self._root, ref.path) if self._is_local else self._cached(ref)
+        path = Path(self._root, ref.path) if self._is_local else self._copy(ref)
         try:
-            stat = path.stat()
-            seen = (stat.st_size, stat.st_mtime_ns)
-            if self._verified.get(ref.path) == seen:
-                return path
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            is_whole = (self._is_local or path.exists()) and self._is_whole(path, ref.digest)
+            if not is_whole and not self._is_local:
+                self._fetch(ref, path)
+                is_whole = self._is_whole(path, ref.digest)
         except FileNotFoundError as error:
             raise _damaged(ref, "is missing") from error
         except OSError as error:
-            raise _damaged(ref, f"cannot be read ({error.strerror})") from error
-        if digest != ref.digest:
+            raise _damaged(ref, f"cannot be read ({error.strerror or type(error).__name__})") from error
+        if not is_whole:
             raise _damaged(ref, "does not have the bytes that the ledger names")
-        self._verified[ref.path] = seen
         return path
 
-    def _cached(self, ref: SegmentRef) -> Path:
-        path = self._scratch / "cache" / f"{ref.digest}.parquet"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f"{path.name}.{self._entropy.token(4)}")
+    def _copy(self, ref: SegmentRef) -> Path:
+        return self._scratch / "cache" / f"{ref.digest}.parquet"
+
+    def _is_whole(self, path: Path, digest: Digest) -> bool:
+        """Whether a file has the bytes; they are read once for as long as size and time stay the same."""
+        stat = path.stat()
+        seen = (digest, stat.st_size, stat.st_mtime_ns)
+        if self._verified.get(path) == seen:
+            return True
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found == digest:
+            self._verified[path] = seen
+        return found == digest
+
+    def _fetch(self, ref: SegmentRef, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.{self._entropy.token(4)}{_TEMPORARY}")
+        try:
             self._filesystem.get_file(f"{self._root}/{ref.path}", str(partial))
             partial.rename(path)
-        return path
+        finally:
+            partial.unlink(missing_ok=True)
 
     def put_note(self, name: str, content: bytes) -> None:
         """Replace a small file whose content may change; returns when it is on disk, whole."""
@@ -166,15 +180,28 @@ class Storage:
 
     def remove(self, ref: SegmentRef) -> None:
         """Delete a file that no event names (a blocked candidate); missing is fine."""
-        self._verified.pop(ref.path, None)
         path = f"{self._root}/{ref.path}"
+        if not self._is_local:
+            self._copy(ref).unlink(missing_ok=True)
         if self._filesystem.exists(path):
             self._filesystem.rm_file(path)
 
 
+def _opened(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    try:
+        filesystem, root = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"The kind of storage that the project names needs a package: {error}",
+            safe="Nothing was started.",
+            next="install the package beside Tidegate, or name another `storage` in tidegate.yaml",
+        ) from error
+    return filesystem, str(root)
+
+
 def _replace(target: Path, content: bytes, token: str) -> None:
     """Write beside the file, then take its place: a reader sees the former content or the new one, and never half."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(target.parent)
     temporary = target.with_name(f"{target.name}.{token}{_TEMPORARY}")
     try:
         with temporary.open("wb") as file:
@@ -185,6 +212,14 @@ def _replace(target: Path, content: bytes, token: str) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _sync_directory(target.parent)
+
+
+def _make_directory(folder: Path) -> None:
+    """Create a directory and those above it, each on disk: with a lost one everything in it would be lost."""
+    if not folder.exists():
+        _make_directory(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_directory(folder.parent)
 
 
 def _sync_directory(folder: Path) -> None:

@@ -58,6 +58,8 @@ def test_a_relative_path_starts_at_the_project_folder() -> None:
     assert parsed(PathLocation, "/data/x.duckdb").value == "/data/x.duckdb"
     assert parsed(StorageLocation, ".tidegate/segments").value == "/srv/acme/.tidegate/segments"
     assert parsed(StorageLocation, "s3://bucket/segments").value == "s3://bucket/segments"
+    assert parsed(StorageLocation, "file:///var/segments").value == "/var/segments"
+    assert parsed(StorageLocation, "file://segments").value == "/srv/acme/segments"
 
 
 def test_a_relative_ledger_starts_at_the_project_folder() -> None:

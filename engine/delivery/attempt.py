@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import TypeGuard, assert_never
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, stop_before_delay
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from destinations.base import (
     AllDelivered,
     Batch,
     Delivered,
     Destination,
-    Failed,
     Op,
+    Outcome,
     Outcomes,
     Refused,
     Rejected,
@@ -106,11 +106,12 @@ class Sender:
         singles_max = max(1, math.ceil(rows.cut.count * self._sending.refused_share_max))
         while parts:
             part, uncertain = parts.pop(0)
-            if result.stop is not None:
-                result.exceptions += _all(part, "failed", result.stop.code, result.stop.message, uncertain)
+            if (cause := result.stop or result.unreachable) is not None:
+                result.exceptions += _all(part, "failed", cause.code, cause.message, uncertain)
                 continue
             if part.cut.count == 1 and _bytes(part) > self._sending.bytes_max:
-                result.exceptions += _all(part, "rejected", "too_large", "the record exceeds the destination's limit")
+                message = "the record exceeds the destination's limit"
+                result.exceptions += _all(part, "rejected", "too_large", message, uncertain)
                 continue
             reply, may_have_acted = await self._attempts(part, number, result)
             uncertain = uncertain or may_have_acted
@@ -142,12 +143,17 @@ class Sender:
             await self._told(reply)
             return reply
 
-        policy = self._sending.policy
+        policy, began = self._sending.policy, self._clock.monotonic()
+
+        def is_over(state: RetryCallState) -> bool:
+            seconds = self._clock.monotonic() - began + state.upcoming_sleep
+            return state.attempt_number >= policy.attempts or seconds >= policy.deadline_seconds
+
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             retry=retry_if_result(self._may_repeat),
             wait=self._wait,
-            stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.deadline_seconds),
+            stop=is_over,
             retry_error_callback=_last_reply,
         )
         reply: Reply = await retrying(once)
@@ -155,9 +161,14 @@ class Sender:
 
     async def _sent(self, batch: Batch, transport: Transport) -> Reply:
         try:
-            return await self._destination.send(batch, transport)
+            reply: object = await self._destination.send(batch, transport)
         except Exception as error:  # noqa: BLE001  # the one boundary: an adapter's bug must not lose a window
             return Stop(ADAPTER_ERROR, f"the adapter failed with {type(error).__name__}; its outcome is unknown")
+        if _is_reply(reply):
+            return reply
+        return Stop(
+            ADAPTER_ERROR, f"the adapter gave a {type(reply).__name__} that is no reply; its outcome is unknown"
+        )
 
     async def _told(self, reply: Reply) -> None:
         """Let everybody who uses the account know what a reply means for the next call."""
@@ -202,6 +213,14 @@ class Sender:
         )
 
 
+def _is_reply(given: object) -> TypeGuard[Reply]:
+    """Whether an adapter kept to the interface, down to each outcome."""
+    if not isinstance(given, Outcomes):
+        return isinstance(given, Reply)
+    outcomes: object = given.outcomes
+    return isinstance(outcomes, tuple | list) and all(isinstance(outcome, Outcome) for outcome in outcomes)
+
+
 def _is_local(reply: Reply) -> bool:
     """Whether we ourselves refused the call, so that the destination knows nothing of it."""
     return isinstance(reply, Unavailable) and reply.code in LOCAL_CODES
@@ -219,13 +238,12 @@ def _last_reply(state: RetryCallState) -> Reply:
     return reply
 
 
-def _matched(part: Slice, outcomes: Iterable[object]) -> list[Exceptional]:
+def _matched(part: Slice, outcomes: Iterable[Outcome]) -> list[Exceptional]:
     """Outcomes by record id; a record without one is unknown, and so is a whole batch whose answer contradicts itself."""
     ids = {text: part.cut.first + i for i, text in enumerate(part.rows.column("id").to_pylist())}
     delivered: set[str] = set()
     found: dict[str, Exceptional] = {}
     for outcome in outcomes:
-        assert isinstance(outcome, Delivered | Rejected | Failed)
         if outcome.id not in ids or outcome.id in delivered or outcome.id in found:
             return _all(part, "unknown", "protocol", "the answer names a record twice or one that was not sent")
         if isinstance(outcome, Delivered):

@@ -152,13 +152,12 @@ class Executor:
         try:
             either: set[asyncio.Future[Any]] = {everything, ending}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not everything.done():
-                everything.cancel()
-                await asyncio.gather(*tasks.values(), return_exceptions=True)
-                return None
-            return dict(zip(tasks, await everything, strict=True))
+            return dict(zip(tasks, await everything, strict=True)) if everything.done() else None
         finally:
-            ending.cancel()
+            # However the window ends, also by an error of our own: when the caller learns of it, nothing is being sent.
+            for task in (ending, *tasks.values()):
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     def _judged(
         self, batches: Sequence[tuple[int, Slice]], results: Mapping[int, Result], exceptions: Sequence[Exceptional]

@@ -9,15 +9,16 @@ import ibis
 from ibis.expr.types import Table
 
 from engine.core.canonical import fragment, key_text
-from engine.core.diff import CHANGE, changed_keys
+from engine.core.diff import CHANGE, IncomparableTypes, changed_keys
 from engine.core.names import VersionNumber
 from engine.core.state import live
+from engine.errors import ConfigurationError
 from engine.ledger.projections import runs, states, versions
 from engine.segments.compute import Session
 from engine.service.app import App
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
-from engine.steps.facts import Sync, Tools
+from engine.steps.facts import Dataset, Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
 
@@ -121,14 +122,17 @@ def version_list(app: App, name: str) -> list[VersionReport]:
 
 
 def diff_versions(app: App, name: str, a: int, b: int, *, samples: int) -> DiffReport:
-    """Compare any two kept versions; raises `StorageError` for one that is not kept."""
+    """Compare any two kept versions by the key that they were captured with.
+
+    Raises `StorageError` for one that is not kept, and `ConfigurationError` for two that have a column of another kind.
+    """
     dataset = app.dataset(name)
-    key = dataset.schema.key
     classes = {c.name: c.classification for c in dataset.schema.columns}
     with app.tools.compute.session() as session:
         before = snapshot_table(app.tools, session, dataset.id, VersionNumber(a))
         after = snapshot_table(app.tools, session, dataset.id, VersionNumber(b))
-        keys = session.cached(changed_keys(before, after, key))
+        key = _key(app, dataset, VersionNumber(b))
+        keys = session.cached(_changed(before, after, key, name))
         counted = {r[CHANGE]: int(r["n"]) for r in session.fetch(keys.group_by(CHANGE).aggregate(n=keys.count()))}
         chosen = session.cached(_first_of_each(keys, key, samples))
         olds = _by_key(session, before, chosen, key)
@@ -150,6 +154,23 @@ def diff_versions(app: App, name: str, a: int, b: int, *, samples: int) -> DiffR
             for i, kind in sorted(kinds.items(), key=lambda pair: (pair[1], pair[0]))
         ),
     )
+
+
+def _key(app: App, dataset: Dataset, version: VersionNumber) -> tuple[str, ...]:
+    row = versions.get(app.tools.database, dataset.id, version)
+    assert row is not None, "its rows were found"
+    return row.key
+
+
+def _changed(before: Table, after: Table, key: tuple[str, ...], name: str) -> Table:
+    try:
+        return changed_keys(before, after, key)
+    except IncomparableTypes as error:
+        raise ConfigurationError(
+            f"The versions cannot be compared: {error}",
+            safe="Nothing was changed.",
+            next=f"compare versions on one side of that change; see `tidegate versions {name}`",
+        ) from error
 
 
 def _first_of_each(keys: Table, key: tuple[str, ...], limit: int) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,18 +34,29 @@ class Kept:
     id: DatasetId
 
     def capture(self, schema: TableSchema, rows: pa.Table) -> Captured:
+        return capture(self.tools, self.dataset(schema, rows))
+
+    def dataset(self, schema: TableSchema, rows: pa.Table) -> Dataset:
+        """The dataset under a contract, with a source that holds these rows."""
+
         @contextmanager
         def read() -> Iterator[Reading]:
             yield Reading(rows.schema, iter(rows.to_batches()))
 
-        return capture(self.tools, Dataset(self.id, schema, "1.0.0", read, allow_empty=True))
+        return Dataset(self.id, schema, "1.0.0", read, allow_empty=True)
 
     def rows(self, number: int) -> pa.Table:
         """A version as the engine reads it, in the order of its key."""
-        key = self.listed(number).key
+        (table,) = self.tables([number])
+        return table
+
+    def tables(self, numbers: Iterable[int]) -> list[pa.Table]:
+        """Several versions, each as `rows` gives it."""
         with self.tools.compute.session() as session:
-            table = snapshot_table(self.tools, session, self.id, VersionNumber(number))
-            return session.stream(table.order_by(list(key))).read_all()
+            found = [
+                (number, snapshot_table(self.tools, session, self.id, VersionNumber(number))) for number in numbers
+            ]
+            return [session.stream(t.order_by(list(self.listed(n).key))).read_all() for n, t in found]
 
     def listed(self, number: int) -> VersionRow:
         return versions.listing(self.tools.database, self.id)[number - 1]

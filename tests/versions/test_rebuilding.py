@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -16,20 +15,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.bootstrap import open_app
-from engine.core.names import VersionNumber, dataset_id
-from engine.errors import StorageError
-from engine.ledger.projections import versions
-from engine.segments.files import Storage
+from engine.core.schema import Column, LogicalType, TableSchema
+from engine.errors import SegmentDamaged
 from engine.service.app import App
-from engine.service.look import diff_versions
-from engine.steps.capture import Accepted, Unchanged, capture
-from engine.steps.snapshots import snapshot_table
-from tests.projects import CONTRACT, TestProject
+from engine.service.look import diff_versions, version_list
+from engine.steps.capture import Accepted, Captured, Unchanged
+from tests.projects import TestProject
 from tests.property.effort import PATIENCE, examples
+from tests.versions.kept import Kept, Shelf
 
 pytestmark = PATIENCE
-PEOPLE = dataset_id("people", 1)
-SCHEMA = pa.schema(
+KEY = ("area", "id")
+COLUMNS = (
+    Column("area", LogicalType.STRING, required=True, key_position=1),
+    Column("id", LogicalType.INTEGER, required=True, key_position=2),
+    Column("name", LogicalType.STRING),
+    Column("score", LogicalType.DOUBLE),
+    Column("spent", LogicalType.DECIMAL, precision=12, scale=2),
+    Column("seen", LogicalType.TIMESTAMP),
+    Column("agreed", LogicalType.BOOLEAN),
+)
+ADDED = Column("added", LogicalType.STRING)
+TYPES = pa.schema(
     [
         ("area", pa.string()),
         ("id", pa.int64()),
@@ -38,140 +45,170 @@ SCHEMA = pa.schema(
         ("spent", pa.decimal128(12, 2)),
         ("seen", pa.timestamp("us", "UTC")),
         ("agreed", pa.bool_()),
+        ("added", pa.string()),
     ]
 )
-KEY = ("area", "id")
-COLUMNS: list[dict[str, Any]] = [
-    {"name": "area", "logicalType": "string", "primaryKey": True, "primaryKeyPosition": 1, "required": True},
-    {"name": "id", "logicalType": "integer", "primaryKey": True, "primaryKeyPosition": 2, "required": True},
-    {"name": "name", "logicalType": "string"},
-    {"name": "score", "logicalType": "number", "physicalType": "double"},
-    {"name": "spent", "logicalType": "number", "physicalType": "decimal(12,2)"},
-    {"name": "seen", "logicalType": "timestamp"},
-    {"name": "agreed", "logicalType": "boolean"},
-]
 Key = tuple[str, int]
-Version = dict[Key, dict[str, Any]]
+Row = Mapping[str, Any]
 
-_values = st.fixed_dictionaries(
+
+@dataclass(frozen=True)
+class State:
+    """What the source holds at one time, and whether the contract has `ADDED` by then."""
+
+    rows: Mapping[Key, Row]
+    has_added: bool
+
+    @property
+    def schema(self) -> TableSchema:
+        return TableSchema((*COLUMNS, ADDED) if self.has_added else COLUMNS)
+
+    @property
+    def table(self) -> pa.Table:
+        listed = [{**dict(zip(KEY, key, strict=True)), **row} for key, row in self.rows.items()]
+        return pa.Table.from_pylist(listed, schema=TYPES).select(self.schema.names)
+
+    @property
+    def captured(self) -> dict[Key, Row]:
+        """The rows as a version has them: what is no number is null, and a column without a contract is not there."""
+        names = [name for name in self.schema.names if name not in KEY]
+        return {key: {name: _value(row[name]) for name in names} for key, row in self.rows.items()}
+
+
+def _value(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def changes(before: State, after: State) -> tuple[int, int, int]:
+    """Inserts, updates and deletes, by sets."""
+    old, new = before.captured, after.captured
+    both = old.keys() & new.keys()
+    updated = [key for key in both if any(old[key].get(name) != value for name, value in new[key].items())]
+    return len(new.keys() - old.keys()), len(updated), len(old.keys() - new.keys())
+
+
+def texts(*others: str) -> st.SearchStrategy[str | None]:
+    return st.sampled_from(
+        ["", "a", "null", "\u00e9", "e\u0301", "\U0001f469\u200d\U0001f680", "'\n\\\"", None, *others]
+    )
+
+
+_rows = st.fixed_dictionaries(
     {
-        "name": st.sampled_from(["", "a", "é", "e\u0301", "null", None]),
-        "score": st.sampled_from([0.0, 0.1, 1e300, None]),
+        "name": texts(" a", "A"),
+        "score": st.sampled_from([0.0, -0.0, 0.1, math.nextafter(0.1, 1), 1e300, 5e-324, math.nan, None]),
         "spent": st.sampled_from([Decimal("0.00"), Decimal("1.10"), Decimal("-9999999999.99"), None]),
-        "seen": st.sampled_from([datetime(1970, 1, 1, tzinfo=UTC), datetime(2038, 1, 19, 3, 14, 8, 1, UTC), None]),
+        "seen": st.sampled_from([datetime(1, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, 59, 1, UTC), None]),
         "agreed": st.sampled_from([True, False, None]),
+        "added": texts(),
     }
 )
-_keys = st.tuples(st.sampled_from(["n", "s"]), st.integers(0, 3))
-_edits = st.dictionaries(_keys, st.one_of(_values, _values, st.none()), max_size=5)
-histories = st.tuples(st.dictionaries(_keys, _values, min_size=1, max_size=6), st.lists(_edits, max_size=5))
+_keys = st.tuples(st.sampled_from(["", "\u00e9", "s"]), st.sampled_from([0, 1, 2**53 + 1, -(2**63)]))
+_edits = st.dictionaries(_keys, st.one_of(_rows, _rows, st.none()), max_size=5)
+_steps = st.lists(st.tuples(st.sampled_from([False, False, True]), _edits), max_size=5)
 
 
-def opened(folder: Path) -> tuple[TestProject, App]:
-    project = TestProject(folder, "http://127.0.0.1:1")
-    project.write("contracts/people-v1.odcs.yaml", {**CONTRACT, "schema": [{"name": "people", "properties": COLUMNS}]})
-    fields = {"name": "name"}
-    project.sync("people_to_hook", match={"area": "area", "id": "id"}, fields=fields)
-    return project, open_app(folder, environment=None)
-
-
-def table_of(rows: Version) -> pa.Table:
-    listed = [{"area": area, "id": id, **values} for (area, id), values in rows.items()]
-    return pa.Table.from_pylist(listed, schema=SCHEMA)
-
-
-def captured(project: TestProject, app: App, history: Sequence[Version]) -> list[Version]:
-    """Capture one state of the source after the other; returns those that became versions."""
-    kept: list[Version] = []
-    for rows in history:
-        project.data(table_of(rows))
-        result = capture(app.tools, app.dataset("people"))
-        if kept and rows == kept[-1]:
-            assert isinstance(result, Unchanged)
-        else:
-            assert isinstance(result, Accepted), result
-            kept.append(dict(rows))
-            assert result.version == len(kept)
-    return kept
-
-
-def read(app: App, number: int) -> Version:
-    with app.tools.compute.session() as session:
-        rows = session.fetch(snapshot_table(app.tools, session, PEOPLE, VersionNumber(number)))
-    found = {tuple(row.pop(name) for name in KEY): row for row in rows}
-    assert len(found) == len(rows), "a key came twice"
-    return found
-
-
-def grown(first: Version, edits: Sequence[Mapping[Key, dict[str, Any] | None]]) -> list[Version]:
+def _told(first: State, steps: Sequence[tuple[bool, Mapping[Key, Row | None]]]) -> list[State]:
     history = [first]
-    for changes in edits:
-        rows = {**history[-1], **changes}
-        left = {key: values for key, values in rows.items() if values is not None}
-        history.append(left or history[-1])
+    for turns, edits in steps:
+        rows = {key: row for key, row in {**history[-1].rows, **edits}.items() if row is not None}
+        history.append(State(rows, history[-1].has_added is not turns))
     return history
 
 
-@examples(12)
-@given(history=histories)
-def test_every_version_is_rebuilt_from_every_older_snapshot_as_it_was_captured(history: tuple[Any, Any]) -> None:
-    with TemporaryDirectory() as made:
-        project, app = opened(Path(made))
-        kept = captured(project, app, grown(*history))
-        assert [read(app, number) for number in range(1, len(kept) + 1)] == kept
+histories = st.builds(_told, st.builds(State, st.dictionaries(_keys, _rows, max_size=6), st.booleans()), _steps)
 
-        listed = {row.version: row for row in versions.listing(app.tools.database, PEOPLE)}
-        for number in range(len(kept), 1, -1):
-            app.tools.storage.remove(listed[VersionNumber(number)].snapshot)
-            assert [read(app, n) for n in range(number, len(kept) + 1)] == kept[number - 1 :]
-        assert [read(app, number) for number in range(1, len(kept) + 1)] == kept
-        app.close()
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("versions")
+    TestProject(folder, "http://127.0.0.1:1")
+    opened = open_app(folder, environment=None)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def shelf(app: App) -> Shelf:
+    return Shelf(app.tools)
+
+
+def capture_all(kept: Kept, history: Sequence[State]) -> list[State]:
+    """Capture one state after the other; returns those that must have become versions."""
+    made: list[State] = []
+    for state in history:
+        is_new = not made or any(changes(made[-1], state)) or made[-1].has_added is not state.has_added
+        if is_new:
+            made.append(state)
+        assert_captured(kept.capture(state.schema, state.table), made, is_new=is_new)
+        assert isinstance(kept.capture(state.schema, state.table), Unchanged)
+    return made
+
+
+def assert_captured(result: Captured, made: Sequence[State], *, is_new: bool) -> None:
+    assert isinstance(result, Accepted if is_new else Unchanged), result
+    assert (result.version, result.rows) == (len(made), len(made[-1].rows))
+    if isinstance(result, Accepted):
+        before = made[-2] if len(made) > 1 else State({}, has_added=False)
+        assert (result.inserts, result.updates, result.deletes) == changes(before, made[-1])
+
+
+def assert_reads(kept: Kept, numbers: range, made: Sequence[State]) -> None:
+    for number, table in zip(numbers, kept.tables(numbers), strict=True):
+        state = made[number - 1]
+        assert table.schema.names == list(state.schema.names)
+        assert table.schema.types == state.table.schema.types
+        rows = table.to_pylist()
+        assert {tuple(row.pop(name) for name in KEY): row for row in rows} == state.captured
+        assert len(rows) == len(state.rows), "no key came twice"
+
+
+@examples(10)
+@given(history=histories)
+def test_every_version_is_rebuilt_from_every_older_snapshot_as_it_was_captured(
+    shelf: Shelf, history: list[State]
+) -> None:
+    kept = shelf.dataset()
+    made = capture_all(kept, history)
+    assert_reads(kept, range(1, len(made) + 1), made)
+
+    for number in range(len(made), 1, -1):
+        kept.forget(number)
+        assert_reads(kept, range(number, len(made) + 1), made)
+    assert_reads(kept, range(1, len(made) + 1), made)
 
 
 @examples(8)
-@given(history=histories)
-def test_the_difference_of_two_versions_is_that_of_their_rows(history: tuple[Any, Any]) -> None:
-    with TemporaryDirectory() as made:
-        project, app = opened(Path(made))
-        kept = captured(project, app, grown(*history))
-        for a, before in enumerate(kept, 1):
-            for b, after in enumerate(kept, 1):
-                found = diff_versions(app, "people", a, b, samples=0)
-                both = before.keys() & after.keys()
-                assert (found.inserts, found.updates, found.deletes) == (
-                    len(after.keys() - before.keys()),
-                    sum(before[key] != after[key] for key in both),
-                    len(before.keys() - after.keys()),
-                )
-        app.close()
+@given(history=histories, distance=st.integers(1, 5), forgotten=st.sets(st.integers(2, 6)))
+def test_the_difference_of_two_versions_is_that_of_their_rows(
+    app: App, shelf: Shelf, history: list[State], distance: int, forgotten: set[int]
+) -> None:
+    kept = shelf.dataset()
+    made = capture_all(kept, history)
+    for number in forgotten & set(range(2, len(made) + 1)):
+        kept.forget(number)
+    known = replace(app, datasets={kept.id: kept.dataset(made[-1].schema, made[-1].table)})
+    assert [row.version for row in version_list(known, kept.id) if not row.snapshot_kept] == sorted(
+        forgotten & set(range(2, len(made) + 1))
+    )
+    for a in range(len(made)):
+        b = (a + distance) % len(made)
+        found = diff_versions(known, kept.id, a + 1, b + 1, samples=1)
+        assert (found.inserts, found.updates, found.deletes) == changes(made[a], made[b])
 
 
-def test_a_version_whose_chain_is_broken_is_named_and_not_guessed(tmp_path: Path) -> None:
-    project, app = opened(tmp_path)
-    one = {("n", 1): {"name": "a", "score": None, "spent": None, "seen": None, "agreed": None}}
-    two = {("n", 1): {**one[("n", 1)], "name": "b"}}
-    captured(project, app, [one, two])
-    second = versions.listing(app.tools.database, PEOPLE)[-1]
+@pytest.mark.parametrize("lost", ["changes", "snapshot"])
+def test_a_version_whose_chain_is_broken_is_named_and_not_guessed(shelf: Shelf, lost: str) -> None:
+    kept = shelf.dataset()
+    row = dict.fromkeys(TYPES.names[len(KEY) :])
+    states = [State({("n", 1): {**row, "name": name}}, has_added=False) for name in ("a", "b", "c")]
+    made = capture_all(kept, states)
+    kept.forget(2)
+    second = kept.listed(2)
     assert second.changes is not None
-    app.tools.storage.remove(second.snapshot)
-    app.tools.storage.remove(second.changes)
+    broken = second.changes if lost == "changes" else kept.listed(1).snapshot
+    kept.tools.storage.remove(broken)
 
-    with pytest.raises(StorageError, match="changes"):
-        read(app, 2)
-    assert read(app, 1) == one
-    app.close()
-
-
-def test_versions_live_in_a_store_of_objects_as_they_do_in_a_folder(tmp_path: Path) -> None:
-    project, app = opened(tmp_path)
-    objects = Storage("memory://tidegate-versions", scratch=app.scratch, entropy=app.tools.entropy)
-    app = replace(app, tools=replace(app.tools, storage=objects))
-    one = {("n", 1): {"name": "a", "score": 0.5, "spent": Decimal("1.10"), "seen": None, "agreed": True}}
-    two = {**one, ("s", 1): {**one[("n", 1)], "name": "b"}}
-
-    kept = captured(project, app, [one, two, two, one])
-
-    assert kept == [one, two, one]
-    assert [read(app, number) for number in (1, 2, 3)] == kept
-    assert not (tmp_path / ".tidegate" / "segments").exists()
-    app.close()
+    with pytest.raises(SegmentDamaged, match=f"{broken.path} is missing"):
+        kept.rows(2)
+    assert_reads(kept, range(3, 4), made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -167,3 +168,25 @@ def test_a_register_that_cannot_be_read_sends_nothing(project: TestProject, rece
     outcome = project.run("run", "people_to_hook")
     assert outcome.code != 0
     assert receiver.requests == 0
+
+
+def test_the_removal_of_somebody_who_moved_and_withdrew_is_tried_for_ever(
+    project: TestProject, receiver: Receiver
+) -> None:
+    consent = {"purpose": "email", "subject": "id", "on_withdrawal": "delete"}
+    project.sync("people_to_hook", match={"external_id": "name"}, consent=consent, rejects={"max_attempts": 2})
+    project.people({1: ("Ada", 1.0), 2: ("Bo", 2.0)})
+    decide(project, granted("1"), granted("2"))
+    assert project.report()["status"] == "succeeded"
+
+    project.people({1: ("Eva", 1.0), 2: ("Bo", 2.0)})
+    decide(project, withdrawn("1"), granted("2"))
+    rejected = {"results": [{"id": "Ada", "status": "rejected", "code": "x", "message": "told to"}]}
+    receiver.answer = lambda _body: (200, {}, json.dumps(rejected).encode())
+    for _ in range(4):
+        report = project.report()
+        assert (report["status"], report["plan"]["deletes"]) == ("partial", 1)
+
+    receiver.answer = lambda _body: None
+    assert project.report()["status"] == "succeeded"
+    assert set(receiver.records) == {"Bo"}

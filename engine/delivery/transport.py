@@ -11,9 +11,8 @@ import httpx
 
 from destinations.base import Sign, Transport, Unavailable
 from engine.clock import Clock
+from engine.delivery.answer import AnswerTooLarge, content
 from engine.delivery.pacer import BYTES, LOCAL_CODES, REQUESTS, Pacer
-
-RESPONSE_BYTES_MAX = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +71,15 @@ class HttpTransport:
     async def _exchange(self, request: httpx.Request) -> httpx.Response | Unavailable:
         response = await self._client.send(request, stream=True)
         try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > RESPONSE_BYTES_MAX:
-                    return Unavailable("answer_too_large", "the answer is larger than 16 MiB", applied_unknown=True)
+            body = await content(response)
+        except AnswerTooLarge:
+            return Unavailable("answer_too_large", "the answer is larger than 16 MiB", applied_unknown=True)
         finally:
             await response.aclose()
         headers = [
             (k, v) for k, v in response.headers.multi_items() if k.lower() not in ("content-encoding", "content-length")
         ]
-        return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=request)
+        return httpx.Response(response.status_code, headers=headers, content=body, request=request)
 
     async def close(self) -> None:
         """Close all connections."""

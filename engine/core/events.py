@@ -88,6 +88,18 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sync's records are: an object of a destination, found by match fields; all three are words of its file."""
+
+    destination: str
+    object: str
+    match: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.object} of {self.destination}, matched by {', '.join(self.match)}"
+
+
+@dataclass(frozen=True, slots=True)
 class PlanMade(Event):
     """desired − delivered was computed; ``segment`` is None when nothing is to be sent.
 
@@ -106,6 +118,7 @@ class PlanMade(Event):
     comparison: str
     reason: str
     mapping: Digest
+    place: Place
     registers: Mapping[str, int]
     consent_until: str | None
     inserts: int
@@ -185,6 +198,7 @@ class StateFolded(Event):
     segments: tuple[SegmentRef, ...]
     version: VersionNumber
     mapping: Digest
+    place: Place
     registers: Mapping[str, int]
     consent_until: str | None
     delivered: int

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ibis.expr.types import Table
 
 from engine.core.compare import INCOMPLETE
-from engine.core.events import Event, StateFolded
+from engine.core.events import Event, Place, StateFolded
 from engine.core.names import Digest, RunId, SegmentRef, SyncId, VersionNumber, sync_stream
 from engine.core.state import folded, live
 from engine.failpoints import failpoint
@@ -29,6 +29,7 @@ class Settlement:
 
     version: VersionNumber
     mapping: Digest
+    place: Place
     registers: dict[str, int]
     consent_until: str | None
 
@@ -62,6 +63,7 @@ def state_after(
         segments=segments,
         version=under.version if sent == plan.rows else INCOMPLETE,
         mapping=under.mapping,
+        place=under.place,
         registers=under.registers,
         consent_until=under.consent_until,
         delivered=sent - sum(ref.rows for ref in exceptions),
@@ -78,6 +80,7 @@ def settle(tools: Tools, sync: Sync, run: RunId, under: Settlement, fence: Fence
         segments=before.segments if before else (),
         version=under.version,
         mapping=under.mapping,
+        place=under.place,
         registers=under.registers,
         consent_until=under.consent_until,
         delivered=0,

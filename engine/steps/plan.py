@@ -17,7 +17,7 @@ from engine.core.canonical import digest_of, key_text
 from engine.core.compare import Comparison, Full, Incremental, comparison
 from engine.core.desired import FIELD, desired, ids, mapping_digest, totals, touched_rows
 from engine.core.diff import changed_keys
-from engine.core.events import CheckResult, PlanMade, StateFolded
+from engine.core.events import CheckResult, Place, PlanMade, StateFolded
 from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
 from engine.core.plan import PlanRules, compared, counts, moving, operations, touched_ids
 from engine.core.relations import union
@@ -32,6 +32,7 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
 CLEARANCE = "clearance"
+PLACE = "place"
 APPROVAL = "environment.approval"
 
 
@@ -53,6 +54,7 @@ class Planned:
     version: VersionNumber
     comparison: Comparison
     mapping: Digest
+    place: Place
     registers: MappingOf[str, int]
     consent_until: str | None
     inserts: int
@@ -78,6 +80,7 @@ class Planned:
             comparison="full" if isinstance(self.comparison, Full) else "incremental",
             reason=self.comparison.reason,
             mapping=self.mapping,
+            place=self.place,
             registers=self.registers,
             consent_until=self.consent_until,
             inserts=self.inserts,
@@ -99,7 +102,7 @@ def plan(
     state = states.current(tools.database, sync.id)
     candidate = preview.dataset
     version = candidate.version if candidate else newest_version(tools, sync.dataset.id)
-    mapping = mapping_digest(sync.mapping)
+    mapping = digest_of([mapping_digest(sync.mapping), sync.dataset.id, sync.target.name])
     registers = register_versions(tools, sync, preview)
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
     if state is not None and isinstance(how, Incremental) and how.since == version and not how.unsettled:
@@ -150,7 +153,8 @@ def _compare(
         case _:
             assert_never(sides.how)
     facts = PlanFacts(tuple(column for _, column in sync.mapping.match))
-    checks = (*judged(PLAN, session.single(aggregates(PLAN, identities, facts)), facts), _clearance(sync))
+    checks = judged(PLAN, session.single(aggregates(PLAN, identities, facts)), facts)
+    checks = (*checks, _clearance(sync), _same_place(session, sync, sides.state, live(layers)))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
     comparing = compared(looked_at, held, rules)
@@ -225,6 +229,7 @@ def _planned(
         version=sides.version,
         comparison=sides.how,
         mapping=mapping,
+        place=place_of(sync),
         registers=registers,
         consent_until=sides.consent.until,
         inserts=numbers.inserts,
@@ -264,6 +269,26 @@ def state_layers(tools: Tools, session: Session, state: StateFolded | None) -> l
     if state is None or not state.segments:
         return [session.rows(ibis.schema(FACTS).to_pyarrow().empty_table())]
     return [session.table(tools.storage.local(ref)) for ref in state.segments]
+
+
+def place_of(sync: Sync) -> Place:
+    """Where the sync's file says that its records are."""
+    return Place(sync.target.name, sync.mapping.object, tuple(name for name, _ in sync.mapping.match))
+
+
+def _same_place(session: Session, sync: Sync, state: StateFolded | None, held: Table) -> CheckResult:
+    """A sync that is pointed elsewhere must not take what it delivered for what is there, nor leave it behind unseen."""
+    place = place_of(sync)
+    if state is None or state.place == place:
+        return passed(PLACE, f"its records are in {place}")
+    left = int(session.single(held.aggregate(n=held.count(where=held.acked | held.unknown)))["n"])
+    if not left:
+        return passed(PLACE, f"nothing is held in {state.place}")
+    message = (
+        f"{left:,} records were delivered to {state.place}, and the file now names {place}: name the old place again, or "
+        "give the sync another name, under which it starts anew and leaves those records to you"
+    )
+    return blocked(PLACE, message, {"records": left})
 
 
 def _clearance(sync: Sync) -> CheckResult:

@@ -101,6 +101,7 @@ def _doubt(tools: Tools, session: Session, sync: SyncId, fence: Fence) -> int:
         segments=(draft.ref,),
         version=INCOMPLETE,
         mapping=before.mapping,
+        place=before.place,
         registers=before.registers,
         consent_until=before.consent_until,
         delivered=0,
@@ -118,11 +119,12 @@ def _close(tools: Tools, session: Session, left: RunRow, fence: Fence) -> None:
         assert left.plan is not None
         assert left.digest is not None
         assert left.mapping is not None
+        assert left.place is not None
         window = windows.open_window(tools.database, left.run)
         if window is not None:
             work = Work(left.run, left.plan, left.digest, left.segment, fence, lambda _rows: None)
             asyncio.run(_receive_unknown(LedgerLog(tools, left.sync, work), window))
-        under = Settlement(INCOMPLETE, left.mapping, dict(left.registers), None)
+        under = Settlement(INCOMPLETE, left.mapping, left.place, dict(left.registers), None)
         folded = state_after(tools, session, left.sync, left.run, left.segment, under)
         tools.ledger.append(sync_stream(left.sync), folded, fence=fence)
     event = RunFinished(

@@ -235,7 +235,7 @@ def _plan_of(tools: Tools, run: RunId) -> PlanMade | None:
 
 
 def _settlement(planned: PlanMade) -> Settlement:
-    return Settlement(planned.version, planned.mapping, dict(planned.registers), planned.consent_until)
+    return Settlement(planned.version, planned.mapping, planned.place, dict(planned.registers), planned.consent_until)
 
 
 def _buckets(row: RunRow, segment: SegmentRef) -> Buckets:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.core.compare import INCOMPLETE, Full, Incremental, comparison
-from engine.core.events import StateFolded
+from engine.core.events import Place, StateFolded
 from engine.core.names import Digest, RunId, SyncId, VersionNumber
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -20,6 +20,7 @@ STATE = StateFolded(
     segments=(),
     version=VersionNumber(41),
     mapping=MAPPING,
+    place=Place("crm", "contacts", ("id",)),
     registers=REGISTERS,
     consent_until=None,
     delivered=10,

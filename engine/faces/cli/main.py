@@ -45,7 +45,9 @@ COMMANDS = {
     "Care": {
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
-        "destination": Entry(_HERE + "destination:destination", "List and check destinations; write and test adapters."),
+        "destination": Entry(
+            _HERE + "destination:destination", "List and check destinations; write and test adapters."
+        ),
         "sandbox": Entry(_HERE + "sandbox:sandbox", "Serve a fake CRM on this machine, to try things out."),
     },
 }

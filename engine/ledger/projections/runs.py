@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
-from engine.core.events import CheckResult, PlanMade, RunFinished, RunStarted, WindowReceived
+from engine.core.events import CheckResult, Place, PlanMade, RunFinished, RunStarted, WindowReceived
 from engine.core.names import DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
 from engine.errors import LedgerConflict
 from engine.ledger.database import Database, reading
@@ -55,6 +55,7 @@ class RunRow:
     comparison: str | None
     plan_reason: str | None
     mapping: Digest | None
+    place: Place | None
     registers: Mapping[str, int]
     inserts: int
     updates: int
@@ -178,6 +179,7 @@ def _row(row: Row[Any], events: Mapping[int, Recorded]) -> RunRow:
         comparison=plan.comparison if plan else None,
         plan_reason=plan.reason if plan else None,
         mapping=plan.mapping if plan else None,
+        place=plan.place if plan else None,
         registers=plan.registers if plan else MappingProxyType({}),
         inserts=plan.inserts if plan else 0,
         updates=plan.updates if plan else 0,

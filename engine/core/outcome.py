@@ -25,8 +25,8 @@ class RunStatus(StrEnum):
 EXIT_CODES: dict[RunStatus, int] = {
     RunStatus.SUCCEEDED: 0,
     RunStatus.UNCHANGED: 0,
-    RunStatus.PAUSED: 0,
     RunStatus.FAILED: 1,
+    RunStatus.PAUSED: 1,
     RunStatus.CANCELLED: 1,
     RunStatus.BLOCKED: 3,
     RunStatus.HELD: 4,

@@ -24,7 +24,7 @@ from engine.steps.snapshots import snapshot_table
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """One sync at a glance; ``owed`` counts records whose last attempt did not deliver."""
+    """One sync at a glance; ``owed`` counts records whose last attempt did not deliver, those set aside too."""
 
     sync: str
     dataset: str
@@ -78,10 +78,11 @@ def _status(tools: Tools, session: Session, sync: Sync) -> SyncStatus:
     state = states.current(tools.database, sync.id)
     last = runs.last(tools.database, sync.id)
     latest = versions.latest(tools.database, sync.dataset.id)
-    held = 0
+    held, unsettled = 0, 0
     if state is not None and state.segments:
         rows = live([session.table(tools.storage.local(ref)) for ref in state.segments])
-        held = int(session.single(rows.aggregate(n=rows.count(where=rows.acked)))["n"])
+        found = session.single(rows.aggregate(held=rows.count(where=rows.acked), owed=rows.count(where=rows.owed)))
+        held, unsettled = int(found["held"]), int(found["owed"])
     return SyncStatus(
         sync=sync.id,
         dataset=sync.dataset.id,
@@ -90,7 +91,7 @@ def _status(tools: Tools, session: Session, sync: Sync) -> SyncStatus:
         latest_version=latest.version if latest else None,
         delivered_version=state.version or None if state else None,
         held=held,
-        owed=state.owed if state else 0,
+        owed=max(state.owed, unsettled) if state else 0,
         last_run=last.run if last else "",
         last_status=last.status if last else "never run",
         last_finished_at=last.finished_at.isoformat() if last and last.finished_at else "",

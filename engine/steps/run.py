@@ -30,6 +30,7 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.fold import Settlement, fold, settle
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.record import record
+from engine.steps.set_aside import set_aside
 
 LEASE_SECONDS = 15.0
 INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
@@ -135,7 +136,8 @@ def _plan_and_deliver(trip: _Trip, session: Session, stop: StopSignal) -> None:
         planned = plan(tools, session, sync, drafts=tools.storage)
     match planned:
         case Settled(version):
-            trip.finish(RunStatus.UNCHANGED, "the destination holds what the source says", version)
+            why = "the destination holds what the source says"
+            trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, session), version)
         case Planned():
             event = planned.event(trip.run, sync)
             failpoint("plan.before_commit")
@@ -146,13 +148,21 @@ def _plan_and_deliver(trip: _Trip, session: Session, stop: StopSignal) -> None:
             assert_never(planned)
 
 
+def _but_for(trip: _Trip, session: Session) -> str:
+    """What a run without changes must not hide: records that were rejected so often that they are left alone."""
+    count = set_aside(trip.tools, session, trip.sync)
+    listed = f"`tidegate quarantine list {trip.sync.id}`"
+    return f"; but for {count:,} records that were set aside after rejections: {listed}" if count else ""
+
+
 def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) -> None:
     """From a plan in the ledger to the end of its run; a resumed run enters here as well."""
     if worst(planned.checks) is Verdict.BLOCK:
         trip.finish(RunStatus.BLOCKED, reasons(c for c in planned.checks if c.verdict == "block"), planned.version)
     elif planned.segment is None:
         settle(trip.tools, trip.sync, trip.run, _settlement(planned), trip.fence)
-        trip.finish(RunStatus.UNCHANGED, "nothing to send: no mapped field changed", planned.version)
+        why = "nothing to send: no mapped field changed"
+        trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, session), planned.version)
     elif worst(planned.checks) is Verdict.HOLD and not is_approved(trip.tools, trip.sync.id, planned.digest):
         why = reasons(c for c in planned.checks if c.verdict == Verdict.HOLD.value)
         trip.finish(RunStatus.HELD, why, planned.version)

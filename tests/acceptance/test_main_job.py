@@ -254,7 +254,7 @@ def test_a_destination_that_does_not_answer_is_left_alone_by_the_next_run_and_se
 
     assert (first["status"], first["exit"]) == ("failed", 1)
     assert asked <= 40, "an outage is not multiplied by retries"
-    assert (second["status"], len(receiver.journal)) == ("paused", asked)
+    assert (second["status"], second["exit"], len(receiver.journal)) == ("paused", 1, asked)
     assert "hook" in second["reason"]
 
     receiver.answer = lambda _body: None

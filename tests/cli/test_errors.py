@@ -117,3 +117,10 @@ def test_an_error_holds_no_secret_and_steers_no_terminal(capsys: pytest.CaptureF
         assert "hunter2" not in out + err
         assert not set("\x1b\x07\x9b\u202e") & set(out + err)
         assert "[secret]" in err
+
+
+def test_a_regression_is_not_accepted_without_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    for reason in ("", "  "):
+        ended = tidegate(capsys, "ledger", "accept-regression", "--reason", reason)
+        assert ended.code == 2
+        assert "say why" in ended.err

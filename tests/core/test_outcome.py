@@ -62,8 +62,9 @@ def test_status_and_reason_name_every_record_that_was_not_delivered(
     [
         ([], 0),
         ([RunStatus.SUCCEEDED], 0),
-        ([RunStatus.UNCHANGED, RunStatus.PAUSED], 0),
+        ([RunStatus.UNCHANGED], 0),
         ([RunStatus.FAILED], 1),
+        ([RunStatus.PAUSED], 1),
         ([RunStatus.CANCELLED], 1),
         ([RunStatus.BLOCKED], 3),
         ([RunStatus.HELD], 4),
@@ -78,7 +79,7 @@ def test_a_status_has_this_exit_code(statuses: list[RunStatus], code: int) -> No
 
 def test_every_status_has_an_exit_code_and_only_those_that_owe_nothing_have_zero() -> None:
     assert EXIT_CODES.keys() == set(RunStatus)
-    nothing_owed = {RunStatus.SUCCEEDED, RunStatus.UNCHANGED, RunStatus.PAUSED}
+    nothing_owed = {RunStatus.SUCCEEDED, RunStatus.UNCHANGED}
     assert {status for status, code in EXIT_CODES.items() if code == 0} == nothing_owed
 
 

@@ -75,8 +75,16 @@ def rebuild(context: click.Context) -> int:
     return 0
 
 
+def _said(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("say why: it is all that whoever reads the ledger later has")
+    return value
+
+
 @ledger.command("accept-regression")
-@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the ledger with who accepted.")
+@click.option(
+    "--reason", required=True, metavar="TEXT", callback=_said, help="Why; kept in the ledger with who accepted."
+)
 @click.pass_context
 def accept_regression(context: click.Context, reason: str) -> int:
     """Let runs go on from a ledger that went back in time.

@@ -1,0 +1,19 @@
+"""How many records of a sync are left alone because their payload was rejected too often."""
+
+from __future__ import annotations
+
+from engine.core.state import live
+from engine.ledger.projections import states
+from engine.segments.compute import Session
+from engine.steps.facts import Sync, Tools
+from engine.steps.plan import state_layers
+
+
+def set_aside(tools: Tools, session: Session, sync: Sync) -> int:
+    """Records that wait for other values or for a person; those that a person gave up are not among them."""
+    state = states.current(tools.database, sync.id)
+    if state is None or not state.segments:
+        return 0
+    rows = live(state_layers(tools, session, state))
+    waiting = rows.owed & (rows.attempts >= sync.max_attempts)
+    return int(session.single(rows.aggregate(n=rows.count(where=waiting)))["n"])

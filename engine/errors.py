@@ -28,7 +28,7 @@ class TidegateError(Exception):
         self.next = next
 
     def __str__(self) -> str:
-        parts = [self.what]
+        parts = [self.what if self.what.endswith((".", "!", "?")) else f"{self.what}."]
         if self.where:
             parts.append(f"Where: {self.where}.")
         if self.safe:

@@ -25,7 +25,9 @@ def verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckR
     rows = int(values["rows"])
     numbers = {"rows": rows}
     if rows == 0 and not facts.allow_empty:
-        return [blocked(NAME, "the source returned no rows, and the dataset does not say allow_empty", numbers)]
+        return [
+            blocked(NAME, "the source returned no rows, and the contract does not say `tidegate.allowEmpty`", numbers)
+        ]
     if facts.rows_min is not None and rows < facts.rows_min:
         return [blocked(NAME, f"{rows:,} rows are fewer than the minimum of {facts.rows_min:,}", numbers)]
     if facts.rows_max is not None and rows > facts.rows_max:

@@ -22,14 +22,15 @@ def register_rows(table: Table) -> Table:
 def decisions(register: Table, purpose: str) -> Table:
     """The newest decision per subject for one purpose, from `register_rows`: ``subject``, ``status``, ``expires_at``.
 
-    Of decisions collected at the same moment the one that grants nothing wins; a decision without a moment is
-    older than any other.
+    Of decisions collected at the same moment the one that grants nothing wins. A decision without a moment is older than
+    any other when it grants, and newer when it does not: what is not known falls to the safe side.
     """
     of_purpose = register.filter(register.purpose == purpose)
     relevant = of_purpose.select(
         "subject", "status", "collected_at", "expires_at", grants=(of_purpose.status == "granted").fill_null(False)
     )
-    newest_first = [relevant.collected_at.desc(nulls_first=False), relevant.grants]
+    undated_refusal = relevant.collected_at.isnull() & ~relevant.grants
+    newest_first = [undated_refusal.desc(), relevant.collected_at.desc(nulls_first=False), relevant.grants]
     place = ibis.row_number().over(group_by="subject", order_by=newest_first)
     return relevant.mutate(_place=place).filter(lambda t: t["_place"] == 0).select("subject", "status", "expires_at")
 

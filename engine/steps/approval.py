@@ -47,10 +47,17 @@ def reject(tools: Tools, run: RunId, comment: str) -> RunRow:
     return held
 
 
+def _is_waiting(tools: Tools, row: RunRow) -> bool:
+    """Whether the sync still waits for a decision on that plan: its newest run was held for the same one."""
+    newest = runs.last(tools.database, row.sync)
+    held = RunStatus.HELD.value
+    return newest is not None and (row.status, newest.status) == (held, held) and row.digest == newest.digest
+
+
 def _held(tools: Tools, run: RunId) -> RunRow:
     check_anchors(tools)
     row = runs.get(tools.database, run)
-    if row is None or row.status != RunStatus.HELD.value:
+    if row is None or not _is_waiting(tools, row):
         raise ConfigurationError(
             f"There is no run {run} that waits for a decision",
             safe="Nothing was changed.",

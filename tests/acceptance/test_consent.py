@@ -190,3 +190,29 @@ def test_the_removal_of_somebody_who_moved_and_withdrew_is_tried_for_ever(
     receiver.answer = lambda _body: None
     assert project.report()["status"] == "succeeded"
     assert set(receiver.records) == {"Bo"}
+
+
+def test_a_withdrawal_without_a_moment_counts_and_a_grant_without_one_does_not_outlive_it(
+    project: TestProject, receiver: Receiver
+) -> None:
+    columns = REGISTER["schema"][0]["properties"]
+    optional = [{**c, "required": False} if c["name"] == "collected_at" else c for c in columns]
+    project.write(
+        "contracts/register-v1.odcs.yaml", {**REGISTER, "schema": [{"name": "register", "properties": optional}]}
+    )
+    undated = (1, "1", "withdrawn"), (2, "2", "granted"), (3, "3", "granted")
+    dated = (4, "1", "granted"), (5, "3", "withdrawn")
+    table = pa.table(
+        {
+            "receipt": pa.array([d[0] for d in (*undated, *dated)], pa.int64()),
+            "subject": [d[1] for d in (*undated, *dated)],
+            "purpose": ["email"] * 5,
+            "status": [d[2] for d in (*undated, *dated)],
+            "collected_at": pa.array([None] * 3 + [NOW - timedelta(days=3)] * 2, pa.timestamp("us", "UTC")),
+            "expires_at": pa.array([None] * 5, pa.timestamp("us", "UTC")),
+        }
+    )
+    project.data(table, "register.parquet")
+
+    assert project.report()["status"] == "succeeded"
+    assert set(receiver.records) == {"2"}

@@ -147,6 +147,16 @@ class TestDeletes:
         assert project.report()["status"] == "unchanged"
         assert len(receiver.records) == 10
 
+    def test_a_plan_that_was_sent_waits_for_no_further_decision(self, project: TestProject, receiver: Receiver) -> None:
+        held = first_then(project, 5)
+        assert project.run("approve", held["run"]).code == 0
+        assert project.report()["status"] == "succeeded"
+
+        for command in ("reject", "approve"):
+            refused = project.run(command, held["run"])
+            assert (refused.code, "waits for a decision" in refused.err) == (2, True)
+        assert receiver.records
+
     def test_a_run_that_is_not_held_cannot_be_approved(self, project: TestProject) -> None:
         project.people(FULL)
         done = project.report()

@@ -11,6 +11,7 @@ from config.problems import InvalidProject, Problem
 from engine import errors
 from engine.faces.cli.errors import Report
 from engine.observe.redact import Redactor
+from tests.cli.door import tidegate
 
 EXIT_CODES: list[tuple[BaseException, int]] = [
     (errors.TidegateError("it failed"), 1),

@@ -14,6 +14,7 @@ from engine.core.events import CheckResult
 from engine.core.outcome import RunStatus
 from engine.faces.cli.output import document, without_secrets, write_document
 from engine.observe.redact import Redactor
+from tests.cli.door import python
 from tests.cli.reports import plan_preview, run_report
 
 RUN_KEYS = {"sync", "dataset", "version", "run", "status", "reason", "plan", "delivered", "rejected", "failed"} | {
@@ -66,3 +67,17 @@ def test_a_report_leaves_without_the_secrets_that_a_destination_echoed() -> None
     assert without_secrets([report], redactor.redact) == [run_report(reason="401: the key [secret] is not valid")]
     check = CheckResult("a", "warn", "sk-live-0123456789", {"rows": 1.0})
     assert without_secrets(plan_preview(checks=(check,)), redactor.redact).checks[0].message == "[secret]"
+
+
+@pytest.mark.parametrize("options", ["", "--json "])
+def test_a_standard_output_that_is_closed_or_full_is_no_traceback(options: str) -> None:
+    script = """
+import subprocess, sys
+command = f"{sys.executable} -c 'from engine.faces.cli.main import main; main()' OPTIONSdestination adapters"
+for end in (">&-", ">/dev/full"):
+    done = subprocess.run(command + " " + end, shell=True, capture_output=True, text=True)
+    print(done.returncode, "Traceback" in done.stderr + done.stdout, "a bug" in done.stderr)
+"""
+    ended = python(script.replace("OPTIONS", options))
+
+    assert ended.out.splitlines() == ["0 False False", "1 False False"]

@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TextIO, TypeAlias, TypeVar, cast
 
+from engine.errors import TidegateError
+
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 _Report = TypeVar("_Report")
 
@@ -91,6 +93,13 @@ def _write(stream: TextIO, text: str) -> None:
         stream.flush()
     except BrokenPipeError:
         discard(stream)
+    except OSError as error:
+        discard(stream)
+        raise TidegateError(
+            f"What was to be printed could not be written ({error.strerror}).",
+            safe="What the command did before is done and recorded.",
+            next="give the output a place that takes it; `tidegate status` and `tidegate runs` tell what was done.",
+        ) from None
 
 
 def discard(stream: TextIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pyarrow.parquet as pq
 from chaos_lab.stage import BATCH, SYNC, WINDOW_BATCHES, WINDOW_RECORDS, Life
@@ -40,13 +41,15 @@ def converge(life: Life) -> None:
     life.tally.converging_runs_max = max(life.tally.converging_runs_max, len(reports))
 
 
-def _run(life: Life) -> dict[str, object]:
+def _run(life: Life) -> dict[str, Any]:
     """One run that was not in anybody's way, and its report."""
     until = time.perf_counter() + WAIT_SECONDS_MAX
     while True:
         running = life.start()
         running.wait()
         report = running.report
+        if not report:
+            raise Broken("I9", f"a run without trouble told nothing but {running.said[-2000:]}")
         status = str(report["status"])
         life.history.append(f"run: {status}")
         if status in WAITING and time.perf_counter() < until:

@@ -112,7 +112,7 @@ class Life:
         kind = dice.random()
         if kind < 0.3:
             self.receiver.troubles.extend(dice.choices(TROUBLES, k=dice.randint(1, 3)))
-        elif kind < 0.5:
+        elif kind < 0.6:
             self.proxy.faults = dice.choice(
                 (
                     Faults(latency_seconds=0.004),

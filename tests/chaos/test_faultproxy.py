@@ -83,11 +83,11 @@ def test_a_connection_that_ends_on_the_way_to_the_server_brings_nothing_about(
 ) -> None:
     proxy.faults = Faults(to_server_bytes_max=100, resets=resets)
 
-    with pytest.raises(httpx.TransportError) as told:
+    # Which of the two the client hears of also depends on what it was sending at that moment.
+    with pytest.raises(httpx.TransportError, match=r"reset|disconnected"):
         send(client, "k1")
 
-    assert ("reset" in str(told.value)) is resets, told.value
-    assert receiver.journal == []
+    assert (receiver.journal, proxy.counts.broken) == ([], 1)
     proxy.faults = NO_FAULTS
     assert send(client, "k1") == 200
 

@@ -1,6 +1,6 @@
 """Measure the main job against a bare DuckDB join, each in a process of its own, and print the table.
 
-`scripts/bench/run.py --rows 1000000 [--repeat 3] [--memory 400MB] [--json FILE]`. Times of the engine are those of
+`scripts/bench/run.py --rows 1000000 [--repeat 3] [--memory 350MB] [--json FILE]`. Times of the engine are those of
 its own run report; memory is the largest resident set of the whole process. Medians are shown, with the range.
 """
 
@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--memory", default="400MB")
+    parser.add_argument("--memory", default="350MB")
     parser.add_argument("--json")
     return parser.parse_args()
 

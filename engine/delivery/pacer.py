@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -124,17 +124,17 @@ class Pacer:
     async def throttled(self, wait: timedelta | None) -> None:
         """The destination asks for fewer calls, and perhaps for silence."""
         self._drop()
-        await self._tell(lambda: self._budget.throttled(self._observed(), _seconds(wait)))
+        await asyncio.to_thread(self._budget.throttled, self._observed(), _seconds(wait))
 
     async def exhausted(self, wait: timedelta) -> None:
         """The destination answered, and says that no call is left for a while."""
         self._drop()
-        await self._tell(lambda: self._budget.hold(_seconds(wait)))
+        await asyncio.to_thread(self._budget.hold, _seconds(wait))
 
     async def failed(self, wait: timedelta | None) -> None:
         """The destination did not answer, or answered that it cannot."""
         self._suspect = True
-        await self._tell(self._budget.failed)
+        await asyncio.to_thread(self._budget.failed)
         if wait is not None:
             await self.exhausted(wait)
 
@@ -142,7 +142,7 @@ class Pacer:
         """The destination answered, whatever it said."""
         if self._suspect:
             self._suspect = False
-            await self._tell(self._budget.answered)
+            await asyncio.to_thread(self._budget.answered)
 
     async def _renew(self, unit: str, line: _Line, units: float) -> Unavailable | None:
         given = await asyncio.to_thread(self._budget.slice, unit, units)
@@ -172,9 +172,6 @@ class Pacer:
         if not self._recent:
             return 0.0
         return len(self._recent) / max(self._recent[-1] - self._recent[0], OBSERVED_SECONDS / 4)
-
-    async def _tell(self, report: Callable[[], None]) -> None:
-        await asyncio.to_thread(report)
 
 
 def _seconds(wait: timedelta | None) -> float:

@@ -37,6 +37,12 @@ class BatchLimit(Model):
     records: Positive | None = None
 
 
+class JobLimit(Model):
+    """How long a job of the destination may take before it is given up and its records are unknown."""
+
+    deadline: Duration
+
+
 class DestinationFile(FileModel):
     """One destination. ``config`` is raw, with interpolated values as secrets; the adapter's model judges it."""
 
@@ -46,6 +52,7 @@ class DestinationFile(FileModel):
     clearance: Literal["public", "internal", "confidential", "restricted"] = "internal"
     rate: RateLimit | None = None
     batch: BatchLimit = BatchLimit()
+    jobs: JobLimit | None = None
     environments: Annotated[Names, Field(min_length=1)] | None = None
 
     def is_for(self, environment: str) -> bool:

@@ -147,6 +147,11 @@ class SyncFile(FileModel):
     gates: SyncGates = SyncGates()
     schedule: Schedule | None = None
     rejects: Rejects = Rejects()
+    on_unknown: Literal["resend", "hold"] = Field(
+        default="resend",
+        description="what becomes of a record when nobody knows whether a call took effect: sent again, or left for a "
+        "person, for destinations at which a second send does harm",
+    )
 
     @model_validator(mode="before")
     @classmethod

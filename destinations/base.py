@@ -169,7 +169,49 @@ class Stop:
     message: str
 
 
-Reply: TypeAlias = AllDelivered | Outcomes | Refused | Throttled | Unavailable | Stop
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The destination took the batch as a job; what became of its records `Destination.poll` tells later.
+
+    ``job`` is what the destination calls it, visible ASCII of at most 200 characters. It is kept before it is asked about,
+    so that a later process asks on instead of submitting again.
+    """
+
+    job: str
+
+
+Reply: TypeAlias = AllDelivered | Outcomes | Refused | Throttled | Unavailable | Stop | Submitted
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The job has not ended; ``ask_after`` is when the destination wants to be asked again, where it says so."""
+
+    ask_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The job has ended, and this is what became of its batch."""
+
+    reply: AllDelivered | Outcomes | Refused | Unavailable | Stop
+
+
+Progress: TypeAlias = Running | Ended | Throttled | Unavailable | Stop
+"""What is known of a job; the last three are about the question, and the job goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """How the destination's jobs are asked about: from every ``ask_seconds`` on, ever more rarely.
+
+    One that has not ended after ``deadline_seconds`` is given up, and its records are unknown; operators may choose
+    another deadline.
+    """
+
+    deadline_seconds: float = 3600.0
+    ask_seconds: float = 1.0
+    ask_seconds_max: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +269,8 @@ class Spec:
     """Destination fields that may be the match key; empty means any."""
     composite_match: bool = False
     statuses: Statuses = field(default_factory=Statuses)
+    jobs: Jobs | None = None
+    """Present when `send` may answer `Submitted`."""
     undo: str = ""
     """What this destination cannot take back, in one sentence."""
     docs: str = ""
@@ -275,6 +319,10 @@ class Destination(ABC):
     @abstractmethod
     async def send(self, batch: Batch, transport: Transport) -> Reply:
         """Send one batch once. Must not raise for what a destination may answer."""
+
+    async def poll(self, job: str, batch: Batch, transport: Transport) -> Progress:
+        """Ask once what became of a job that `send` submitted for ``batch``, perhaps in an earlier process."""
+        return Stop("no_jobs", "the adapter submits jobs and cannot ask about them")
 
     async def check(self, transport: Transport) -> str:
         """Prove that the destination is reachable and the credential works, changing nothing.

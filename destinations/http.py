@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias, TypeVar
 
 import httpx
 
 from destinations.base import (
+    AllDelivered,
     Batch,
     Destination,
+    Ended,
     Outcome,
     Outcomes,
+    Progress,
     Refused,
     Reply,
+    Running,
     Stop,
+    Submitted,
     Throttled,
     Transport,
     Unavailable,
@@ -32,12 +39,25 @@ QUOTA_FIELDS = (
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
     ("x-rate-limit-remaining", "x-rate-limit-reset"),
 )
+JOB_ID = re.compile(r"[!-~]{1,200}")
 _UNIX_TIME_MIN = 1e9
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
+_T = TypeVar("_T")
+_R = TypeVar("_R", bound=Reply)
+Talk: TypeAlias = Generator[httpx.Request, httpx.Response, _T]
+"""Several calls in a row, free of I/O: yields a request, is given its answer, returns what they mean together.
+
+It is given answers only (2xx and `Statuses.answers`); after any other the talk is over, and what that means is decided
+by `Spec.statuses`.
+"""
+News: TypeAlias = Running | AllDelivered | Outcomes | Refused | Unavailable | Stop
+"""What a job's state means: it runs, or it has ended and this became of its batch."""
+
+
 class HttpDestination(Destination):
-    """A destination that takes a batch as one request."""
+    """A destination that takes a batch as one request, or as a talk of several."""
 
     @abstractmethod
     def encode(self, batch: Batch) -> httpx.Request:
@@ -56,19 +76,74 @@ class HttpDestination(Destination):
         """What the standard and the customary fields say; an adapter whose API has fields of its own overrides it."""
         return exhausted_for(response)
 
+    def talk(self, batch: Batch) -> Talk[Reply]:
+        """The calls that send a batch; those who need more than one override it."""
+        return self.decode(batch, (yield self.encode(batch)))
+
+    def ask(self, job: str, batch: Batch) -> Talk[News]:
+        """The calls that tell what became of a job; who answers `Submitted` overrides it."""
+        raise NotImplementedError
+
     async def send(self, batch: Batch, transport: Transport) -> Reply:
-        """Send once; the reply is decided by `Spec.statuses`, then by `decode`."""
-        response = await transport.request(self.encode(batch), self.sign)
-        if isinstance(response, Unavailable):
-            return response
-        return classified(self, batch, response)
+        """Send once; the reply is decided by `Spec.statuses`, then by `talk`."""
+        said = await held(self, self.talk(batch), transport)
+        return said.reply if isinstance(said, CutShort) else _fitting(batch, said)
+
+    async def poll(self, job: str, batch: Batch, transport: Transport) -> Progress:
+        """Ask once. That a question is refused says nothing of the batch, which the destination took before."""
+        said = await held(self, self.ask(job, batch), transport)
+        if isinstance(said, CutShort):
+            return _about_the_question(job, said.reply)
+        return said if isinstance(said, Running) else Ended(_fitting(batch, said))
 
 
-def classified(destination: HttpDestination, batch: Batch, response: httpx.Response) -> Reply:
-    """The reply that a response stands for."""
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """A talk that ended with an answer which is none for it, or without one."""
+
+    reply: Refused | Throttled | Unavailable | Stop
+
+
+async def held(destination: HttpDestination, talk: Talk[_T], transport: Transport) -> _T | CutShort:
+    """Make the calls of a talk; returns what it returns, or what cut it short.
+
+    Once a call of a talk was answered, nobody knows what of it took effect when a later one goes unanswered. Raises what
+    the talk raises before it was given an answer; later that is an answer that nobody can read.
+    """
+    is_answered = False
+    try:
+        request = next(talk)
+        while True:
+            response = await transport.request(request, destination.sign)
+            if isinstance(response, Unavailable):
+                return CutShort(replace(response, applied_unknown=response.applied_unknown or is_answered))
+            if (refusal := refused(destination, response)) is not None:
+                return CutShort(refusal)
+            is_answered = True
+            request = talk.send(response)
+    except StopIteration as end:
+        value: _T = end.value
+        return value
+    except Exception as error:
+        if not is_answered:
+            raise
+        why = f"the answer cannot be read ({type(error).__name__})"
+        return CutShort(Unavailable("bad_answer", why, applied_unknown=True))
+    finally:
+        talk.close()
+
+
+def _about_the_question(job: str, reply: Refused | Throttled | Unavailable | Stop) -> Throttled | Unavailable | Stop:
+    if isinstance(reply, Refused):
+        return Stop(reply.code, f"the destination refuses to say what became of job {job}: {reply.message}")
+    return reply
+
+
+def refused(destination: HttpDestination, response: httpx.Response) -> Refused | Throttled | Unavailable | Stop | None:
+    """What a status says that is no answer; None for an answer."""
     statuses, code = destination.spec.statuses, response.status_code
     if code in statuses.answers or 200 <= code < 300:
-        return _decoded(destination, batch, response)
+        return None
     name = f"http_{code}"
     if code in statuses.throttled:
         return Throttled(retry_after(response) or destination.exhausted_for(response))
@@ -84,13 +159,12 @@ def _text(response: httpx.Response) -> str:
     return response.content[: MESSAGE_LENGTH_MAX * 16].decode("utf-8", "replace")
 
 
-def _decoded(destination: HttpDestination, batch: Batch, response: httpx.Response) -> Reply:
-    try:
-        reply = destination.decode(batch, response)
-    except Exception as error:  # noqa: BLE001  # an answer that cannot be read is a value, whatever made it so
-        return Unavailable("bad_answer", f"the answer cannot be read ({type(error).__name__})", applied_unknown=True)
+def _fitting(batch: Batch, reply: _R) -> _R | Unavailable:
+    """The reply, unless it cannot be one to this batch."""
     if isinstance(reply, Outcomes) and (why := contradiction(batch, reply.outcomes)):
         return Unavailable("protocol", why, applied_unknown=True)
+    if isinstance(reply, Submitted) and not JOB_ID.fullmatch(reply.job):
+        return Unavailable("protocol", "the answer names no job that could be asked about", applied_unknown=True)
     return reply
 
 

@@ -29,6 +29,7 @@ NAMES = frozenset(
         "window.after_intent",
         "batch.before_send",
         "batch.after_send",
+        "job.after_submit",
         "window.before_receipt",
         "window.after_receipt",
         "anchor.before_write",

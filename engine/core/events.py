@@ -152,6 +152,22 @@ class WindowIntended(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class JobSubmitted(Event):
+    """The destination took rows ``first`` to ``last`` of batch ``batch`` as a job; appended before anybody asks about it.
+
+    ``until`` is when it is given up, ISO 8601.
+    """
+
+    type = "run.job_submitted"
+    run: RunId
+    batch: int
+    first: int
+    last: int
+    job: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchReceipt:
     """How the records of one intended batch ended, and what it cost.
 
@@ -300,6 +316,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             RunResumed,
             PlanMade,
             WindowIntended,
+            JobSubmitted,
             WindowReceived,
             StateFolded,
             RejectionsReleased,

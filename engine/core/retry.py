@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class OnUnknown(StrEnum):
+    """What becomes of a record when nobody knows whether a call took effect: sent again, or left for a person."""
+
+    RESEND = "resend"
+    HOLD = "hold"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from engine.core.events import BatchIntent, BatchReceipt
 from engine.core.names import Digest
 from engine.core.split import idempotency_key
-from engine.delivery.attempt import Exceptional, Result, Sender
+from engine.delivery.attempt import Sender
 from engine.delivery.batches import Slice
+from engine.delivery.result import Exceptional, Result
 from engine.failpoints import failpoint
 
 GRACE_SECONDS = 8.0

@@ -17,9 +17,11 @@ import pyarrow as pa
 from destinations.base import Destination, Stop, Transport
 from engine.core.names import Digest
 from engine.core.retry import RetryPolicy
-from engine.delivery.attempt import Exceptional, Sender, Sending
+from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import slices
+from engine.delivery.jobs import JobLog, JobsNotKept
 from engine.delivery.pacer import Pacer, Unlimited
+from engine.delivery.result import Exceptional
 from engine.delivery.transport import HttpTransport, TransportLimits
 
 ATTEMPTS = 4
@@ -45,6 +47,8 @@ class Line:
     wire: httpx.AsyncBaseTransport | None = None
     total_seconds: float = 5.0
     attempts: int = ATTEMPTS
+    jobs: JobLog | None = None
+    """Where job ids are kept between two rehearsals that stand for two processes."""
 
 
 class SkippedClock:
@@ -109,8 +113,9 @@ async def _rehearse(destination: Destination, rows: pa.RecordBatch, line: Line, 
         policy=RetryPolicy(attempts=line.attempts),
         bytes_max=limits.bytes,
         refused_share_max=REFUSED_SHARE_MAX,
+        jobs=destination.spec.jobs,
     )
-    sender = Sender(sending, destination, transport, pacer, clock, _Middle())
+    sender = Sender(sending, destination, transport, pacer, clock, _Middle(), line.jobs or JobsNotKept())
     ids = rows.column("id").to_pylist()
     others: dict[str, Exceptional] = {}
     stop = None

@@ -13,7 +13,7 @@ from config.problems import InvalidProject, Problem
 from config.project import Project
 from config.sync import ConsentRule as ConsentBlock
 from config.sync import SyncFile
-from destinations.base import Destination, Limits, Op, Rate
+from destinations.base import Destination, Op
 from destinations.registry import UnknownAdapter, adapter
 from engine.checks.clearance import too_sensitive
 from engine.checks.facts import DeleteLimit
@@ -23,14 +23,13 @@ from engine.contracts.references import dataset_findings, duplicate_majors, majo
 from engine.core.desired import CONVERSIONS, ConsentRule, FieldMapping, FieldType, Mode, OnNull
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId, dataset_id
-from engine.core.pace import Pace
-from engine.core.retry import RetryPolicy
-from engine.core.schema import Classification, TableSchema
+from engine.core.retry import OnUnknown, RetryPolicy
+from engine.core.schema import TableSchema
 from engine.core.verdict import Verdict
-from engine.delivery.pacer import BYTES, RECORDS, REQUESTS
+from engine.service.target import sync_target
 from engine.sources.base import Reading, Selection
 from engine.sources.registry import open_source
-from engine.steps.facts import Dataset, Sync, Target
+from engine.steps.facts import Dataset, Sync
 
 _OPERATIONS: Mapping[Mode, frozenset[Op]] = {
     Mode.UPSERT: frozenset({Op.UPSERT}),
@@ -209,10 +208,11 @@ def _resolved_sync(
         dataset=dataset,
         registers=tuple(resolved.datasets[d] for d in resolved.registers) if rule else (),
         mapping=mapping,
-        target=_target(project, file, destination, tuple((c, classes[c]) for c in columns)),
+        target=sync_target(project, file, destination, tuple((c, classes[c]) for c in columns)),
         retry=RetryPolicy(),
         max_attempts=file.rejects.max_attempts,
         stop_ratio=file.rejects.stop_ratio,
+        on_unknown=OnUnknown(file.on_unknown),
         deletes=_delete_limit(file),
         require_approval=project.environment.require_approval,
     )
@@ -224,35 +224,6 @@ _ON_FAIL = {"block": Verdict.BLOCK, "review": Verdict.HOLD, "warn": Verdict.WARN
 def _delete_limit(file: SyncFile) -> DeleteLimit | None:
     gate = file.gates.deletes
     return DeleteLimit(gate.max, gate.max_ratio, _ON_FAIL[gate.on_fail]) if gate else None
-
-
-def _target(
-    project: Project, sync: SyncFile, destination: Destination, classes: tuple[tuple[str, Classification], ...]
-) -> Target:
-    file = project.destinations[sync.destination]
-    limits = destination.spec.limits
-    return Target(
-        name=file.name,
-        destination=destination,
-        limits=Limits(
-            records=min(limits.records, file.batch.records or limits.records),
-            bytes=limits.bytes,
-            concurrency=file.rate.concurrency if file.rate else limits.concurrency,
-        ),
-        paces=_paces(file, limits.rate),
-        clearance=Classification(file.clearance),
-        classification_of=classes,
-        record_only=project.environment.deliver == "record",
-    )
-
-
-def _paces(file: DestinationFile, rate: Rate | None) -> dict[str, Pace]:
-    """The operator's pace of each unit, else the adapter's."""
-    if file.rate is None:
-        return {REQUESTS: Pace(rate.requests, rate.per_seconds)} if rate else {}
-    seconds = file.rate.per.total_seconds()
-    said = {REQUESTS: file.rate.requests, RECORDS: file.rate.records, BYTES: file.rate.bytes}
-    return {unit: Pace(units, seconds) for unit, units in said.items() if units is not None}
 
 
 def _capabilities(file: SyncFile, sync: Sync, destination: Destination) -> list[Finding]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from destinations.base import Destination, Limits
+from destinations.base import Destination, Jobs, Limits
 from engine.checks.facts import DeleteLimit
 from engine.clock import Clock, Entropy
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
 from engine.core.pace import Pace
-from engine.core.retry import RetryPolicy
+from engine.core.retry import OnUnknown, RetryPolicy
 from engine.core.schema import Classification, TableSchema
 from engine.ledger.log import Ledger
 from engine.segments.compute import Compute
@@ -64,6 +64,8 @@ class Target:
     clearance: Classification
     classification_of: tuple[tuple[str, Classification], ...]
     """Every mapped column with its classification."""
+    jobs: Jobs = field(default_factory=Jobs)
+    """How the destination's jobs are asked about, where it makes some."""
     record_only: bool = False
     """Plan and gate, write what would be sent, send nothing."""
 
@@ -80,5 +82,6 @@ class Sync:
     retry: RetryPolicy
     max_attempts: int
     stop_ratio: float
+    on_unknown: OnUnknown = OnUnknown.RESEND
     deletes: DeleteLimit | None = None
     require_approval: bool = False

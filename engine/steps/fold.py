@@ -16,7 +16,7 @@ from engine.ledger.log import Fence
 from engine.ledger.projections import states, windows
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.anchors import drop_anchor, sync_anchor
-from engine.steps.deliver import EXCEPTIONS_SCHEMA
+from engine.steps.delivery_log import EXCEPTIONS_SCHEMA
 from engine.steps.facts import Sync, Tools
 
 LAYERS_MAX = 8

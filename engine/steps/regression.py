@@ -16,7 +16,7 @@ from engine.core.events import BatchReceipt, LostEvent, RegressionAccepted, RunF
 from engine.core.names import LEDGER_STREAM, SyncId, run_stream, sync_stream
 from engine.core.outcome import RunStatus
 from engine.core.state import doubted, live
-from engine.delivery.attempt import Exceptional
+from engine.delivery.result import Exceptional
 from engine.ledger.anchor import Anchor, Gap
 from engine.ledger.lease import HeldLease
 from engine.ledger.log import Fence
@@ -25,7 +25,7 @@ from engine.ledger.projections.runs import RunRow
 from engine.ledger.projections.windows import WindowRow
 from engine.segments.compute import Session
 from engine.steps.anchors import anchor_gaps, anchored_sync, drop_anchor
-from engine.steps.deliver import LedgerLog, Work
+from engine.steps.delivery_log import LedgerLog, Work
 from engine.steps.facts import Tools
 from engine.steps.fold import Settlement, state_after
 from engine.steps.run import LEASE_SECONDS

@@ -25,7 +25,8 @@ from engine.segments.compute import Session
 from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
 from engine.steps.approval import is_approved
 from engine.steps.capture import Accepted, Blocked, Captured, Unchanged
-from engine.steps.deliver import Work, deliver
+from engine.steps.deliver import deliver
+from engine.steps.delivery_log import Work
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import Settlement, fold, settle
 from engine.steps.plan import Planned, Settled, plan
@@ -177,7 +178,8 @@ def _deliver(trip: _Trip, session: Session, planned: PlanMade, segment: SegmentR
     def sent(rows: int) -> None:
         trip.observe("deliver", rows, segment.rows)
 
-    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent)
+    job_seconds = trip.sync.target.jobs.deadline_seconds
+    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds)
     with trip.timed("deliver"):
         end = deliver(trip.tools, session, trip.sync, work, stop)
     if isinstance(end, Halted):

@@ -26,7 +26,7 @@ from engine.ledger.lease import HeldLease
 from engine.segments.files import Storage
 from engine.service.ledgers import accept_ledger_regression
 from engine.service.runs import run_syncs
-from engine.steps.deliver import LedgerLog, Work
+from engine.steps.delivery_log import LedgerLog, Work
 from tests.ledger import facts
 from tests.projects import Outcome, TestProject
 from tests.receiver import Receiver

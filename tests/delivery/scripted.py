@@ -28,12 +28,14 @@ from destinations.base import (
 )
 from engine.core.events import BatchIntent, BatchReceipt
 from engine.core.names import Digest
-from engine.core.retry import RetryPolicy
-from engine.delivery.attempt import Exceptional, Sender, Sending
+from engine.core.retry import OnUnknown, RetryPolicy
+from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import BATCH_COLUMNS, Slice, slices
 from engine.delivery.executor import End, Executor, WindowRules
+from engine.delivery.jobs import JobLog, JobsNotKept
 from engine.delivery.pacer import Budget, Pacer, Unlimited
 from engine.delivery.rehearsal import SkippedClock
+from engine.delivery.result import Exceptional
 from engine.delivery.stop import StopRequest
 
 DIGEST = Digest("d" * 64)
@@ -138,6 +140,8 @@ def sender(
     refused_share_max: float = 0.5,
     budget: Budget | None = None,
     entropy: Any = None,
+    jobs: JobLog | None = None,
+    on_unknown: OnUnknown = OnUnknown.RESEND,
 ) -> Sender:
     sending = Sending(
         sync="people",
@@ -147,9 +151,11 @@ def sender(
         policy=policy or RetryPolicy(),
         bytes_max=bytes_max,
         refused_share_max=refused_share_max,
+        on_unknown=on_unknown,
+        jobs=destination.spec.jobs,
     )
     pacer = Pacer(budget or Unlimited(), clock)
-    return Sender(sending, destination, NoWire(), pacer, clock, entropy or Middle())
+    return Sender(sending, destination, NoWire(), pacer, clock, entropy or Middle(), jobs or JobsNotKept())
 
 
 @dataclass

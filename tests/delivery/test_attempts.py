@@ -25,8 +25,9 @@ from destinations.base import (
     Unavailable,
 )
 from engine.core.retry import RetryPolicy
-from engine.delivery.attempt import ADAPTER_ERROR, Exceptional, Result, Sender
+from engine.delivery.attempt import Sender
 from engine.delivery.rehearsal import SkippedClock
+from engine.delivery.result import ADAPTER_ERROR, Exceptional, Result
 from tests.delivery.scripted import Lowest, Scripted, in_turn, numbered, ran, sender, whole
 from tests.property.effort import examples
 

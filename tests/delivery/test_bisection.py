@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destinations.base import AllDelivered, Batch, Outcomes, Refused, Rejected, Reply, Stop, Throttled, Unavailable
-from engine.delivery.attempt import Result
 from engine.delivery.rehearsal import SkippedClock
+from engine.delivery.result import Result
 from tests.delivery.scripted import Scripted, numbered, ran, refusing, sender, whole
 from tests.property.effort import examples
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import ClassVar
 
@@ -29,7 +30,7 @@ from destinations.base import (
     Throttled,
     Unavailable,
 )
-from destinations.http import MESSAGE_LENGTH_MAX, HttpDestination, classified, readable
+from destinations.http import MESSAGE_LENGTH_MAX, HttpDestination, readable
 from tests.destinations.batches import batch
 
 DATE = "Wed, 25 Nov 2026 08:00:00 GMT"
@@ -67,6 +68,21 @@ class Scripted(HttpDestination):
         if isinstance(self.says, Exception):
             raise self.says
         return self.says
+
+
+class Saying:
+    """A transport on which every request is given one answer."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+
+    async def request(self, request: httpx.Request, sign: object = None) -> httpx.Response:
+        return self._answer
+
+
+def classified(destination: HttpDestination, batch: Batch, response: httpx.Response) -> Reply:
+    """The reply that a response stands for."""
+    return asyncio.run(destination.send(batch, Saying(response)))
 
 
 class AnswersIn422(Scripted):

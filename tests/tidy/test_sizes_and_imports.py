@@ -13,7 +13,8 @@ FILE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 60
 
 LONGER = {
-    "engine/core/events.py": 380,  # the closed list of events and their codec; in two files the list would not be closed
+    "destinations/base.py": 400,  # the whole of what an author must know, on one page
+    "engine/core/events.py": 420,  # the closed list of events and their codec; in two files the list would not be closed
 }
 """Files (``path``) and functions (``path:name``) that may be longer, with a comment that says why."""
 
@@ -21,6 +22,7 @@ LATE_IMPORTS = {
     "engine/faces/cli/group.py",  # the table of commands, so that `tidegate --help` imports none of them
     "destinations/registry.py",  # the table of adapters, so that a project imports only those it uses
     "engine/sources/registry.py",  # the table of sources, for the same reason
+    "scripts/goals/registry.py",  # the table of goals, some of which load much
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from engine.core.events import BatchIntent, WindowIntended, WindowReceived
-from engine.core.names import RunId
+from engine.core.names import Position, RunId
 from engine.errors import LedgerConflict
 from engine.ledger.database import Database, reading
 from engine.ledger.recorded import Recorded, named
@@ -20,10 +20,11 @@ PAGE_WINDOWS = 200
 
 @dataclass(frozen=True, slots=True)
 class WindowRow:
-    """A window of a run; ``receipt`` is None while nobody knows how its batches ended."""
+    """A window of a run, intended at ``position`` of its stream; ``receipt`` is None while nobody knows how it ended."""
 
     run: RunId
     window: int
+    position: Position
     intent: tuple[BatchIntent, ...]
     receipt: WindowReceived | None
 
@@ -92,4 +93,4 @@ def _row(intent: Recorded, receipt: Recorded | None) -> WindowRow:
     assert isinstance(opened, WindowIntended)
     closed = None if receipt is None else receipt.event
     assert closed is None or isinstance(closed, WindowReceived)
-    return WindowRow(run=opened.run, window=opened.window, intent=opened.batches, receipt=closed)
+    return WindowRow(opened.run, opened.window, intent.position, opened.batches, closed)

@@ -49,7 +49,9 @@ def digest_text(value: StringValue) -> StringValue:
 def text(column: Column) -> StringColumn:
     """The value as plain text: what an id shows and what a quoted JSON string holds.
 
-    Decimals lose trailing zeros, timestamps are UTC with six digits, dates ISO 8601, binary base64.
+    Decimals lose trailing zeros, whole doubles are written as the integers that they are (as far as 64 bits go), so
+    that a number keeps its text when its source keeps it in another type. Timestamps are UTC with six digits, dates
+    ISO 8601, binary base64.
     """
     kind = column.type()
     if kind.is_string():
@@ -60,6 +62,9 @@ def text(column: Column) -> StringColumn:
             # The database writes no zero before the point of a type that has no place for one, and JSON needs it.
             digits = digits.re_replace(r"^(-?)\.", r"\10.")
         return _rtrim(_rtrim(digits, "0"), ".")
+    if kind.is_floating():
+        whole = column.try_cast("int64")
+        return ibis.ifelse(whole.cast(kind) == column, whole.cast("string"), column.cast("string"))
     if kind.is_timestamp():
         return column.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if kind.is_binary():

@@ -12,7 +12,7 @@ import ibis.expr.datatypes as dt
 from ibis.expr.schema import Schema
 from ibis.expr.types import Column, Table
 
-from engine.core.canonical import row_hash
+from engine.core.canonical import row_hash, text
 from engine.core.relations import union
 
 CHANGE = "_change"
@@ -35,7 +35,7 @@ def changed_keys(before: Table, after: Table, key: Sequence[str]) -> Table:
     """Keys that differ between two tables, with `CHANGE`.
 
     Columns are those of ``after``; one that ``before`` lacks counts as null there. A number of another type than
-    before is unchanged only if it is the same number and ``after``'s type would give it back. Keys must be unique and
+    before is unchanged only if its text is the same and ``after``'s type would give it back. Keys must be unique and
     not null on both sides, of one type. Raises `IncomparableTypes`.
     """
     pairs = [pair for name in after.columns if name not in key for pair in _compared(before, after, name)]
@@ -86,11 +86,12 @@ def _compared(before: Table, after: Table, name: str) -> Iterator[tuple[Column, 
     if _same(old.type(), kind):
         yield old, new
         return
-    common = _common(name, old.type(), kind)
-    yield old.try_cast(common), new.try_cast(common)
+    if not (old.type().is_numeric() and kind.is_numeric()):
+        raise IncomparableTypes(name, str(old.type()), str(kind))
+    # What has another text is another value to a destination, whichever way it is compared.
+    yield text(old), text(new)
+    # A version that is rebuilt gets an unchanged number by this cast.
     yield old.try_cast(kind), new
-    # What a type cannot hold is null in it, and must not look like a null.
-    yield old.isnull(), new.isnull()
 
 
 def _hashed(table: Table, key: Sequence[str], columns: Sequence[Column]) -> Table:
@@ -124,12 +125,3 @@ def _as(table: Table, name: str, kind: dt.DataType) -> Column:
 
 def _same(left: dt.DataType, right: dt.DataType) -> bool:
     return bool(left.copy(nullable=True) == right.copy(nullable=True))
-
-
-def _common(name: str, left: dt.DataType, right: dt.DataType) -> dt.DataType:
-    if not (left.is_numeric() and right.is_numeric()):
-        raise IncomparableTypes(name, str(left), str(right))
-    if left.is_floating() or right.is_floating():
-        return dt.float64
-    scales = [kind.scale or 0 for kind in (left, right) if isinstance(kind, dt.Decimal)]
-    return dt.Decimal(38, max(scales, default=0))

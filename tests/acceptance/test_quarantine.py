@@ -82,8 +82,15 @@ def quarantined(project: TestProject, receiver: Receiver) -> str:
 
 
 def test_a_project_that_never_ran_has_nothing_to_list_to_release_or_to_drop(project: TestProject) -> None:
-    assert listed(project) == {"sync": SYNC, "quarantined": 0, "owed": 0, "attempts_max": 1, "records": []}
-    assert project.run("quarantine", "list", SYNC).out == "Nothing is rejected.\n"
+    assert listed(project) == {
+        "sync": SYNC,
+        "quarantined": 0,
+        "in_doubt": 0,
+        "owed": 0,
+        "attempts_max": 1,
+        "records": [],
+    }
+    assert project.run("quarantine", "list", SYNC).out == "Nothing is rejected or in doubt.\n"
     assert (decided(project, "release"), decided(project, "drop"), events(project)) == (0, 0, [])
 
 

@@ -79,6 +79,12 @@ def made(rows: Sequence[Sequence[Any]], types: Sequence[pa.DataType]) -> pa.Tabl
         (Decimal("-0.2500"), pa.decimal128(4, 4), "-0.25", "-0.25"),
         (Decimal(0), pa.decimal128(38, 38), "0", "0"),
         (0.1, pa.float64(), "0.1", "0.1"),
+        (5.0, pa.float64(), "5", "5"),
+        (-1e16, pa.float64(), "-10000000000000000", "-10000000000000000"),
+        (float(2**63 - 1024), pa.float64(), str(2**63 - 1024), str(2**63 - 1024)),
+        (float(-(2**63)), pa.float64(), str(-(2**63)), str(-(2**63))),
+        (1e19, pa.float64(), "1e+19", "1e+19"),
+        (-1e300, pa.float64(), "-1e+300", "-1e+300"),
         (5e-324, pa.float64(), "5e-324", "5e-324"),
         (True, pa.bool_(), "true", "true"),
         (date(1, 1, 1), pa.date32(), "0001-01-01", '"0001-01-01"'),
@@ -106,7 +112,9 @@ def test_a_value_has_this_text(
             [pa.array([Decimal("1.5")], pa.decimal128(*size)) for size in ((2, 1), (10, 2), (38, 9), (38, 37))],
             id="scale",
         ),
-        pytest.param([pa.array([Decimal(12)], pa.decimal128(20, 4)), pa.array([12], pa.int64())], id="whole"),
+        pytest.param(
+            [pa.array([Decimal(12)], pa.decimal128(20, 4)), pa.array([12], pa.int64()), pa.array([12.0])], id="whole"
+        ),
         pytest.param([pa.array(["x", "é"], kind) for kind in (pa.string(), pa.large_string())], id="string"),
         pytest.param([pa.array(["x", "é"]), pa.array(["x", "é"]).dictionary_encode()], id="dictionary"),
         pytest.param(

@@ -62,6 +62,13 @@ CHANGED_TYPES: Mapping[str, Sequence[Any]] = {
         {1: BIG + 1, 2: 1, 3: 2},
         (0, 2, 0),
     ),
+    "what a double can no longer tell apart": (
+        pa.int64(),
+        {1: BIG + 1, 2: BIG, 3: None},
+        pa.float64(),
+        {1: float(BIG), 2: float(BIG), 3: None},
+        (0, 1, 0),
+    ),
     "whole numbers that got places": (
         pa.int64(),
         {1: 1, 2: 1, 3: None},

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TextIO
 
 import click
@@ -34,7 +35,7 @@ from engine.service.quarantine import (
 )
 from engine.service.records import RecordReport
 from engine.service.runs import Progress
-from engine.service.samples import Sample
+from engine.service.samples import MASK, Sample
 from engine.service.validate import ValidationReport
 from tests.cli.reports import plan_preview, run_report
 
@@ -123,6 +124,15 @@ def test_no_width_is_too_narrow_for_a_number(columns: str, monkeypatch: pytest.M
 
 def test_a_stream_that_knows_only_ascii_carries_every_view(monkeypatch: pytest.MonkeyPatch) -> None:
     assert '"old@example.com" -> "new@example.com"' in told(run.plan_view, plan_preview(), monkeypatch, "ascii")
+
+
+def test_a_mask_is_a_mask_on_every_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = Sample("insert", "", MASK, {}, {"email": MASK}, ())
+    sent = replace(plan_preview(), samples=(hidden,))
+    assert told(run.plan_view, sent, monkeypatch).count("•••") == 2
+    shown = told(run.plan_view, sent, monkeypatch, "ascii")
+    assert shown.count("***") == 2
+    assert "u2022" not in shown
 
 
 @pytest.mark.parametrize(

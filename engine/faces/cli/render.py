@@ -22,7 +22,7 @@ from engine.faces.cli.group import asked
 from engine.faces.cli.output import without_secrets, write, write_document
 from engine.faces.cli.plain import number, plain
 from engine.observe.redact import Redactor
-from engine.service.samples import Sample
+from engine.service.samples import MASK, Sample
 
 Lines: TypeAlias = Iterable[Text]
 _Report = TypeVar("_Report")
@@ -49,6 +49,8 @@ _STYLES: Mapping[str, str] = {
     "delete": "red",
 }
 _SIGNS: Mapping[str, str] = {"insert": "+", "update": "~", "delete": "-"}
+ARROW = "→"
+_IN_ASCII: Mapping[str, str] = {ARROW: "->", MASK: "***"}
 
 
 def show(context: click.Context, report: _Report, view: Callable[[_Report], Lines]) -> None:
@@ -95,7 +97,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Text]]) -> Lines:
 
 def cell(text: object, style: str = "") -> Text:
     """Any value as one safe line; nothing is shown as a dash."""
-    shown = plain(str(text)) if text is not None and text != "" else "-"
+    shown = _carried(plain(str(text))) if text is not None and text != "" else "-"
     return Text(shown, style=style)
 
 
@@ -176,7 +178,7 @@ def _fields(sample: Sample) -> Lines:
     for name in names:
         line = Text.assemble("    ", (plain(name), "bold"), ": ")
         if sample.change == "update":
-            line.append_text(value_cell(sample.before.get(name))).append(f" {_arrow()} ", style="dim")
+            line.append_text(value_cell(sample.before.get(name))).append(f" {_carried(ARROW)} ", style="dim")
         yield line.append_text(value_cell(values[name]))
 
 
@@ -184,17 +186,18 @@ def value_cell(value: str | None) -> Text:
     """A JSON text, cut where it stops being readable; what is not there is said in a word that no JSON value is."""
     if value is None:
         return Text("absent", style="dim italic")
-    shown = plain(value)
+    shown = _carried(plain(value))
     if len(shown) > VALUE_LENGTH_MAX:
         shown = f"{shown[:VALUE_LENGTH_MAX]}... ({len(value):,} characters)"
     return Text(shown)
 
 
-def _arrow() -> str:
-    """An arrow that the stream can carry."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+def _carried(text: str) -> str:
+    """A sign of ours in a form that the stream can carry; any other text as it is."""
+    if text not in _IN_ASCII:
+        return text
     try:
-        "→".encode(encoding)
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
-        return "->"
-    return "→"
+        return _IN_ASCII[text]
+    return text

@@ -17,7 +17,7 @@ from ibis.expr.types import BooleanValue, StringValue, Table
 from engine.core.canonical import differs, object_text, present
 from engine.core.desired import FIELD, Mode
 from engine.core.relations import union
-from engine.core.state import before, field_columns, is_exhausted, payload_digest
+from engine.core.state import before, field_columns, is_exhausted, is_in_doubt, payload_digest
 
 RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2
 """Order inside a plan: removals for consent, then what is sent, then other deletes."""
@@ -29,13 +29,15 @@ class PlanRules:
 
     mode: Mode
     max_attempts: int
+    holds_doubt: bool = False
+    """A record whose outcome nobody knows waits for a person, because sending it again may do harm."""
 
 
 def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
     """Every record of either side with its ``verdict``.
 
-    Verdicts: ``send`` (with ``op``, ``change``, ``reason``, ``rank``), ``unchanged``, ``unconsented``, ``quarantined``
-    and ``absent`` (nothing desired, nothing held). ``id`` must be unique on both sides; desired records without one are
+    Verdicts: ``send`` (with ``op``, ``change``, ``reason``, ``rank``), ``unchanged``, ``unconsented``, ``quarantined``,
+    ``in doubt`` and ``absent`` (nothing desired, nothing held). ``id`` must be unique on both sides; desired records without one are
     left out.
     """
     fields = field_columns(desired, delivered)
@@ -71,6 +73,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     refused = rows.id.notnull() | rows.s_pk.isin(desired.filter(~desired.allowed).pk)
     exhausted = is_exhausted(rows.was_attempts, rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
     updating = rules.mode is Mode.UPDATE
+    doubt = is_in_doubt(unknown, rows.was_attempts.fill_null(0))
     send = wanted & (differing | ~holds)
     if rules.mode is Mode.INSERT:
         send = wanted & (~holds | unknown)
@@ -89,6 +92,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     verdict = ibis.cases(
         # The removal of somebody who must not be there is owed for ever: it is tried again, and never set aside.
         (exhausted.fill_null(False) & (send | (remove & ~refused)), "quarantined"),
+        (ibis.literal(rules.holds_doubt) & doubt & (send | (remove & ~refused)), "in doubt"),
         (send | remove, "send"),
         (wanted, "unchanged"),
         (rows.id.notnull(), "unconsented"),
@@ -137,6 +141,7 @@ def counts(judged: Table) -> Table:
         "unchanged": judged.verdict == "unchanged",
         "unconsented": judged.verdict == "unconsented",
         "quarantined": judged.verdict == "quarantined",
+        "in_doubt": judged.verdict == "in doubt",
     }
     return judged.aggregate(**{name: judged.count(where=kind) for name, kind in kinds.items()})
 

@@ -37,6 +37,9 @@ FACTS: dict[str, dt.DataType] = {
 BEFORE = "b:"
 """Prefix of a plan's columns that hold what the destination acknowledged last."""
 
+RESENT = -2
+"""``attempts`` of a record in doubt that a person lets be sent again."""
+
 DROPPED = -1
 """``attempts`` of a payload that a person gave up: like one that was rejected too often, and nobody is asked about it."""
 
@@ -102,6 +105,8 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
         ),
         (rejected.fill_null(False), 1),
         (delivered, 0),
+        # A person's word was about the doubt before.
+        ((rows.outcome == "unknown").fill_null(False), ibis.greatest(rows.was_attempts, 0)),
         else_=rows.was_attempts,
     )
     return rows.select(
@@ -123,14 +128,27 @@ def is_exhausted(attempts: IntegerValue, attempts_max: int) -> BooleanValue:
     return (attempts >= attempts_max) | (attempts == DROPPED)
 
 
+def is_in_doubt(unknown: BooleanValue, attempts: IntegerValue) -> BooleanValue:
+    """Whether nobody knows what the destination holds of a record, and no person has decided about it."""
+    return unknown & ~attempts.isin([RESENT, DROPPED])
+
+
 def released(rows: Table) -> Table:
     """State rows whose attempts start again, and which the next plan must look at."""
-    return rows.mutate(attempts=ibis.literal(0).cast("int64"), tried=ibis.null("string"), owed=ibis.literal(True))
+    again = rows.unknown.ifelse(RESENT, 0).cast("int64")
+    return rows.mutate(attempts=again, tried=ibis.null("string"), owed=ibis.literal(True))
 
 
-def dropped(rows: Table) -> Table:
-    """State rows whose rejected payload is given up, so that no plan looks at them until something changes."""
-    return rows.mutate(attempts=ibis.literal(DROPPED).cast("int64"), owed=ibis.literal(False))
+def dropped(rows: Table, payloads: Table) -> Table:
+    """State rows whose rejected payload is given up, so that no plan looks at them until something changes.
+
+    Of a record in doubt it is the payload that it would be sent with: ``payloads.digest`` by ``id``.
+    """
+    digests = payloads.select(_of="id", _digest=payloads.digest)
+    joined = rows.left_join(digests, rows.id == digests["_of"])
+    tried = (joined.attempts > 0).ifelse(joined.tried, ibis.coalesce(joined["_digest"], joined.tried))
+    given_up = joined.mutate(attempts=ibis.literal(DROPPED).cast("int64"), owed=ibis.literal(False), tried=tried)
+    return given_up.drop("_of", "_digest")
 
 
 def before(column: str) -> str:

@@ -22,7 +22,7 @@ from engine.steps.record_state import record_state
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A record that is set aside (``quarantined``) or tried again by the next run (``owed``).
+    """A record that is set aside (``quarantined``, ``in_doubt``) or tried again by the next run (``owed``).
 
     ``since`` is the run that rejected this payload first, ``code`` and ``message`` are the destination's own and newest;
     all are empty when that was longer ago than is looked.
@@ -38,10 +38,11 @@ class RejectedRecord:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineReport:
-    """Rejected records of a sync; the two counts are of all, ``records`` are the first of them."""
+    """Rejected records of a sync and those in doubt; the counts are of all, ``records`` are the first of them."""
 
     sync: str
     quarantined: int
+    in_doubt: int
     owed: int
     attempts_max: int
     records: tuple[RejectedRecord, ...]
@@ -85,7 +86,7 @@ def quarantine_list(app: App, name: str, limit: int) -> QuarantineReport:
     with app.tools.compute.session() as session:
         found = outstanding(app.tools, session, sync, limit)
     records = tuple(RejectedRecord(**{f: row[f] for f in RejectedRecord.__dataclass_fields__}) for row in found.rows)
-    return QuarantineReport(sync.id, found.quarantined, found.owed, sync.max_attempts, records)
+    return QuarantineReport(sync.id, found.quarantined, found.in_doubt, found.owed, sync.max_attempts, records)
 
 
 def quarantine_show(app: App, name: str, key: str) -> QuarantinedRecord:

@@ -17,7 +17,7 @@ from engine.steps.record_state import record_state
 
 @dataclass(frozen=True, slots=True)
 class RecordReport:
-    """``verdict`` is what a comparison says: send, unchanged, unconsented, quarantined or absent."""
+    """``verdict`` is what a comparison says: send, unchanged, unconsented, quarantined, in doubt or absent."""
 
     sync: str
     id: str
@@ -45,7 +45,7 @@ def show_record(app: App, name: str, key: str) -> RecordReport:
         sync=name,
         id=key,
         holds=found.held.get("acked", False),
-        desired=bool(found.judged.get("verdict") in {"send", "unchanged", "quarantined"} and found.wanted),
+        desired=bool(found.judged.get("verdict") in {"send", "unchanged", "quarantined", "in doubt"} and found.wanted),
         unknown=found.held.get("unknown", False),
         owed=found.held.get("owed", False),
         attempts=max(0, attempts),
@@ -59,6 +59,8 @@ def show_record(app: App, name: str, key: str) -> RecordReport:
 def _reason(judged: Mapping[str, Any], attempts: int) -> str:
     if judged["verdict"] == "send":
         return str(judged["reason"])
+    if judged["verdict"] == "in doubt":
+        return "nobody knows whether the destination has it; it waits for a decision"
     return "given up until its values change" if judged["verdict"] == "quarantined" and attempts == DROPPED else ""
 
 

@@ -14,6 +14,7 @@ from engine.clock import Clock, Entropy
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
 from engine.core.pace import Pace
+from engine.core.plan import PlanRules
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.core.schema import Classification, TableSchema
 from engine.ledger.log import Ledger
@@ -85,3 +86,8 @@ class Sync:
     on_unknown: OnUnknown = OnUnknown.RESEND
     deletes: DeleteLimit | None = None
     require_approval: bool = False
+
+    @property
+    def rules(self) -> PlanRules:
+        """How desired and delivered state are compared."""
+        return PlanRules(self.mapping.mode, self.max_attempts, self.on_unknown is OnUnknown.HOLD)

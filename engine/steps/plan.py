@@ -19,7 +19,7 @@ from engine.core.desired import FIELD, desired, ids, mapping_digest, totals, tou
 from engine.core.diff import changed_keys
 from engine.core.events import CheckResult, Place, PlanMade, StateFolded
 from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
-from engine.core.plan import PlanRules, compared, counts, moving, operations, touched_ids
+from engine.core.plan import compared, counts, moving, operations, touched_ids
 from engine.core.relations import union
 from engine.core.state import FACTS, is_exhausted, live
 from engine.core.verdict import Verdict, blocked, passed, worst
@@ -29,10 +29,10 @@ from engine.segments.digest import content_digest
 from engine.segments.files import Storage
 from engine.steps.consent import NO_PREVIEW, Candidate, Consent, Preview, consent_now, newest_version, register_versions
 from engine.steps.facts import Sync, Tools
+from engine.steps.place import place_of, same_place
 from engine.steps.snapshots import snapshot_table
 
 CLEARANCE = "clearance"
-PLACE = "place"
 APPROVAL = "environment.approval"
 
 
@@ -134,7 +134,6 @@ def _compare(
     registers: MappingOf[str, int],
 ) -> Planned:
     key = sync.dataset.schema.key
-    rules = PlanRules(sync.mapping.mode, sync.max_attempts)
     wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects)
     identities = ids(sides.rows, sync.mapping, key)
     layers = state_layers(tools, session, sides.state)
@@ -154,10 +153,10 @@ def _compare(
             assert_never(sides.how)
     facts = PlanFacts(tuple(column for _, column in sync.mapping.match))
     checks = judged(PLAN, session.single(aggregates(PLAN, identities, facts)), facts)
-    checks = (*checks, _clearance(sync), _same_place(session, sync, sides.state, live(layers)))
+    checks = (*checks, _clearance(sync), same_place(session, sync, sides.state, live(layers)))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
-    comparing = compared(looked_at, held, rules)
+    comparing = compared(looked_at, held, sync.rules)
     with sides.drafts.writing(f"syncs/{sync.id}/plans", f"v{sides.version:08d}") as draft:
         session.write(operations(comparing), draft.local)
     written = session.table(sides.drafts.local(draft.ref))
@@ -191,15 +190,18 @@ def _counted(session: Session, sync: Sync, held: Table, comparing: Table, wanted
     changes = {r["change"]: int(r["n"]) for r in session.fetch(written.group_by("change").aggregate(n=written.count()))}
     inserts, updates = changes.get("insert", 0), changes.get("update", 0)
     sizes = session.single(totals(wanted))
-    exhausted = session.single(held.aggregate(n=held.count(where=is_exhausted(held.attempts, sync.max_attempts))))
-    quarantined = int(session.single(counts(comparing))["quarantined"]) if exhausted["n"] else 0
+    waiting = is_exhausted(held.attempts, sync.max_attempts) | held.unknown
+    left_alone = 0
+    if session.single(held.aggregate(n=held.count(where=waiting)))["n"]:
+        verdicts = session.single(counts(comparing))
+        left_alone = int(verdicts["quarantined"]) + int(verdicts["in_doubt"])
     deliverable = int(sizes["deliverable"])
     return _Counts(
         inserts=inserts,
         updates=updates,
         deletes=changes.get("delete", 0),
-        unchanged=max(0, deliverable - inserts - updates - quarantined),
-        withheld=int(sizes["rows"]) - deliverable + quarantined,
+        unchanged=max(0, deliverable - inserts - updates - left_alone),
+        withheld=int(sizes["rows"]) - deliverable + left_alone,
     )
 
 
@@ -269,26 +271,6 @@ def state_layers(tools: Tools, session: Session, state: StateFolded | None) -> l
     if state is None or not state.segments:
         return [session.rows(ibis.schema(FACTS).to_pyarrow().empty_table())]
     return [session.table(tools.storage.local(ref)) for ref in state.segments]
-
-
-def place_of(sync: Sync) -> Place:
-    """Where the sync's file says that its records are."""
-    return Place(sync.target.name, sync.mapping.object, tuple(name for name, _ in sync.mapping.match))
-
-
-def _same_place(session: Session, sync: Sync, state: StateFolded | None, held: Table) -> CheckResult:
-    """A sync that is pointed elsewhere must not take what it delivered for what is there, nor leave it behind unseen."""
-    place = place_of(sync)
-    if state is None or state.place == place:
-        return passed(PLACE, f"its records are in {place}")
-    left = int(session.single(held.aggregate(n=held.count(where=held.acked | held.unknown)))["n"])
-    if not left:
-        return passed(PLACE, f"nothing is held in {state.place}")
-    message = (
-        f"{left:,} records were delivered to {state.place}, and the file now names {place}: name the old place again, or "
-        "give the sync another name, under which it starts anew and leaves those records to you"
-    )
-    return blocked(PLACE, message, {"records": left})
 
 
 def _clearance(sync: Sync) -> CheckResult:

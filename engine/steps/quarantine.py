@@ -13,12 +13,12 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
-from ibis.expr.types import Table
+from ibis.expr.types import BooleanValue, Table
 
 from engine.core.events import RejectionsDropped, RejectionsReleased, StateFolded
 from engine.core.names import SegmentRef
 from engine.core.relations import union
-from engine.core.state import DROPPED, dropped, live, released
+from engine.core.state import DROPPED, dropped, field_columns, is_in_doubt, live, payload_digest, released
 from engine.errors import ConfigurationError
 from engine.ledger.lease import HeldLease
 from engine.ledger.log import Fence
@@ -37,67 +37,86 @@ RUNS_LOOKED_AT_MAX = 50
 
 
 class Standing(StrEnum):
-    """What becomes of a rejected record: it waits for a decision, is tried again, was given up, or has nothing owed."""
+    """What becomes of a record: it waits for a decision, is tried again, was given up, or has nothing owed."""
 
     QUARANTINED = "quarantined"
+    IN_DOUBT = "in_doubt"
+    """Nobody knows whether the destination has it, and the sync says that it is not to be sent again unasked."""
     OWED = "owed"
     DROPPED = "dropped"
     SETTLED = "settled"
+
+
+_STANDINGS = {"quarantined": Standing.QUARANTINED, "in doubt": Standing.IN_DOUBT, "send": Standing.OWED}
 
 
 def standing(verdict: str, attempts: int) -> Standing:
     """The standing of a record, given what a comparison says of it and its state row's attempts."""
     if verdict == "quarantined":
         return Standing.DROPPED if attempts == DROPPED else Standing.QUARANTINED
-    return Standing.OWED if verdict == "send" else Standing.SETTLED
+    return _STANDINGS.get(verdict, Standing.SETTLED)
 
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
-    """Rejected records that are not settled: how many of each standing, and the first of them as rows.
+    """Rejected records that are not settled, and those in doubt: how many of each standing, and the first as rows.
 
     Rows have ``id``, ``standing``, ``attempts``, and, where a run that was looked at tells, ``since`` (the run that
-    rejected this payload first) and the newest ``code`` and ``message``.
+    rejected this payload first, or left it in doubt) and the newest ``code`` and ``message``.
     """
 
     quarantined: int
+    in_doubt: int
     owed: int
     rows: Sequence[dict[str, Any]]
 
 
 def outstanding(tools: Tools, session: Session, sync: Sync, limit: int) -> Outstanding:
-    """The rejected records that wait for a decision or are tried again by the next run, by standing and id."""
+    """The records that wait for a decision, and the rejected ones that the next run tries again, by standing and id."""
     found = _outstanding(tools, session, sync)
     sizes = {r["standing"]: int(r["n"]) for r in session.fetch(found.group_by("standing").aggregate(n=found.count()))}
-    first = session.cached(found.order_by(found.standing != Standing.QUARANTINED.value, "id").limit(limit))
+    first = session.cached(
+        found.order_by(found.standing == Standing.OWED.value, found.standing.desc(), "id").limit(limit)
+    )
     shown = {row["id"]: {**row, "since": "", "code": "", "message": ""} for row in session.fetch(first)}
     seen = rejections(tools, session, sync, first)
     nth = seen.mutate(nth=ibis.row_number().over(group_by="id", order_by="place") + 1)
-    told = nth.inner_join(first.select("id", "attempts"), "id")
+    told = nth.inner_join(first.select("id", attempts=ibis.greatest(first.attempts, 1)), "id")
     for row in session.fetch(told.filter((told.nth == 1) | (told.nth == told.attempts))):
         if row["nth"] == 1:
             shown[row["id"]] |= {"code": row["code"], "message": row["message"]}
         if row["nth"] == row["attempts"]:
             shown[row["id"]]["since"] = row["run"]
     return Outstanding(
-        sizes.get(Standing.QUARANTINED.value, 0), sizes.get(Standing.OWED.value, 0), tuple(shown.values())
+        quarantined=sizes.get(Standing.QUARANTINED.value, 0),
+        in_doubt=sizes.get(Standing.IN_DOUBT.value, 0),
+        owed=sizes.get(Standing.OWED.value, 0),
+        rows=tuple(shown.values()),
     )
 
 
 def _outstanding(tools: Tools, session: Session, sync: Sync) -> Table:
-    """``id``, ``attempts``, ``standing`` and ``reason`` of every rejected record that is not settled."""
+    """``id``, ``attempts``, ``standing``, ``reason`` and ``digest`` of the payload, of every record that is not settled."""
     held = live(state_layers(tools, session, states.current(tools.database, sync.id)))
-    rejected = session.cached(held.filter(held.attempts > 0).select("id"))
+    open_rows = held.attempts > 0
+    if sync.rules.holds_doubt:
+        open_rows |= is_in_doubt(held.unknown, held.attempts)
+    rejected = session.cached(held.filter(open_rows).select("id"))
     compared = compared_records(tools, session, sync, rejected)
     if compared is None:
-        nothing = ibis.schema({"id": "string", "attempts": "int64", "standing": "string", "reason": "string"})
+        texts = dict.fromkeys(("id", "standing", "reason", "digest"), "string")
+        nothing = ibis.schema({**texts, "attempts": "int64"})
         return session.rows(nothing.to_pyarrow().empty_table())
     judged = compared.judged
-    verdicts = {"quarantined": Standing.QUARANTINED.value, "send": Standing.OWED.value}
+    verdicts = {verdict: one.value for verdict, one in _STANDINGS.items()}
     open_ones = judged.filter(judged.verdict.isin(list(verdicts)))
     return session.cached(
         open_ones.select(
-            "id", attempts=open_ones.was_attempts, standing=open_ones.verdict.substitute(verdicts), reason="reason"
+            "id",
+            attempts=open_ones.was_attempts,
+            standing=open_ones.verdict.substitute(verdicts),
+            reason="reason",
+            digest=payload_digest(open_ones, field_columns(open_ones)),
         )
     )
 
@@ -105,15 +124,18 @@ def _outstanding(tools: Tools, session: Session, sync: Sync) -> Table:
 def rejections(tools: Tools, session: Session, sync: Sync, chosen: Table) -> Table:
     """Each rejection of the records ``chosen.id`` in the newest runs: ``id``, ``run``, ``place``, ``code``, ``message``.
 
+    Where records in doubt wait for a person, what left them in doubt stands among them.
+
     ``place`` is 0 for the newest run. An unfinished run is left out: its outcomes are not part of the state yet.
     """
+    kinds = ["rejected", "unknown"] if sync.rules.holds_doubt else ["rejected"]
     parts = []
     for place, row in enumerate(runs.listing(tools.database, sync.id, RUNS_LOOKED_AT_MAX)):
-        if row.segment is None or not row.rejected or row.finished_at is None:
+        if row.segment is None or not (row.rejected or row.unknown) or row.finished_at is None:
             continue
         segments = [tools.storage.local(ref) for ref in _exceptions(tools, row)]
         found = session.table(*segments)
-        found = found.filter(found.outcome == "rejected").select(_at="ordinal", code="code", message="message")
+        found = found.filter(found.outcome.isin(kinds)).select(_at="ordinal", code="code", message="message")
         numbered = session.numbered(tools.storage.local(row.segment))
         sent = numbered.semi_join(chosen, "id").select("id", _at=ORDINAL)
         named = sent.inner_join(found, "_at")
@@ -142,7 +164,8 @@ def release(tools: Tools, sync: Sync, keys: Sequence[str]) -> int:
 
     def chosen(session: Session, held: Table) -> Table:
         if keys:
-            return _named(session, held, keys).filter(lambda t: t.attempts != 0)
+            named = _named(session, held, keys)
+            return named.filter((named.attempts > 0) | (named.attempts == DROPPED) | _doubts(sync, named))
         return held.semi_join(_outstanding(tools, session, sync), "id")
 
     def decide(decision: _Decision) -> None:
@@ -163,16 +186,21 @@ def drop(tools: Tools, sync: Sync, keys: Sequence[str]) -> int:
     def chosen(session: Session, held: Table) -> Table:
         found = _outstanding(tools, session, sync)
         if not keys:
-            return held.semi_join(found.filter(found.standing == Standing.QUARANTINED.value), "id")
+            return dropped(held.semi_join(found.filter(found.standing != Standing.OWED.value), "id"), found)
         named = _named(session, held, keys)
         _refuse_consent(session, found.filter(found.reason == "consent").semi_join(named, "id"))
-        return named.filter(named.attempts > 0)
+        return dropped(named.filter((named.attempts > 0) | _doubts(sync, named)), found)
 
     def decide(decision: _Decision) -> None:
         said = RejectionsDropped(sync=sync.id, records=decision.records)
         remember(tools, sync, said, decision.fold, fence=decision.fence)
 
-    return _decided(tools, sync, lambda session, held: dropped(chosen(session, held)), decide)
+    return _decided(tools, sync, chosen, decide)
+
+
+def _doubts(sync: Sync, rows: Table) -> BooleanValue:
+    """Which rows wait for a person because nobody knows what is held of them."""
+    return ibis.literal(sync.rules.holds_doubt) & is_in_doubt(rows.unknown, rows.attempts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from ibis.expr.types import Table
 
 from engine.core.desired import desired, touched_rows
-from engine.core.plan import PlanRules, compared
+from engine.core.plan import compared
 from engine.core.state import live
 from engine.ledger.projections import states
 from engine.segments.compute import Session
@@ -55,7 +55,7 @@ def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) 
     near = touched_rows(rows, sync.mapping, key, chosen, moving)
     wanted = session.cached(desired(near, sync.mapping, key, consent.subjects))
     held = session.cached(state.semi_join(chosen, "id"))
-    judged = session.cached(compared(wanted, held, PlanRules(sync.mapping.mode, sync.max_attempts)))
+    judged = session.cached(compared(wanted, held, sync.rules))
     return Compared(wanted.semi_join(chosen, "id"), held, judged.semi_join(chosen, "id"))
 
 

@@ -150,10 +150,10 @@ def _plan_and_deliver(trip: _Trip, session: Session, stop: StopSignal) -> None:
 
 
 def _but_for(trip: _Trip, session: Session) -> str:
-    """What a run without changes must not hide: records that were rejected so often that they are left alone."""
+    """What a run without changes must not hide: records that are left alone until their values change or a person decides."""
     count = set_aside(trip.tools, session, trip.sync)
     listed = f"`tidegate quarantine list {trip.sync.id}`"
-    return f"; but for {count:,} records that were set aside after rejections: {listed}" if count else ""
+    return f"; but for {count:,} records that are set aside: {listed}" if count else ""
 
 
 def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) -> None:

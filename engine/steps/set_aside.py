@@ -1,8 +1,8 @@
-"""How many records of a sync are left alone because their payload was rejected too often."""
+"""How many records of a sync are left alone because their payload was rejected too often, or their outcome is in doubt."""
 
 from __future__ import annotations
 
-from engine.core.state import live
+from engine.core.state import is_in_doubt, live
 from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.steps.facts import Sync, Tools
@@ -16,4 +16,6 @@ def set_aside(tools: Tools, session: Session, sync: Sync) -> int:
         return 0
     rows = live(state_layers(tools, session, state))
     waiting = rows.owed & (rows.attempts >= sync.max_attempts)
+    if sync.rules.holds_doubt:
+        waiting |= is_in_doubt(rows.unknown, rows.attempts)
     return int(session.single(rows.aggregate(n=rows.count(where=waiting)))["n"])

@@ -11,7 +11,7 @@ from engine.segments.compute import Compute, Session
 from tests.property import model
 from tests.property.stage import Stage
 
-Stages = Callable[[Mode, bool], Stage]
+Stages = Callable[[Mode, bool, bool], Stage]
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +22,16 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def stages(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Stages:
-    """The stage of a mode, with or without a consent rule; an example resets it."""
-    made: dict[tuple[Mode, bool], Stage] = {}
+    """The stage of a mode, with or without a consent rule, and with doubts that wait or not; an example resets it."""
+    made: dict[tuple[Mode, bool, bool], Stage] = {}
     folder = tmp_path_factory.mktemp("plans")
 
-    def stage(mode: Mode, consent: bool) -> Stage:
-        if (mode, consent) not in made:
+    def stage(mode: Mode, consent: bool, holds_doubt: bool) -> Stage:
+        kind = (mode, consent, holds_doubt)
+        if kind not in made:
+            name = f"{mode}{'_consent' if consent else ''}{'_hold' if holds_doubt else ''}_"
             mapping = model.mapping(mode, consent=consent)
-            made[mode, consent] = Stage(session, mapping, folder, f"{mode}{'_consent' if consent else ''}_")
-        return made[mode, consent]
+            made[kind] = Stage(session, mapping, folder, name, holds_doubt=holds_doubt)
+        return made[kind]
 
     return stage

@@ -75,15 +75,23 @@ def payload(row: Row) -> dict[str, str]:
     return sent if row.b is None else {**sent, "b": str(row.b)}
 
 
-def verdicts(rows: Mapping[int, Row], granted: AbstractSet[str] | None, state: State, mode: Mode) -> dict[str, Any]:
+def verdicts(
+    rows: Mapping[int, Row], granted: AbstractSet[str] | None, state: State, mode: Mode, *, holds_doubt: bool
+) -> dict[str, Any]:
     """Per record: an `Operation` to send, or the word for why there is none."""
     desired = {row.mail: (pk, row) for pk, row in rows.items() if row.mail is not None}
     refused = {pk for pk, row in rows.items() if granted is not None and row.subject not in granted}
     moved = {pk for pk, _ in desired.values()} - refused
-    return {
+    judged = {
         i: _verdict(i, desired.get(i), refused, moved, state.get(i), mode)
         for i in sorted(desired.keys() | state.keys())
     }
+    return {i: "in doubt" if holds_doubt and _waits(v, state.get(i)) else v for i, v in judged.items()}
+
+
+def _waits(verdict: Any, held: Held | None) -> bool:
+    is_removal = isinstance(verdict, Operation) and verdict.reason == "consent"
+    return isinstance(verdict, Operation) and held is not None and held.unknown and not is_removal
 
 
 def _verdict(

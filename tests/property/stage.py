@@ -36,9 +36,11 @@ LAYERS = ("bottom", "middle", "top")
 class Stage:
     """One sync: versions of its dataset, who granted, and the delivered state as a stack of segments."""
 
-    def __init__(self, session: Session, mapping: SyncMapping, folder: Path, name: str) -> None:
+    def __init__(
+        self, session: Session, mapping: SyncMapping, folder: Path, name: str, *, holds_doubt: bool = False
+    ) -> None:
         self._mapping = mapping
-        self._rules = PlanRules(mapping.mode, MAX_ATTEMPTS)
+        self._rules = PlanRules(mapping.mode, MAX_ATTEMPTS, holds_doubt)
         self._file = folder / f"{name}.parquet"
         self._tables = Tables(session, name)
         rows = self._tables.given("rows", ROWS)

@@ -23,15 +23,16 @@ from tests.property.model import Operation
 from tests.property.stage import Stage
 
 pytestmark = PATIENCE
-VERDICTS = ("inserts", "updates", "deletes", "unchanged", "unconsented", "quarantined")
+VERDICTS = ("inserts", "updates", "deletes", "unchanged", "unconsented", "quarantined", "in_doubt")
 
 
 class Twins:
     """The engine and the model, taken through the same history."""
 
-    def __init__(self, stage: Stage, mode: Mode, consent: bool) -> None:
+    def __init__(self, stage: Stage, mode: Mode, consent: bool, holds_doubt: bool) -> None:
         self.stage = stage
         self.mode = mode
+        self.holds_doubt = holds_doubt
         self.rows: dict[int, model.Row] = {}
         self.granted: frozenset[str] | None = frozenset() if consent else None
         self.state: model.State = {}
@@ -50,10 +51,10 @@ class Twins:
 
     def plan(self) -> list[Operation]:
         """The plan of both, which must be one, whether everything is compared or only what changed."""
-        expected = model.verdicts(self.rows, self.granted, self.state, self.mode)
+        expected = model.verdicts(self.rows, self.granted, self.state, self.mode, holds_doubt=self.holds_doubt)
         planned = self.stage.plan()
         assert planned == model.ordered(expected)
-        words = Counter(v.change + "s" if isinstance(v, Operation) else v for v in expected.values())
+        words = Counter(v.change + "s" if isinstance(v, Operation) else v.replace(" ", "_") for v in expected.values())
         assert self.stage.counts() == {name: words[name] for name in VERDICTS}
         if self.changed is not None:
             digest = self.stage.digest()
@@ -71,15 +72,18 @@ class Twins:
 
 @pytest.mark.parametrize("mode", list(Mode))
 @examples(30)
-@given(consent=st.booleans(), history=histories())
+@given(consent=st.booleans(), holds_doubt=st.booleans(), history=histories())
 def test_the_planner_agrees_with_the_model_and_converges(
-    stages: Stages, mode: Mode, consent: bool, history: list[Round]
+    stages: Stages, mode: Mode, consent: bool, holds_doubt: bool, history: list[Round]
 ) -> None:
-    twins = Twins(stages(mode, consent), mode, consent)
+    twins = Twins(stages(mode, consent, holds_doubt), mode, consent, holds_doubt)
     for round in history:
         twins.happen(round)
         held = {id for id, record in twins.state.items() if record.acked or record.unknown}
         planned = twins.plan()
+        if holds_doubt:
+            in_doubt = {id for id, record in twins.state.items() if record.unknown}
+            assert {o.id for o in planned if o.reason != "consent"}.isdisjoint(in_doubt)
         assert {o.id for o in planned if o.op == "delete"} <= held
         twins.deliver(planned, round.outcomes)
 

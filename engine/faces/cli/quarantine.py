@@ -42,6 +42,7 @@ LIMIT_MAX = 10_000
 _KEYS = click.option("--key", "keys", multiple=True, metavar="KEY", help="Only this record; may be given again.")
 _STANDINGS = {
     "quarantined": "set aside",
+    "in_doubt": "in doubt: look whether the destination has it",
     "owed": "tried again by the next run",
     "dropped": "given up until its values change",
     "settled": "nothing is owed",
@@ -137,7 +138,7 @@ def retry(context: click.Context, sync: str, keys: tuple[str, ...]) -> int:
 def list_view(report: QuarantineReport) -> Lines:
     """How many there are, then one row a record with its reason last, since that may be long."""
     if not report.records:
-        yield Text("Nothing is rejected.")
+        yield Text("Nothing is rejected or in doubt.")
         return
     yield Text(
         f"{count(report.quarantined, 'record')} set aside (after {count(report.attempts_max, 'attempt')}), "
@@ -165,7 +166,9 @@ def list_view(report: QuarantineReport) -> Lines:
             for r in report.records
         ),
     )
-    left = report.quarantined + report.owed - len(report.records)
+    if report.in_doubt:
+        yield Text(f"{count(report.in_doubt, 'record')} in doubt: nobody knows whether the destination has them")
+    left = report.quarantined + report.in_doubt + report.owed - len(report.records)
     if left:
         yield Text(f"and {count(left, 'record')} more")
     yield from next_step(f"tidegate quarantine show {report.sync} --key KEY, or tidegate retry {report.sync}")

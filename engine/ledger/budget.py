@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from types import NoneType
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, extract, func, select, update
@@ -16,10 +17,13 @@ from engine.clock import Clock, Entropy
 from engine.core.breaker import CLOSED, Circuit, Shut, entered, failed, wait_seconds
 from engine.core.pace import Allowance, Pace, Slice, held, sliced, throttled
 from engine.ledger.database import insert_missing, patiently, reading, writing
+from engine.ledger.recorded import tampered
 from engine.ledger.tables import rate_budget as table
 
 REQUESTS = "requests"
 T = TypeVar("T")
+_KINDS = {False: (int, float), True: (int, float, NoneType)}
+"""What a value may be, by whether its column may be null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,10 @@ def _read(connection: Connection, name: str, *, lock: bool = False) -> _Row:
     row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
     if row is None:
         return _Row(Allowance(), CLOSED)
+    if any(
+        not isinstance(row[column.name], _KINDS[bool(column.nullable)]) for column in table.c if column.name != "name"
+    ):
+        raise tampered("The rate budget of an account cannot be read.", name)
     return _Row(
         Allowance(**{name: row[name] for name in Allowance.__dataclass_fields__}),
         Circuit(**{name: row[name] for name in Circuit.__dataclass_fields__}),

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, Integr
 from sqlalchemy.pool import ConnectionPoolEntry
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from engine.errors import ConfigurationError, LedgerConflict, LedgerError
+from engine.errors import ConfigurationError, LedgerConflict, LedgerError, LedgerTampered
 
 Database: TypeAlias = Connection | Engine
 """What a query takes: an engine for a look of its own, or the connection of the transaction it belongs to."""
@@ -64,7 +64,7 @@ def open_database(url: str) -> Engine:
     try:
         with engine.connect():
             return engine
-    except DBAPIError as error:
+    except (DBAPIError, UnicodeDecodeError) as error:
         engine.dispose()
         raise LedgerError(
             f"The ledger cannot be opened ({_reason(error)}).",
@@ -231,6 +231,22 @@ def unhurried(connection: Connection) -> None:
         connection.exec_driver_sql(POSTGRESQL_NO_HURRY)
 
 
+def check_structure(engine: Engine) -> None:
+    """Read every page of a SQLite file; raises `LedgerTampered` when tables and indexes do not agree or cannot be read.
+
+    PostgreSQL keeps checksums of its own.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with reading(engine) as connection:
+        if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar() != "ok":
+            raise LedgerTampered(
+                "The ledger's file is damaged.",
+                safe="Nothing was written.",
+                next="stop every run and restore the ledger from a backup; nothing may be sent from it",
+            )
+
+
 def insert_missing(connection: Connection, table: Table, values: Mapping[str, object]) -> None:
     """Insert the row unless its primary key exists."""
     if connection.dialect.name == "postgresql":
@@ -249,7 +265,7 @@ def _told_as_ledger_errors() -> Iterator[None]:
             safe="Nothing was written.",
             next="load the facts again and decide again.",
         ) from error
-    except DBAPIError as error:
+    except (DBAPIError, UnicodeDecodeError) as error:
         raise LedgerError(
             f"The ledger's database failed ({_reason(error)}).",
             safe="The transaction was not acknowledged; what was committed before is kept.",
@@ -257,9 +273,12 @@ def _told_as_ledger_errors() -> Iterator[None]:
         ) from error
 
 
-def _reason(error: DBAPIError) -> str:
-    """The kind of failure without its text, which may quote values."""
-    cause = error.orig
+def _reason(error: DBAPIError | UnicodeDecodeError) -> str:
+    """The kind of failure without its text, which may quote values.
+
+    SQLite's driver fails to decode its own complaint when that quotes a damaged file.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, psycopg.Error):
         return f"{type(cause).__name__}, SQLSTATE {cause.sqlstate}" if cause.sqlstate else type(cause).__name__
     return str(getattr(cause, "sqlite_errorname", type(cause).__name__))

@@ -15,7 +15,7 @@ from engine.ledger.chain import GENESIS, event_hash
 from engine.ledger.database import insert_missing, patiently, reading, writing
 from engine.ledger.lease import Fence, check_fence
 from engine.ledger.projection import project
-from engine.ledger.recorded import Recorded, Upcasts, canonical_text, facts, recorded
+from engine.ledger.recorded import Recorded, Upcasts, canonical_text, facts, recorded, tampered
 from engine.ledger.tables import event as table
 from engine.ledger.tables import moment_text, stream_head
 
@@ -56,13 +56,23 @@ class Transaction:
         return position
 
     def _head(self, stream: StreamId, *, create: bool) -> tuple[Position, str]:
-        """The end of the stream, locked: other writers of the stream wait for this transaction."""
+        """The end of the stream, locked: other writers of the stream wait for this transaction.
+
+        Raises `LedgerTampered` when it is not the newest event's: what is appended must follow what stands there.
+        """
         locked = select(stream_head).where(stream_head.c.stream == stream).with_for_update()
         head = self.connection.execute(locked).one_or_none()
         if head is None and create:
             insert_missing(self.connection, stream_head, {"stream": stream, "position": 0, "hash": GENESIS})
             head = self.connection.execute(locked).one()
-        return (EMPTY, GENESIS) if head is None else (Position(head.position), head.hash)
+        if head is None:
+            return EMPTY, GENESIS
+        newest = select(table.c.position, table.c.hash).where(table.c.stream == stream)
+        last = self.connection.execute(newest.order_by(table.c.position.desc()).limit(1)).one_or_none()
+        stands = (EMPTY, GENESIS) if last is None else (Position(last.position), last.hash)
+        if stands != (head.position, head.hash):
+            raise tampered("A stream does not end where its head says.", stream)
+        return stands
 
     def _add(self, stream: StreamId, position: Position, previous: str, event: Event) -> str:
         type_name, schema, content = encode(event)
@@ -121,16 +131,24 @@ class Ledger:
         return patiently(whole)
 
     def read(self, stream: StreamId, after: Position = EMPTY) -> Iterator[Recorded]:
-        """The events of ``stream`` behind position ``after``, in order, a page in memory at a time."""
+        """The events of ``stream`` behind position ``after``, in order, a page in memory at a time.
+
+        Raises `LedgerTampered` where one is missing.
+        """
         while True:
             newer = facts().where(table.c.stream == stream, table.c.position > after)
             with reading(self._engine) as connection:
+                end = _end(connection, stream)
                 rows = connection.execute(newer.order_by(table.c.position).limit(PAGE_EVENTS)).all()
             for row in rows:
+                if row.position != after + 1:
+                    raise tampered("An event is missing.", f"{stream} position {after + 1}")
                 yield recorded(row, self._upcasts)
+                after = Position(row.position)
             if len(rows) < PAGE_EVENTS:
+                if after < end:
+                    raise tampered("An event is missing.", f"{stream} position {after + 1}")
                 return
-            after = Position(rows[-1].position)
 
     def tail(self, limit: int, stream: StreamId | None = None) -> list[Recorded]:
         """The newest ``limit`` events of the ledger, or of ``stream``, newest last."""
@@ -143,7 +161,10 @@ class Ledger:
 
     def head(self, stream: StreamId) -> Position:
         """The position of the newest event of ``stream``; 0 when it has none."""
-        mine = select(stream_head.c.position).where(stream_head.c.stream == stream)
         with reading(self._engine) as connection:
-            found = connection.execute(mine).scalar()
-        return EMPTY if found is None else Position(found)
+            return _end(connection, stream)
+
+
+def _end(connection: Connection, stream: StreamId) -> Position:
+    found = connection.execute(select(stream_head.c.position).where(stream_head.c.stream == stream)).scalar()
+    return EMPTY if found is None else Position(found)

@@ -6,18 +6,18 @@ sequence is the order in which the rows first came to be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Engine, delete, select, text
+from sqlalchemy import Connection, Engine, create_engine, delete, select, text
 
 from engine.core import events
 from engine.core.events import UPCASTS
 from engine.ledger.database import reading, unhurried, writing
 from engine.ledger.projections import captures, runs, states, versions, windows
 from engine.ledger.recorded import Recorded, Upcasts, facts, recorded
-from engine.ledger.tables import PROJECTED, event
+from engine.ledger.tables import PROJECTED, event, metadata
 
 Apply: TypeAlias = Callable[[Connection, Recorded], None]
 
@@ -59,19 +59,48 @@ def rebuild(engine: Engine, *, upcasts: Upcasts = UPCASTS) -> int:
             connection.execute(text("LOCK TABLE event IN SHARE MODE"))
         for table in PROJECTED:
             connection.execute(delete(table))
-        count, after = 0, 0
-        while True:
-            page = facts().where(event.c.seq > after).order_by(event.c.seq).limit(PAGE_EVENTS)
-            rows = connection.execute(page).all()
-            for row in rows:
-                project(connection, recorded(row, upcasts))
-            count += len(rows)
-            if len(rows) < PAGE_EVENTS:
-                return count
-            after = rows[-1].seq
+        count = 0
+        for fact in _log(connection, upcasts):
+            project(connection, fact)
+            count += 1
+        return count
+
+
+def stale(engine: Engine, *, upcasts: Upcasts = UPCASTS) -> str | None:
+    """The name of the first read model that is not the fold of the log; None when each is. Changes nothing."""
+    apart = create_engine("sqlite://")
+    try:
+        metadata.create_all(apart, PROJECTED)
+        with reading(engine) as connection, apart.begin() as scratch:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            unhurried(connection)
+            for fact in _log(connection, upcasts):
+                project(scratch, fact)
+            held, made = _rows(connection), _rows(scratch)
+    finally:
+        apart.dispose()
+    return next((name for name in made if held[name] != made[name]), None)
+
+
+def _log(connection: Connection, upcasts: Upcasts) -> Iterator[Recorded]:
+    """Every event by its sequence, a page in memory at a time."""
+    after = 0
+    while True:
+        page = facts().where(event.c.seq > after).order_by(event.c.seq).limit(PAGE_EVENTS)
+        rows = connection.execute(page).all()
+        for row in rows:
+            yield recorded(row, upcasts)
+        if len(rows) < PAGE_EVENTS:
+            return
+        after = rows[-1].seq
 
 
 def snapshot(engine: Engine) -> Snapshot:
     """Every row of every read model, to compare what was with what `rebuild` made."""
     with reading(engine) as connection:
-        return {table.name: frozenset(tuple(row) for row in connection.execute(select(table))) for table in PROJECTED}
+        return _rows(connection)
+
+
+def _rows(connection: Connection) -> Snapshot:
+    return {table.name: frozenset(tuple(row) for row in connection.execute(select(table))) for table in PROJECTED}

@@ -1,21 +1,28 @@
-"""An event as the ledger gives it back: who, when, where in the log, and the fact in today's shape."""
+"""An event as the ledger gives it back: who, when, where in the log, and the fact in today's shape.
+
+What is not as it was appended is never given back: each event is held to its own hash, and what a read model says of
+it to the event.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, String, select, type_coerce
 
 from engine.core.events import UPCASTS, Event, Json, UnknownEvent, Upcast, decode
 from engine.core.names import Digest, Position, Sequence, StreamId
 from engine.errors import LedgerTampered, SchemaMismatch
+from engine.ledger.chain import event_hash
 from engine.ledger.tables import event
 
 Upcasts: TypeAlias = Mapping[tuple[str, int], Upcast]
+
+Fact = TypeVar("Fact", bound=Event)
 
 NAMES_MAX = 1_000
 """Sequences in one statement; databases limit its variables."""
@@ -52,7 +59,9 @@ def facts() -> Select[Any]:
         columns.schema,
         columns.data,
         columns.actor,
-        columns.recorded_at,
+        # The text that was hashed, since a damaged one may be no moment at all.
+        type_coerce(columns.recorded_at, String).label(columns.recorded_at.name),
+        columns.prev_hash,
         columns.hash,
     )
 
@@ -60,16 +69,14 @@ def facts() -> Select[Any]:
 def recorded(row: Row[Any], upcasts: Upcasts = UPCASTS) -> Recorded:
     """The event of a row that `facts` selected.
 
-    Raises `SchemaMismatch` when a newer release wrote it, and `LedgerTampered` when it is no JSON any more.
+    Raises `SchemaMismatch` when a newer release wrote it, and `LedgerTampered` when it is not as it was appended.
     """
-    try:
-        data: Json = json.loads(row.data)
-    except ValueError as error:
-        raise LedgerTampered(
-            "An event's data cannot be read.",
-            where=f"{row.stream} position {row.position}",
-            next="tidegate ledger verify",
-        ) from error
+    made = event_hash(
+        row.prev_hash, row.stream, row.position, row.type, row.schema, row.data, row.actor, row.recorded_at
+    )
+    if made != row.hash:
+        raise tampered("An event is not as it was appended.", f"{row.stream} position {row.position}")
+    data: Json = json.loads(row.data)
     try:
         fact = decode(row.type, row.schema, data, upcasts=upcasts)
     except UnknownEvent as error:
@@ -87,7 +94,7 @@ def recorded(row: Row[Any], upcasts: Upcasts = UPCASTS) -> Recorded:
         schema=row.schema,
         event=fact,
         actor=row.actor,
-        recorded_at=row.recorded_at,
+        recorded_at=datetime.fromisoformat(row.recorded_at).astimezone(UTC),
         hash=Digest(row.hash),
     )
 
@@ -104,9 +111,39 @@ def named(connection: Connection, sequences: Iterable[int | None]) -> dict[int, 
         found |= {row.seq: recorded(row) for row in connection.execute(facts().where(event.c.seq.in_(some)))}
     missing = [sequence for sequence in wanted if sequence not in found]
     if missing:
-        raise LedgerTampered(
-            "A read model names an event that the log does not hold.",
-            where=f"sequence {missing[0]}",
-            next="tidegate ledger verify",
-        )
+        raise tampered("A read model names an event that the log does not hold.", f"sequence {missing[0]}")
     return found
+
+
+def confirmed(fact: Recorded, kind: type[Fact], **row: object) -> Fact:
+    """The event that a row of a read model stands for; raises `LedgerTampered` when it is not what the row says."""
+    told = fact.event
+    if isinstance(told, kind) and all(getattr(told, name, None) == value for name, value in row.items()):
+        return told
+    raise tampered("A read model does not say what the log says.", f"sequence {fact.sequence}")
+
+
+def newest(connection: Connection, modelled: Select[Any], stream: StreamId, kind: type[Event]) -> Sequence | None:
+    """The sequence that ``modelled`` selects from a read model, which must be that of the newest ``kind`` of ``stream``.
+
+    Raises `LedgerTampered` when it is not: a row that is missing is not the same as a fact that never was.
+    """
+    logged = select(event.c.seq).where(event.c.stream == stream, event.c.type == kind.type)
+    logged = logged.order_by(event.c.position.desc()).limit(1)
+    # One statement, so that both are of the same instant while others append.
+    both = select(modelled.scalar_subquery().label("modelled"), logged.scalar_subquery().label("logged"))
+    row = connection.execute(both).one()
+    if row.modelled != row.logged:
+        raise tampered("A read model does not say what the log says.", stream)
+    return None if row.modelled is None else Sequence(row.modelled)
+
+
+def tampered(what: str, where: str) -> LedgerTampered:
+    """The error of a ledger that is not as it was written."""
+    return LedgerTampered(
+        what,
+        where=where,
+        safe="Nothing was sent from it.",
+        next="`tidegate ledger verify` says what is damaged; when only a read model is, `tidegate ledger rebuild` makes it"
+        " anew, else restore the ledger from a backup",
+    )

@@ -28,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
+from engine.errors import LedgerTampered
+
 MOMENT_LENGTH = 27
 
 
@@ -48,7 +50,16 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else moment_text(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else datetime.fromisoformat(value).astimezone(UTC)
+        if value is None:
+            return None
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (TypeError, ValueError) as error:
+            raise LedgerTampered(
+                "A moment in the ledger cannot be read.",
+                safe="Nothing was sent.",
+                next="`tidegate ledger verify` says what is damaged; restore the ledger from a backup",
+            ) from error
 
 
 metadata = MetaData(

@@ -12,8 +12,9 @@ from engine.core.events import encode
 from engine.core.names import StreamId
 from engine.ledger.anchor import Anchor
 from engine.ledger.chain import Broken, Verified, verify
+from engine.ledger.database import check_structure
 from engine.ledger.migrate import schema_revision, upgrade
-from engine.ledger.projection import rebuild
+from engine.ledger.projection import rebuild, stale
 from engine.service.app import App
 from engine.steps.regression import accept_regression
 
@@ -35,7 +36,7 @@ class EventReport:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """Whether every chain holds, and the first event that does not."""
+    """Whether every chain holds, and the first event that does not; ``stream`` is empty when only a read model is wrong."""
 
     ok: bool
     events: int
@@ -104,10 +105,16 @@ def tail(app: App, limit: int, stream: str | None) -> list[EventReport]:
 
 
 def verify_ledger(app: App) -> VerifyReport:
-    """Read the whole log and compare every event with its hash and its neighbour."""
+    """Compare every event with its hash and its neighbour, and every read model with the log.
+
+    Raises `LedgerTampered` when the database's own file is damaged.
+    """
+    check_structure(app.tools.database)
     match verify(app.tools.database):
         case Verified(events, streams):
-            return VerifyReport(True, events, streams, None, "", None, "")
+            model = stale(app.tools.database)
+            why = "" if model is None else f"the read model `{model}` does not say what the log says"
+            return VerifyReport(model is None, events, streams, None, "", None, why)
         case Broken(sequence, stream, position, why):
             return VerifyReport(False, 0, 0, sequence, stream, position, why)
 

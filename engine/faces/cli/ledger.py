@@ -148,6 +148,10 @@ def verify_view(report: VerifyReport) -> Lines:
         events, streams = count(report.events, "event"), count(report.streams, "stream")
         yield Text.assemble(("The ledger holds: ", "green"), f"{events} in {streams}")
         return
+    if not report.stream:
+        yield Text.assemble(("The ledger is broken: ", "red"), plain(report.why))
+        yield from next_step("stop every run, then make the read models anew with `tidegate ledger rebuild`")
+        return
     place = f"event {report.sequence} (stream {report.stream}, position {report.position})"
     yield Text.assemble(("The ledger is broken: ", "red"), plain(f"{place}: {report.why}"))
     yield from next_step("stop every run and restore the ledger from a backup; nothing may be sent from it")

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from engine.core.events import CaptureBlocked, CaptureUnchanged, CheckResult, VersionAccepted
+from engine.core.events import CaptureBlocked, CaptureUnchanged, CheckResult, Event, VersionAccepted
 from engine.core.names import DatasetId, VersionNumber
 from engine.ledger.database import Database, insert_missing, reading
-from engine.ledger.recorded import Recorded, named
+from engine.ledger.recorded import Recorded, confirmed, named, tampered
 from engine.ledger.tables import capture as table
 
 
@@ -43,11 +43,11 @@ def last(db: Database, dataset: DatasetId) -> CaptureRow | None:
     """The last capture of ``dataset``; None before the first."""
     with reading(db) as connection:
         sequence = connection.execute(select(table.c.checked).where(table.c.dataset == dataset)).scalar()
-        return None if sequence is None else _row(named(connection, [sequence])[sequence])
+        return None if sequence is None else _row(dataset, named(connection, [sequence])[sequence])
 
 
-def _row(recorded: Recorded) -> CaptureRow:
-    event = recorded.event
+def _row(dataset: DatasetId, recorded: Recorded) -> CaptureRow:
+    event = confirmed(recorded, Event, dataset=dataset)
     match event:
         case VersionAccepted():
             return CaptureRow(
@@ -59,4 +59,4 @@ def _row(recorded: Recorded) -> CaptureRow:
             reason = "; ".join(check.message for check in event.checks if check.verdict == "block")
             return CaptureRow(event.dataset, recorded.recorded_at, "blocked", event.rows, None, reason, event.checks)
         case _:
-            raise AssertionError(f"{event.type} is no capture")
+            raise tampered("A read model names an event that is no capture.", f"sequence {recorded.sequence}")

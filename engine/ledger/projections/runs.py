@@ -14,7 +14,7 @@ from engine.core.events import CheckResult, Place, PlanMade, RunFinished, RunSta
 from engine.core.names import DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
 from engine.errors import LedgerConflict
 from engine.ledger.database import Database, reading
-from engine.ledger.recorded import Recorded, named
+from engine.ledger.recorded import Recorded, confirmed, named
 from engine.ledger.tables import run as table
 
 RUNNING = "running"
@@ -159,10 +159,10 @@ def _rows(connection: Connection, found: Sequence[Row[Any]]) -> list[RunRow]:
 
 
 def _row(row: Row[Any], events: Mapping[int, Recorded]) -> RunRow:
-    start, plan, end = (None if n is None else events[n].event for n in (row.started, row.planned, row.finished))
-    assert isinstance(start, RunStarted)
-    assert plan is None or isinstance(plan, PlanMade)
-    assert end is None or isinstance(end, RunFinished)
+    named_by_row = {"run": row.run, "sync": row.sync}
+    start = confirmed(events[row.started], RunStarted, **named_by_row)
+    plan = None if row.planned is None else confirmed(events[row.planned], PlanMade, **named_by_row)
+    end = None if row.finished is None else confirmed(events[row.finished], RunFinished, **named_by_row)
     return RunRow(
         run=start.run,
         sync=start.sync,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import Connection, select, update
 
 from engine.core.events import StateFolded
-from engine.core.names import SyncId
+from engine.core.names import SyncId, sync_stream
 from engine.ledger.database import Database, insert_missing, reading
-from engine.ledger.recorded import Recorded, named
+from engine.ledger.recorded import Recorded, confirmed, named, newest
 from engine.ledger.tables import sync_state as table
 
 
@@ -22,9 +22,8 @@ def folded(connection: Connection, recorded: Recorded) -> None:
 def current(db: Database, sync: SyncId) -> StateFolded | None:
     """The last fold of ``sync``; None when nothing was ever delivered."""
     with reading(db) as connection:
-        sequence = connection.execute(select(table.c.folded).where(table.c.sync == sync)).scalar()
+        modelled = select(table.c.folded).where(table.c.sync == sync)
+        sequence = newest(connection, modelled, sync_stream(sync), StateFolded)
         if sequence is None:
             return None
-        event = named(connection, [sequence])[sequence].event
-    assert isinstance(event, StateFolded)
-    return event
+        return confirmed(named(connection, [sequence])[sequence], StateFolded, sync=sync)

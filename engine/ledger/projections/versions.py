@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select
 
 from engine.core.events import CheckResult, VersionAccepted
-from engine.core.names import DatasetId, SegmentRef, VersionNumber
+from engine.core.names import DatasetId, SegmentRef, VersionNumber, dataset_stream
 from engine.ledger.database import Database, reading
-from engine.ledger.recorded import Recorded, named
+from engine.ledger.recorded import Recorded, confirmed, named, newest
 from engine.ledger.tables import version as table
 
 
@@ -44,9 +44,10 @@ def accepted(connection: Connection, recorded: Recorded) -> None:
 
 def latest(db: Database, dataset: DatasetId) -> VersionRow | None:
     """The current version of ``dataset``; None when none was accepted."""
-    newest = _of(dataset).order_by(table.c.version.desc()).limit(1)
+    last = select(table.c.accepted).where(table.c.dataset == dataset).order_by(table.c.version.desc()).limit(1)
     with reading(db) as connection:
-        found = connection.execute(newest).all()
+        sequence = newest(connection, last, dataset_stream(dataset), VersionAccepted)
+        found = connection.execute(_of(dataset).where(table.c.accepted == sequence)).all()
         return _rows(connection, found)[0] if found else None
 
 
@@ -69,12 +70,11 @@ def _of(dataset: DatasetId) -> Select[Any]:
 
 def _rows(connection: Connection, found: Sequence[Row[Any]]) -> list[VersionRow]:
     events = named(connection, (row.accepted for row in found))
-    return [_row(events[row.accepted]) for row in found]
+    return [_row(row, events[row.accepted]) for row in found]
 
 
-def _row(recorded: Recorded) -> VersionRow:
-    event = recorded.event
-    assert isinstance(event, VersionAccepted)
+def _row(row: Row[Any], recorded: Recorded) -> VersionRow:
+    event = confirmed(recorded, VersionAccepted, dataset=row.dataset, version=row.version)
     return VersionRow(
         dataset=event.dataset,
         version=event.version,

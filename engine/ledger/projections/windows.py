@@ -12,7 +12,7 @@ from engine.core.events import BatchIntent, WindowIntended, WindowReceived
 from engine.core.names import Position, RunId
 from engine.errors import LedgerConflict
 from engine.ledger.database import Database, reading
-from engine.ledger.recorded import Recorded, named
+from engine.ledger.recorded import Recorded, confirmed, named
 from engine.ledger.tables import run_window as table
 
 PAGE_WINDOWS = 200
@@ -85,12 +85,10 @@ def _first(db: Database, statement: Select[Any]) -> WindowRow | None:
 
 def _rows(connection: Connection, found: Sequence[Row[Any]]) -> list[WindowRow]:
     events = named(connection, (sequence for row in found for sequence in (row.intended, row.received)))
-    return [_row(events[row.intended], None if row.received is None else events[row.received]) for row in found]
+    return [_row(row, events[row.intended], None if row.received is None else events[row.received]) for row in found]
 
 
-def _row(intent: Recorded, receipt: Recorded | None) -> WindowRow:
-    opened = intent.event
-    assert isinstance(opened, WindowIntended)
-    closed = None if receipt is None else receipt.event
-    assert closed is None or isinstance(closed, WindowReceived)
+def _row(row: Row[Any], intent: Recorded, receipt: Recorded | None) -> WindowRow:
+    opened = confirmed(intent, WindowIntended, run=row.run, window=row.window)
+    closed = None if receipt is None else confirmed(receipt, WindowReceived, run=row.run, window=row.window)
     return WindowRow(opened.run, opened.window, intent.position, opened.batches, closed)

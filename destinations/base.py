@@ -143,9 +143,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Nothing was applied; the destination asks for fewer calls."""
+    """The destination asks for fewer calls; nothing was applied, unless ``applied_unknown``."""
 
     retry_after: timedelta | None = None
+    applied_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +164,14 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The destination refuses the credential, the address or the protocol; no batch of this run can succeed."""
+    """The destination refuses the credential, the address or the protocol; no batch of this run can succeed.
+
+    ``applied_unknown`` is true when an earlier call for the same batch may have taken effect.
+    """
 
     code: str
     message: str
+    applied_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,12 +45,12 @@ _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
 _T = TypeVar("_T")
-_R = TypeVar("_R", bound=Reply)
 Talk: TypeAlias = Generator[httpx.Request, httpx.Response, _T]
 """Several calls in a row, free of I/O: yields a request, is given its answer, returns what they mean together.
 
 It is given answers only (2xx and `Statuses.answers`); after any other the talk is over, and what that means is decided
-by `Spec.statuses`.
+by `Spec.statuses`. A status that is named as *refused* says of every call of the talk that nothing of the batch was applied;
+where one does not, it is named among the answers.
 """
 News: TypeAlias = Running | AllDelivered | Outcomes | Refused | Unavailable | Stop
 """What a job's state means: it runs, or it has ended and this became of its batch."""
@@ -94,7 +94,7 @@ class HttpDestination(Destination):
         said = await held(self, self.ask(job, batch), transport)
         if isinstance(said, CutShort):
             return _about_the_question(job, said.reply)
-        return said if isinstance(said, Running) else Ended(_fitting(batch, said))
+        return said if isinstance(said, Running) else Ended(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +107,20 @@ class CutShort:
 async def held(destination: HttpDestination, talk: Talk[_T], transport: Transport) -> _T | CutShort:
     """Make the calls of a talk; returns what it returns, or what cut it short.
 
-    Once a call of a talk was answered, nobody knows what of it took effect when a later one goes unanswered. Raises what
-    the talk raises before it was given an answer; later that is an answer that nobody can read.
+    Once a call of a talk was answered, nobody knows what of it took effect when a later one is not, unless that is refused.
+    Raises what the talk raises before it was given an answer; later that is an answer that nobody can read.
     """
     is_answered = False
     try:
         request = next(talk)
         while True:
             response = await transport.request(request, destination.sign)
-            if isinstance(response, Unavailable):
-                return CutShort(replace(response, applied_unknown=response.applied_unknown or is_answered))
-            if (refusal := refused(destination, response)) is not None:
-                return CutShort(refusal)
+            cut = response if isinstance(response, Unavailable) else refused(destination, response)
+            if isinstance(cut, Throttled | Unavailable | Stop):
+                return CutShort(replace(cut, applied_unknown=cut.applied_unknown or is_answered))
+            if cut is not None:
+                return CutShort(cut)
+            assert isinstance(response, httpx.Response), "it was an answer"
             is_answered = True
             request = talk.send(response)
     except StopIteration as end:
@@ -159,7 +161,7 @@ def _text(response: httpx.Response) -> str:
     return response.content[: MESSAGE_LENGTH_MAX * 16].decode("utf-8", "replace")
 
 
-def _fitting(batch: Batch, reply: _R) -> _R | Unavailable:
+def _fitting(batch: Batch, reply: Reply) -> Reply:
     """The reply, unless it cannot be one to this batch."""
     if isinstance(reply, Outcomes) and (why := contradiction(batch, reply.outcomes)):
         return Unavailable("protocol", why, applied_unknown=True)

@@ -46,7 +46,8 @@ class RetryBudget:
 
 def backoff(policy: RetryPolicy, attempt: int, uniform: Callable[[float, float], float]) -> float:
     """Full jitter: uniform between zero and an exponentially growing ceiling; ``attempt`` counts from 1."""
-    ceiling = min(policy.wait_seconds_max, policy.base_seconds * 2.0 ** (attempt - 1))
+    # A job may be asked about for days, and a float ends at two to the 1,024th.
+    ceiling = min(policy.wait_seconds_max, policy.base_seconds * 2.0 ** min(attempt - 1, 64))
     return uniform(0.0, ceiling)
 
 

@@ -13,6 +13,7 @@ from destinations.base import (
     Op,
     Refused,
     Reply,
+    Running,
     Stop,
     Submitted,
     Throttled,
@@ -101,7 +102,7 @@ class Sender:
             if isinstance(reply, Refused) and part.cut.count > 1:
                 parts[:0] = [(part.part(half), uncertain) for half in halves(part.cut)]
                 continue
-            if isinstance(reply, Unavailable) and may_have_acted and self._holds:
+            if isinstance(reply, Unavailable) and uncertain and self._holds:
                 # It is left for a person to look at, and says nothing of the batches behind it.
                 result.exceptions += all_of(part, "unknown", reply.code, reply.message, uncertain)
                 continue
@@ -117,7 +118,8 @@ class Sender:
     async def _attempts(self, part: Slice, number: int, result: Result, left: OpenJob | None) -> tuple[Settled, bool]:
         """The last reply, and whether any attempt may have taken effect without saying so.
 
-        The first attempt asks about a job that was ``left``; those after it send.
+        The first attempt asks about a job that was ``left``; those after it send. Where what is in doubt is held there are
+        none after it: the earlier process may have seen the job end, and submitted another.
         """
         batch = self._batch(part, number)
         uncertain = False
@@ -139,6 +141,7 @@ class Sender:
             if isinstance(reply, Submitted):
                 if left is None:
                     await self._jobs.submitted(number, part.cut, reply.job)
+                    await self._told(reply)
                     failpoint("job.after_submit")
                 settled, in_doubt = await self._poller.ended(left or OpenJob(reply.job), batch, meter)
                 uncertain = uncertain or in_doubt
@@ -152,10 +155,11 @@ class Sender:
             return settled
 
         policy, began = self._sending.policy, self._clock.monotonic()
+        attempts = 1 if left is not None and self._holds else policy.attempts
 
         def is_over(state: RetryCallState) -> bool:
             seconds = self._clock.monotonic() - began + state.upcoming_sleep
-            return state.attempt_number >= policy.attempts or seconds >= policy.deadline_seconds
+            return state.attempt_number >= attempts or seconds >= policy.deadline_seconds
 
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
@@ -171,15 +175,13 @@ class Sender:
         try:
             reply: object = await self._destination.send(batch, transport)
         except Exception as error:  # noqa: BLE001  # the one boundary: an adapter's bug must not lose a window
-            return Stop(ADAPTER_ERROR, f"the adapter failed with {type(error).__name__}; its outcome is unknown")
+            return _broken(f"the adapter failed with {type(error).__name__}")
         if is_settled(reply) or isinstance(reply, Submitted):
             return reply
-        return Stop(
-            ADAPTER_ERROR, f"the adapter gave a {type(reply).__name__} that is no reply; its outcome is unknown"
-        )
+        return _broken(f"the adapter gave a {type(reply).__name__} that is no reply")
 
-    async def _told(self, reply: Settled) -> None:
-        """Let everybody who uses the account know what a reply means for the next call."""
+    async def _told(self, reply: Settled | Submitted | Running) -> None:
+        """Let everybody who uses the account know what an answer means for the next call."""
         match reply:
             case Throttled(retry_after):
                 await self._pacer.throttled(retry_after)
@@ -191,11 +193,11 @@ class Sender:
 
     def _may_repeat(self, reply: Settled) -> bool:
         """Whether the call may be tried again; one that went unanswered costs the run some of its budget for that."""
+        if self._holds and _may_have_acted(reply):
+            return False
         if isinstance(reply, Throttled) or _is_local(reply):
             return True
         if not isinstance(reply, Unavailable) or reply.code == JOB_DEADLINE:
-            return False
-        if self._holds and reply.applied_unknown:
             return False
         left = self._budget.spent()
         self._budget = left or self._budget
@@ -229,9 +231,11 @@ def _is_local(reply: Reply) -> bool:
 
 
 def _may_have_acted(reply: Settled) -> bool:
-    if isinstance(reply, Unavailable):
-        return reply.applied_unknown
-    return isinstance(reply, Stop) and reply.code == ADAPTER_ERROR
+    return isinstance(reply, Throttled | Unavailable | Stop) and reply.applied_unknown
+
+
+def _broken(why: str) -> Stop:
+    return Stop(ADAPTER_ERROR, f"{why}; its outcome is unknown", applied_unknown=True)
 
 
 def _last_reply(state: RetryCallState) -> Settled:

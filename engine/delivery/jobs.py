@@ -60,7 +60,7 @@ class JobsNotKept:
 class Poller:
     """Asks one destination about its jobs, at the pace that its spec and its answers give.
 
-    ``told`` lets everybody who uses the account know what a reply means for the next call.
+    ``told`` lets everybody who uses the account know what an answer means for the next call.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Poller:
         rules: JobRules,
         clock: Clock,
         entropy: Entropy,
-        told: Callable[[Settled], Awaitable[None]],
+        told: Callable[[Settled | Running], Awaitable[None]],
     ) -> None:
         self._destination = destination
         self._rules = rules
@@ -87,23 +87,22 @@ class Poller:
         while True:
             asked += 1
             progress = await self._asked(left.job, batch, transport)
+            await self._told(progress.reply if isinstance(progress, Ended) else progress)
             asks_for: timedelta | None
             match progress:
                 case Ended(reply):
-                    await self._told(reply)
                     return reply, False
                 case Stop(code, message):
                     return Stop(code, f"{message}; job {left.job} was submitted, and nobody knows how it ends"), True
-                case Running(asks_for):
+                case Running(asks_for) | Throttled(asks_for) | Unavailable(retry_after=asks_for):
                     pass
-                case Throttled(asks_for) | Unavailable(retry_after=asks_for):
-                    await self._told(progress)
                 case _:
                     assert_never(progress)
-            remaining = self._rules.deadline_seconds - left.age_seconds - (self._clock.monotonic() - began)
+            age = left.age_seconds + self._clock.monotonic() - began
+            remaining = self._rules.deadline_seconds - age
             wait = max(min(self._wait(asked), remaining), asks_for.total_seconds() if asks_for else 0.0)
             if remaining <= 0 or wait > remaining:
-                return _given_up(left.job, self._rules.deadline_seconds), True
+                return _given_up(left.job, age, self._rules.deadline_seconds), True
             await self._clock.sleep(wait)
 
     async def _asked(self, job: str, batch: Batch, transport: Transport) -> Progress:
@@ -123,6 +122,7 @@ class Poller:
         return self._entropy.uniform(ceiling / 2, ceiling)
 
 
-def _given_up(job: str, seconds: float) -> Unavailable:
-    message = f"job {job} has not ended {seconds:,.0f} s after it was submitted; what it did nobody knows"
+def _given_up(job: str, age: float, deadline: float) -> Unavailable:
+    why = "" if age >= deadline else f", and may not be asked about within its deadline of {deadline:,.0f} s"
+    message = f"job {job} has not ended {age:,.0f} s after it was submitted{why}; what it did nobody knows"
     return Unavailable(JOB_DEADLINE, message, applied_unknown=True)

@@ -8,7 +8,12 @@ from types import MappingProxyType
 
 from goals.goal import Goal
 
-MODULES: Mapping[str, str] = MappingProxyType({})
+MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "G9": "corruption",
+        "G10": "disk",
+    }
+)
 
 
 def goal(id: str) -> Goal:

@@ -12,6 +12,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
     {
         "G9": "corruption",
         "G10": "disk",
+        "G13": "poison",
     }
 )
 

@@ -6,6 +6,7 @@ with the reason.
 
 from __future__ import annotations
 
+from destinations.testing.jobs import Jobs
 from destinations.testing.outcomes import Outcomes
 from destinations.testing.payloads import Payloads
 from destinations.testing.questions import Questions
@@ -13,5 +14,5 @@ from destinations.testing.secrecy import Secrecy
 from destinations.testing.trouble import Trouble
 
 
-class Conformance(Payloads, Outcomes, Trouble, Questions, Secrecy):
+class Conformance(Payloads, Outcomes, Jobs, Trouble, Questions, Secrecy):
     """Everything that an adapter must hold."""

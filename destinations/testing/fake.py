@@ -86,6 +86,8 @@ class HttpFake(Fake, httpx.AsyncBaseTransport):
         self.speech = Speech.IN_ORDER
         self.is_heard = False
         """Whether ``speech`` made the answer another one; an API may have no words for it."""
+        self.is_spoiled = False
+        """Whether an answer had a body that could be damaged."""
         self._faults: list[Fault] = []
         self._lasting: Fault | None = None
         self._rejected: set[str] = set()
@@ -137,10 +139,15 @@ class HttpFake(Fake, httpx.AsyncBaseTransport):
         self._faults = list(faults)
         self._lasting = faults[-1] if always else None
 
+    @property
+    def sent(self) -> list[httpx.Request]:
+        """The calls that carried records, in order."""
+        return [request for request in self.requests if self.received(request) is not None]
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         self.requests.append(request)
-        fault = self._faults.pop(0) if self._faults else self._lasting
+        fault = self._met(request)
         if fault is None:
             return self._answer(request)
         answer = self._answer(request) if fault.applied else None
@@ -151,11 +158,17 @@ class HttpFake(Fake, httpx.AsyncBaseTransport):
                 raise error(name, request=request)
             case Spoiled(_, spoil):
                 assert answer is not None, "spoiling needs an answer"
+                self.is_spoiled = self.is_spoiled or answer.content != b""
                 return httpx.Response(answer.status_code, content=spoil(answer.content))
             case Dripping():
                 return httpx.Response(200, stream=_Drip())
             case _:
                 assert_never(fault)
+
+    def _met(self, request: httpx.Request) -> Fault | None:
+        """The fault that meets a call."""
+        del request
+        return self._faults.pop(0) if self._faults else self._lasting
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -192,13 +205,20 @@ class HttpFake(Fake, httpx.AsyncBaseTransport):
         key = self.key(request) if self.spec.idempotency is Idempotency.KEYED else ""
         if key in self._answers:
             return _copy(self._answers[key][1])
-        outcomes = [self._applied(record) for record in sent]
-        said = self._spoken(outcomes)
-        answer = self.answered(request, said)
-        self.is_heard = answer.content != self.answered(request, outcomes).content
+        answer = self._first(request, sent)
         if key:
             self._answers[key] = (request.content, answer)
         return _copy(answer)
+
+    def _first(self, request: httpx.Request, sent: Sequence[Sent]) -> httpx.Response:
+        """The answer to a call that did not come before."""
+        return self._said(request, [self._applied(record) for record in sent])
+
+    def _said(self, request: httpx.Request, outcomes: list[Outcome]) -> httpx.Response:
+        said = self._spoken(outcomes)
+        answer = self.answered(request, said)
+        self.is_heard = answer.content != self.answered(request, outcomes).content
+        return answer
 
     def _spoken(self, outcomes: list[Outcome]) -> list[Outcome]:
         match self.speech:

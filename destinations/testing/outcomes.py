@@ -59,7 +59,7 @@ class Outcomes(Suite):
         """D3, D4."""
         records = stage.people(3)
         stage.deliver(records)
-        answer = stage.api.refused_inside(stage.api.requests[-1])
+        answer = stage.api.refused_inside(stage.api.sent[-1])
         if answer is None:
             pytest.skip("the API has no refusal inside a 2xx")
         stage.api.trouble(Answered("refused inside", answer.status_code, answer.headers, answer.content), always=True)

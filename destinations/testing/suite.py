@@ -13,8 +13,10 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from destinations.base import Destination, Idempotency, Op, Value
 from destinations.testing.fake import Fake, HttpFake
+from destinations.testing.fake_jobs import JobsFake
 from destinations.testing.faults import SPOILINGS, THROTTLINGS, Spoiled, Throttling
 from destinations.testing.samples import KEYS, SAMPLES, Kind, rows, same
+from engine.delivery.jobs import JobLog
 from engine.delivery.rehearsal import Line, Rehearsal, rehearse
 
 Records = Mapping[str, Mapping[Kind, Value]]
@@ -84,6 +86,15 @@ class Stage:
         return self.fake
 
     @property
+    def jobs(self) -> JobsFake:
+        """The fake as an API that takes batches as jobs; the test is skipped where none are made."""
+        if self.spec.jobs is None:
+            pytest.skip("the adapter submits no jobs")
+        if not isinstance(self.fake, JobsFake):
+            pytest.skip("the fake is no `JobsFake`: the API answers at once as it is configured here")
+        return self.fake
+
+    @property
     def write(self) -> Op:
         """An operation that brings a record into being, or changes one."""
         found = next((op for op in _WRITES if op in self.spec.operations), None)
@@ -117,10 +128,10 @@ class Stage:
             return {Kind.TEXT: text}
         return {} if kind is None else {kind: self.suite.samples[kind][0]}
 
-    def line(self, total_seconds: float = 5.0, attempts: int = 4) -> Line:
-        """The way to the fake."""
+    def line(self, total_seconds: float = 5.0, attempts: int = 4, jobs: JobLog | None = None) -> Line:
+        """The way to the fake; ``jobs`` keeps the ids of jobs from one delivery to the next."""
         wire = self.fake if isinstance(self.fake, HttpFake) else None
-        return Line(wire, total_seconds, attempts)
+        return Line(wire, total_seconds, attempts, jobs)
 
     def deliver(
         self, records: Records, op: Op | None = None, *, plan: str = "plan-1", line: Line | None = None

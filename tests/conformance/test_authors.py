@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from destinations.registry import ADAPTERS
 from destinations.testing.runner import suite_of
 from engine.service.new_adapter import adapter_files
 from tests.cli.door import ROOT, Ended, tidegate
+from tests.conformance.bulk import AcmeBulk
 
 PAGE = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 
@@ -94,7 +96,10 @@ def test_the_page_shows_what_the_scaffold_writes() -> None:
     shown = re.findall(r"```\w+\n(.*?)```", PAGE, re.DOTALL)
     files = adapter_files("acme")
 
-    assert shown == [files["tidegate_acme/__init__.py"], files["tidegate_acme/test_acme.py"], files["pyproject.toml"]]
+    assert shown[:3] == [files[f"tidegate_acme/{name}.py"] for name in ("__init__", "test_acme")] + [
+        files["pyproject.toml"]
+    ]
+    assert shown[3:] == [inspect.getsource(AcmeBulk)], "the example with jobs, which passes its suite too"
     assert sum(1 for code in shown[:2] for line in code.splitlines() if line.strip()) < 60
 
 

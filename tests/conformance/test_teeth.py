@@ -1,4 +1,4 @@
-"""The suite can fail: every adapter of `broken` that is wrong in one way is caught, by the check that is about it."""
+"""The suite can fail: every adapter of `broken` and `broken_jobs` that is wrong in one way is caught, by the check that is about it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from destinations.testing.conformance import Conformance
 
 BROKEN = Path(__file__).with_name("broken.py")
+BROKEN_JOBS = Path(__file__).with_name("broken_jobs.py")
 CAUGHT = {
     "TestSilenceIsSuccess": "test_an_answer_that_does_not_fit_the_batch_is_no_success",
     "TestByPlace": "test_outcomes_are_matched_by_id_whatever_their_order",
@@ -45,13 +46,24 @@ ALSO_CAUGHT = {
     "TestWaits": "test_a_lost_answer_is_unknown_and_the_next_run_settles_it",
     "TestNoKey": "test_a_record_that_no_call_can_carry_is_rejected_alone",
 }
-_PAIRS = [*CAUGHT.items(), *ALSO_CAUGHT.items()]
+CAUGHT_WITH_JOBS = {
+    "TestRunningIsDelivered": "test_a_job_counts_when_it_has_ended",
+    "TestFailedIsDelivered": "test_a_job_that_failed_delivers_nothing",
+    "TestTakenIsDelivered": "test_a_job_that_never_ends_is_given_up_with_its_id",
+    "TestRunningIsFailed": "test_a_job_that_never_ends_is_given_up_with_its_id",
+    "TestEndedIsDelivered": "test_a_rejected_record_is_named_and_the_others_arrive",
+    "TestSubmitsAgain": "test_trouble_with_a_question_submits_nothing_again",
+    "TestReadsEverything": "test_an_answer_about_a_job_that_cannot_be_read_is_asked_for_again",
+    "TestRemembersTheJobItself": "test_a_job_that_an_earlier_process_left_is_asked_about",
+    "TestGoneIsDelivered": "test_a_job_that_the_api_no_longer_knows_is_unknown",
+}
+_PAIRS = [*CAUGHT.items(), *ALSO_CAUGHT.items(), *CAUGHT_WITH_JOBS.items()]
 
 
 @pytest.fixture(scope="module")
 def failed() -> set[tuple[str, str]]:
     """Class and check of what failed in one run over all pairs."""
-    targets = [f"{BROKEN}::{suite}::{check}" for suite, check in _PAIRS]
+    targets = [f"{BROKEN_JOBS if suite in CAUGHT_WITH_JOBS else BROKEN}::{suite}::{check}" for suite, check in _PAIRS]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rf", *targets],
         cwd=BROKEN.parents[2],

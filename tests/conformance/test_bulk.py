@@ -1,0 +1,7 @@
+"""An adapter that submits jobs passes the whole suite."""
+
+from __future__ import annotations
+
+from tests.conformance.bulk import TestAcmeBulk
+
+__all__ = ["TestAcmeBulk"]

@@ -254,6 +254,8 @@ class Statuses:
     """HTTP statuses by meaning; 2xx are answers for `HttpDestination.decode`, everything unnamed is a stop."""
 
     throttled: frozenset[int] = frozenset({429})
+    expired: frozenset[int] = frozenset({401})
+    """Where the adapter has an `auth` that can be renewed, this is done once, and the call repeated once."""
     unavailable: frozenset[int] = frozenset({408, 409, 421, 423, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
     refused: frozenset[int] = frozenset({400, 413, 422})
     answers: frozenset[int] = frozenset()
@@ -306,6 +308,10 @@ class Transport(Protocol):
 
     async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
         """Sign, send once and read the whole body; a network failure is a value, not an exception."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that only goes forward, to tell how old something is."""
         ...
 
 

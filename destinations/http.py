@@ -8,10 +8,12 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 import httpx
 
+from destinations.auth import Auth, Authorized, Denied, Tokens
 from destinations.base import (
     AllDelivered,
     Batch,
@@ -72,6 +74,19 @@ class HttpDestination(Destination):
         del now
         return request
 
+    def auth(self) -> Auth | None:
+        """What authorises each call, unless `encode` or `sign` does; asked once."""
+        return None
+
+    def authorized(self, transport: Transport) -> Transport:
+        """The transport on which calls carry what `auth` says; also for `check` and `fields`, where it may raise `Denied`."""
+        return transport if self._tokens is None else Authorized(transport, self._tokens, self.spec.statuses.expired)
+
+    @cached_property
+    def _tokens(self) -> Tokens | None:
+        auth = self.auth()
+        return None if auth is None else Tokens(auth, retry_after)
+
     def exhausted_for(self, response: httpx.Response) -> timedelta | None:
         """What the standard and the customary fields say; an adapter whose API has fields of its own overrides it."""
         return exhausted_for(response)
@@ -110,7 +125,7 @@ async def held(destination: HttpDestination, talk: Talk[_T], transport: Transpor
     Once a call of a talk was answered, nobody knows what of it took effect when a later one is not, unless that is refused.
     Raises what the talk raises before it was given an answer; later that is an answer that nobody can read.
     """
-    is_answered = False
+    is_answered, transport = False, destination.authorized(transport)
     try:
         request = next(talk)
         while True:
@@ -126,6 +141,8 @@ async def held(destination: HttpDestination, talk: Talk[_T], transport: Transpor
     except StopIteration as end:
         value: _T = end.value
         return value
+    except Denied as denied:
+        return CutShort(replace(denied.stop, applied_unknown=is_answered))
     except Exception as error:
         if not is_answered:
             raise

@@ -68,6 +68,10 @@ class HttpTransport:
             await self._pacer.exhausted(wait)
         return answer
 
+    def monotonic(self) -> float:
+        """Seconds on the engine's clock that only goes forward."""
+        return self._clock.monotonic()
+
     async def _exchange(self, request: httpx.Request) -> httpx.Response | Unavailable:
         response = await self._client.send(request, stream=True)
         try:
@@ -101,3 +105,7 @@ class Metered:
             self.requests += 1
             self.bytes_sent += len(request.content)
         return answer
+
+    def monotonic(self) -> float:
+        """As the wire under it."""
+        return self._wire.monotonic()

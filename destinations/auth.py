@@ -1,0 +1,256 @@
+"""How calls are authorised: forms of credential as data, the token that comes of them, and a transport that attaches it.
+
+An access token is fetched through the engine's transport, renewed at half its life by one call for all who wait for it, and
+kept in memory only. Who is refused with one is given another one once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Coroutine, Mapping
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, TypeVar, assert_never
+from urllib.parse import quote_plus, urlencode, urlsplit
+from weakref import WeakKeyDictionary
+
+import httpx
+from pydantic import AfterValidator, SecretStr
+
+from destinations.base import CheckFailed, DestinationConfig, Sign, Stop, Transport, Unavailable
+from destinations.grants import INVALID_GRANT, Grant, RetryAfter, Token, granted
+from destinations.token_file import TokenFile, TokenFileBusy, TokenFileError
+
+SPARE_SECONDS = 60.0
+"""How much of its life a token must have left to be used when it could not be renewed early."""
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_T = TypeVar("_T")
+
+
+def _private(address: str) -> str:
+    parts = urlsplit(address)
+    is_loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if not parts.hostname or not (parts.scheme == "https" or is_loopback):
+        raise ValueError("must be an https address, for a secret is sent there")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("must carry no user, password or fragment")
+    return address
+
+
+TokenAddress = Annotated[str, AfterValidator(_private)]
+
+
+class ClientProof(StrEnum):
+    """Where the client's secret stands in a call of the token endpoint."""
+
+    HEADER = "header"
+    """HTTP Basic, which every server must take (RFC 6749, 2.3.1)."""
+    BODY = "body"
+
+
+class Bearer(DestinationConfig):
+    """A token that somebody made and that nothing renews; a destination that refuses it ends the run."""
+
+    token: SecretStr
+
+
+class ClientCredentials(DestinationConfig):
+    """OAuth 2 client credentials (RFC 6749, 4.4); ``parameters`` are what the server wants beyond the standard's."""
+
+    token_url: TokenAddress
+    client_id: str
+    client_secret: SecretStr
+    proof: ClientProof = ClientProof.HEADER
+    scope: str = ""
+    parameters: dict[str, str] = {}
+
+
+class RefreshToken(DestinationConfig):
+    """OAuth 2 refresh token (RFC 6749, 6), in a file that only its owner may read and that a successor is written to."""
+
+    token_url: TokenAddress
+    client_id: str
+    client_secret: SecretStr | None = None
+    proof: ClientProof = ClientProof.HEADER
+    refresh_token_file: Path
+
+
+Renewable: TypeAlias = ClientCredentials | RefreshToken
+Auth: TypeAlias = Bearer | Renewable
+
+
+class Denied(CheckFailed):
+    """No call can be authorised; the message holds no secret and nothing that the other side wrote."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.message)
+        self.stop = stop
+
+
+REFUSED = Stop("auth_refused", "the destination refuses its tokens, even one that was just issued")
+
+
+class Tokens:
+    """The current token of one credential, for all calls of a process."""
+
+    def __init__(self, auth: Auth, retry_after: RetryAfter) -> None:
+        self._auth = auth
+        self._retry_after = retry_after
+        self._token = Token(auth.token.get_secret_value()) if isinstance(auth, Bearer) else None
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._said: Token | Unavailable | Stop | None = None
+        self._asked = 0
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether another token can be had for one that is refused."""
+        return not isinstance(self._auth, Bearer)
+
+    async def current(self, wire: Transport) -> Token | Unavailable | Stop:
+        """A token to send, renewed when half its life is over; else why there is none."""
+        token = self._token
+        if token is not None and wire.monotonic() < token.due_at:
+            return token
+        said = await self._in_place_of(token, wire)
+        if isinstance(said, Unavailable) and token is not None and token.ends_at - wire.monotonic() > SPARE_SECONDS:
+            # It is still good. Another one is asked for when half of what is left is over, and not by each call.
+            token.due_at = (wire.monotonic() + token.ends_at) / 2
+            return token
+        return said
+
+    async def instead_of(self, refused: Token, wire: Transport) -> Token | Unavailable | Stop:
+        """Another token for one that the destination refuses; `REFUSED` when it came for such a one itself."""
+        refused.is_refused = True
+        if refused.is_doubtful:
+            if self._token is refused:
+                self._token = None
+            return REFUSED
+        return await self._in_place_of(refused, wire)
+
+    async def _in_place_of(self, old: Token | None, wire: Transport) -> Token | Unavailable | Stop:
+        """Another token than ``old``; whoever waited for the call of another is told what that one was told."""
+        asked = self._asked
+        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if self._token is not None and self._token is not old:
+                return self._token
+            if self._asked != asked and self._said is not None:
+                return self._said
+            said = await self._granted(wire)
+            if isinstance(said, Grant):
+                self._token = said.token
+                said.token.is_doubtful = old is not None and old.is_refused
+            self._said = said.token if isinstance(said, Grant) else said
+            self._asked += 1
+            return self._said
+
+    async def _granted(self, wire: Transport) -> Grant | Unavailable | Stop:
+        match self._auth:
+            case ClientCredentials() as auth:
+                form = {"grant_type": "client_credentials", "scope": auth.scope, **auth.parameters}
+                return await self._call(wire, auth, form)
+            case RefreshToken() as auth:
+                return await _to_its_end(self._renewed(wire, auth))
+            case Bearer():
+                raise AssertionError("nothing renews a token that somebody made")
+            case _:
+                assert_never(self._auth)
+
+    async def _renewed(self, wire: Transport, auth: RefreshToken) -> Grant | Unavailable | Stop:
+        file = TokenFile(auth.refresh_token_file)
+        try:
+            async with file.turn():
+                token = file.read()
+                file.prove(token)
+                said = await self._call(wire, auth, {"grant_type": "refresh_token", "refresh_token": token})
+                if said == INVALID_GRANT and (other := file.read()) != token:
+                    token = other
+                    said = await self._call(wire, auth, {"grant_type": "refresh_token", "refresh_token": token})
+                if isinstance(said, Grant) and said.successor not in ("", token):
+                    file.keep(said.successor)
+        except TokenFileBusy:
+            return Unavailable("auth_busy", "another process is renewing the token", applied_unknown=False)
+        except TokenFileError as error:
+            return Stop("auth_file", str(error))
+        if said == INVALID_GRANT:
+            message = f"the refresh token is refused (invalid_grant); put a new one into {auth.refresh_token_file}"
+            return Stop(INVALID_GRANT.code, message)
+        return said
+
+    async def _call(self, wire: Transport, auth: Renewable, form: Mapping[str, str]) -> Grant | Unavailable | Stop:
+        return await granted(wire, _request(auth, form), self._retry_after)
+
+
+class Authorized:
+    """A transport that attaches the current token, and repeats a call once that was refused for it."""
+
+    def __init__(self, wire: Transport, tokens: Tokens, expired: AbstractSet[int]) -> None:
+        self._wire = wire
+        self._tokens = tokens
+        self._expired = expired
+
+    def monotonic(self) -> float:
+        """As the wire under it."""
+        return self._wire.monotonic()
+
+    async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
+        """Send with a token; a call that is refused for it was not applied. Raises `Denied` when no token helps."""
+        token = _or_denied(await self._tokens.current(self._wire))
+        if isinstance(token, Unavailable):
+            return token
+        answer = await self._wire.request(_bearing(request, token), sign)
+        if not self._is_refusal(answer, token):
+            return answer
+        token = _or_denied(await self._tokens.instead_of(token, self._wire))
+        if isinstance(token, Unavailable):
+            return token
+        answer = await self._wire.request(_bearing(request, token), sign)
+        if self._is_refusal(answer, token):
+            raise Denied(REFUSED)
+        return answer
+
+    def _is_refusal(self, answer: httpx.Response | Unavailable, token: Token) -> bool:
+        if isinstance(answer, Unavailable) or not self._tokens.is_renewable:
+            return False
+        if answer.status_code in self._expired:
+            return True
+        token.is_doubtful = False
+        return False
+
+
+def _or_denied(said: Token | Unavailable | Stop) -> Token | Unavailable:
+    if isinstance(said, Stop):
+        raise Denied(said)
+    return said
+
+
+def _bearing(request: httpx.Request, token: Token) -> httpx.Request:
+    """A request of its own for each attempt, as what signs it may add to it."""
+    headers = httpx.Headers(request.headers)
+    headers["authorization"] = f"Bearer {token.text}"
+    content, extensions = request.content, dict(request.extensions)
+    return httpx.Request(request.method, request.url, headers=headers, content=content, extensions=extensions)
+
+
+def _request(auth: Renewable, form: Mapping[str, str]) -> httpx.Request:
+    fields = {name: value for name, value in form.items() if value}
+    headers = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded"}
+    if auth.client_secret is None:
+        fields["client_id"] = auth.client_id
+    elif auth.proof is ClientProof.BODY:
+        fields |= {"client_id": auth.client_id, "client_secret": auth.client_secret.get_secret_value()}
+    else:
+        pair = f"{quote_plus(auth.client_id)}:{quote_plus(auth.client_secret.get_secret_value())}"
+        headers["authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+    return httpx.Request("POST", auth.token_url, headers=headers, content=urlencode(fields).encode())
+
+
+async def _to_its_end(call: Coroutine[Any, Any, _T]) -> _T:
+    """Await ``call`` even when cancelled: a server that has taken the old token back must have its new one kept."""
+    task = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

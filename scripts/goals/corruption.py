@@ -37,8 +37,8 @@ def measure(effort: Effort) -> Numbers:
             for _ in range(effort.of(full)):
                 _count(found, kind, damage(dice))
         runs = _runs(effort.of(RUNS), dice, made)
-    cases = found["cases"] + runs["whole runs"]
-    return {"cases": cases, **dict.fromkeys((UNSEEN, FOREIGN), 0), **dict(found), **runs}
+    found["cases"] += int(runs["whole runs"])
+    return {**dict.fromkeys((UNSEEN, FOREIGN), 0), **found, **runs}
 
 
 def _count(found: Counter[str], kind: str, result: Found) -> None:

@@ -13,6 +13,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
+from goals.intruder import tampered
+
 from engine.clock import SystemEntropy
 from engine.core.names import Digest, SegmentRef
 from engine.errors import SegmentDamaged, TidegateError
@@ -27,7 +29,6 @@ from tests.receiver import Receiver, receiving
 
 SYNC = "people_to_hook"
 BATCH = 4
-TRIGGERS = ("event_refuses_update", "event_refuses_delete", "event_refuses_replace")
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -72,7 +73,7 @@ class Template:
     def damaged_rows(self, dice: random.Random) -> Found:
         """Events edited, removed, moved or copied by somebody with all rights."""
         path = self._put(self.ledger)
-        _tampered(path, dice)
+        tampered(path, dice)
         return self._looked(path)
 
     def damaged_segment(self, dice: random.Random) -> Found:
@@ -102,18 +103,18 @@ class Template:
         before, after = decode(self.anchors[name]), decode(damaged)
         engine = open_database(f"sqlite:///{self._put(self.ledger)}")
         try:
-            if gaps(engine, {name: after}):
-                return Found.DETECTED
-            # Where the event stands is what an anchor is for; the rest of it only helps to tell what was lost.
-            facts = ("stream", "position", "hash")
-            same = all(getattr(before, fact) == getattr(after, fact) for fact in facts)
-            return Found.HARMLESS if same else Found.UNSEEN
+            missed = gaps(engine, {name: after})
         except TidegateError:
             return Found.DETECTED
         except Exception:  # noqa: BLE001
             return Found.FOREIGN
         finally:
             engine.dispose()
+        # Where the event stands is what an anchor is for; the rest of it only helps to tell what was lost.
+        facts = ("stream", "position", "hash")
+        if missed:
+            return Found.DETECTED
+        return Found.HARMLESS if all(getattr(before, f) == getattr(after, f) for f in facts) else Found.UNSEEN
 
     def damaged_run(self, dice: random.Random) -> Run:
         """A whole run on a copy with one damage anywhere."""
@@ -124,7 +125,7 @@ class Template:
         if kind < 0.5:
             (state / "ledger.db").write_bytes(_damaged(self.ledger, dice))
         elif kind < 0.7:
-            _tampered(state / "ledger.db", dice)
+            tampered(state / "ledger.db", dice)
         else:
             folder = state / "segments"
             files = sorted(folder.rglob("*.json" if kind < 0.8 else "*.parquet"))
@@ -237,68 +238,6 @@ def _damaged(content: bytes, dice: random.Random) -> bytes:
     else:
         del damaged[dice.randrange(len(damaged)) :]
     return bytes(damaged) if bytes(damaged) != content else _damaged(content, dice)
-
-
-def _tampered(path: Path, dice: random.Random) -> None:
-    """One change of the log by somebody who may do everything, and does not make the chain anew."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        for trigger in TRIGGERS:
-            connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
-        sequences = [seq for (seq,) in connection.execute("SELECT seq FROM event ORDER BY seq")]
-        dice.choice((_edit, _edit, _edit, _delete, _cut, _swap, _copy, _model))(connection, sequences, dice)
-
-
-def _edit(connection: sqlite3.Connection, sequences: list[int], dice: random.Random) -> None:
-    column = dice.choice(("data", "data", "data", "actor", "recorded_at", "type", "hash", "prev_hash", "stream"))
-    seq = dice.choice(sequences)
-    (text,) = connection.execute(f"SELECT {column} FROM event WHERE seq = ?", (seq,)).fetchone()
-    at = dice.randrange(len(text))
-    other = dice.choice([c for c in "0123456789abcdefxyz" if c != text[at]])
-    connection.execute(f"UPDATE event SET {column} = ? WHERE seq = ?", (text[:at] + other + text[at + 1 :], seq))
-
-
-def _delete(connection: sqlite3.Connection, sequences: list[int], dice: random.Random) -> None:
-    connection.execute("DELETE FROM event WHERE seq = ?", (dice.choice(sequences),))
-
-
-def _cut(connection: sqlite3.Connection, sequences: list[int], dice: random.Random) -> None:
-    connection.execute("DELETE FROM event WHERE seq >= ?", (dice.choice(sequences),))
-
-
-def _swap(connection: sqlite3.Connection, sequences: list[int], dice: random.Random) -> None:
-    one, other = dice.sample(sequences, 2)
-    for old, new in ((one, -1), (other, one), (-1, other)):
-        connection.execute("UPDATE event SET seq = ? WHERE seq = ?", (new, old))
-
-
-def _copy(connection: sqlite3.Connection, sequences: list[int], dice: random.Random) -> None:
-    columns = "type, schema, data, actor, recorded_at, prev_hash, hash"
-    end = "(SELECT max(position) + 1 FROM event AS e WHERE e.stream = event.stream)"
-    statement = (
-        f"INSERT INTO event (stream, position, {columns}) SELECT stream, {end}, {columns} FROM event WHERE seq = ?"
-    )
-    connection.execute(statement, (dice.choice(sequences),))
-
-
-MODELS = {
-    "version": ("accepted",),
-    "sync_state": ("folded",),
-    "run": ("started", "planned"),
-    "run_window": ("intended",),
-}
-
-
-def _model(connection: sqlite3.Connection, sequences: list[int], dice: random.Random) -> None:
-    table = dice.choice(sorted(MODELS))
-    (row, count) = connection.execute(f"SELECT min(rowid), count(*) FROM {table}").fetchone()
-    row += dice.randrange(count)
-    if dice.random() < 0.3:
-        connection.execute(f"DELETE FROM {table} WHERE rowid = ?", (row,))
-        return
-    column = dice.choice(MODELS[table])
-    (held,) = connection.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (row,)).fetchone()
-    other = dice.choice([seq for seq in sequences if seq != held])
-    connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (other, row))
 
 
 def _read(path: Path) -> Rows:

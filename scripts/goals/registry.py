@@ -10,8 +10,10 @@ from goals.goal import Goal
 
 MODULES: Mapping[str, str] = MappingProxyType(
     {
+        "G4": "failpoints",
         "G9": "corruption",
         "G10": "disk",
+        "G16": "phantom",
         "G13": "poison",
     }
 )

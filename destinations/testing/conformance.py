@@ -6,6 +6,7 @@ with the reason.
 
 from __future__ import annotations
 
+from destinations.testing.authorisation import Authorisation
 from destinations.testing.jobs import Jobs
 from destinations.testing.outcomes import Outcomes
 from destinations.testing.payloads import Payloads
@@ -14,5 +15,5 @@ from destinations.testing.secrecy import Secrecy
 from destinations.testing.trouble import Trouble
 
 
-class Conformance(Payloads, Outcomes, Jobs, Trouble, Questions, Secrecy):
+class Conformance(Payloads, Outcomes, Jobs, Trouble, Authorisation, Questions, Secrecy):
     """Everything that an adapter must hold."""

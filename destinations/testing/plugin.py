@@ -7,6 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-CHECKS = ("jobs", "outcomes", "payloads", "questions", "secrecy", "suite", "trouble")
+CHECKS = ("authorisation", "jobs", "outcomes", "payloads", "questions", "secrecy", "suite", "trouble")
 
 pytest.register_assert_rewrite(*(f"destinations.testing.{name}" for name in CHECKS))

@@ -25,7 +25,7 @@ class Secrecy(Suite):
 
         shown = [repr(adapter), str(adapter), repr(adapter.config), str(adapter.config), f"{adapter.spec}"]
 
-        assert _leaks(secrets, shown) == []
+        assert leaks(secrets, shown) == []
 
     def test_no_secret_shows_in_the_refusal_of_a_config(self, stage: Stage) -> None:
         secrets, config = stage.secrets(), stage.config()
@@ -39,18 +39,18 @@ class Secrecy(Suite):
             except ValidationError as error:
                 shown += [str(error), repr(error)]
 
-        assert _leaks(secrets, shown) == []
+        assert leaks(secrets, shown) == []
 
     def test_no_secret_is_logged_or_said(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
         secrets, records = stage.secrets(), stage.people(2)
         caplog.set_level(logging.DEBUG)
-        said = [*self._messages(stage.deliver(records)), self._checked(stage)]
+        said = [*said_of(stage.deliver(records)), self._checked(stage)]
 
         for fault in (EXPIRED, SPOILINGS[0]) if isinstance(stage.fake, HttpFake) else ():
             stage.api.trouble(fault, always=True)
-            said += [*self._messages(stage.deliver(records, line=stage.line(attempts=2))), self._checked(stage)]
+            said += [*said_of(stage.deliver(records, line=stage.line(attempts=2))), self._checked(stage)]
 
-        assert _leaks(secrets, [*said, caplog.text]) == []
+        assert leaks(secrets, [*said, caplog.text]) == []
 
     def test_no_secret_stands_in_an_address(self, stage: Stage) -> None:
         """Addresses are logged by every proxy on the way."""
@@ -59,12 +59,7 @@ class Secrecy(Suite):
         stage.deliver(stage.people(1))
         self._checked(stage)
 
-        assert _leaks(secrets, [str(request.url) for request in stage.api.requests]) == []
-
-    def _messages(self, ended: Rehearsal) -> Iterable[str]:
-        yield repr(ended.stop)
-        for one in ended.others.values():
-            yield f"{one.code} {one.message}"
+        assert leaks(secrets, [str(request.url) for request in stage.api.requests]) == []
 
     def _checked(self, stage: Stage) -> str:
         adapter: Destination = stage.made()
@@ -74,7 +69,14 @@ class Secrecy(Suite):
             return f"{error} {error!r} {error.__cause__!r}"
 
 
-def _leaks(secrets: Iterable[str], shown: Iterable[str]) -> list[str]:
+def said_of(ended: Rehearsal) -> Iterable[str]:
+    """What an adapter had to say of a delivery."""
+    yield repr(ended.stop)
+    for one in ended.others.values():
+        yield f"{one.code} {one.message}"
+
+
+def leaks(secrets: Iterable[str], shown: Iterable[str]) -> list[str]:
     """Texts in which a secret stands, as it is or as it is written in addresses and headers."""
     spellings = [form for secret in secrets for form in (secret, quote(secret, safe=""), _base64(secret))]
     return [text for text in shown if any(spelling in text for spelling in spellings)]

@@ -1,4 +1,4 @@
-"""The suite can fail: every adapter of `broken` and `broken_jobs` that is wrong in one way is caught, by the check that is about it."""
+"""The suite can fail: every adapter of the modules `broken…` is wrong in one way, and caught by the check that is about it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from destinations.testing.conformance import Conformance
 
 BROKEN = Path(__file__).with_name("broken.py")
 BROKEN_JOBS = Path(__file__).with_name("broken_jobs.py")
+BROKEN_AUTH = Path(__file__).with_name("broken_auth.py")
 CAUGHT = {
     "TestSilenceIsSuccess": "test_an_answer_that_does_not_fit_the_batch_is_no_success",
     "TestByPlace": "test_outcomes_are_matched_by_id_whatever_their_order",
@@ -57,13 +58,23 @@ CAUGHT_WITH_JOBS = {
     "TestRemembersTheJobItself": "test_a_job_that_an_earlier_process_left_is_asked_about",
     "TestGoneIsDelivered": "test_a_job_that_the_api_no_longer_knows_is_unknown",
 }
-_PAIRS = [*CAUGHT.items(), *ALSO_CAUGHT.items(), *CAUGHT_WITH_JOBS.items()]
+CAUGHT_WITH_TOKENS = {
+    "TestRenewsEachTime": "test_a_token_that_expires_in_a_run_is_renewed_once",
+    "TestRenewsForEver": "test_a_token_that_is_refused_again_stops_the_run",
+    "TestRepeatsTwice": "test_a_token_that_expires_in_a_run_is_renewed_once",
+    "TestKeepsTrying": "test_a_credential_that_gets_no_token_stops_the_run",
+    "TestSendsAnyway": "test_while_no_token_can_be_had_nothing_is_sent",
+    "TestQuotesItsCall": "test_no_token_is_logged_or_said_or_stands_in_an_address",
+    "TestForgetsItsSuccessor": "test_a_later_run_is_authorised_too",
+}
+_MODULES = ((BROKEN, CAUGHT), (BROKEN, ALSO_CAUGHT), (BROKEN_JOBS, CAUGHT_WITH_JOBS), (BROKEN_AUTH, CAUGHT_WITH_TOKENS))
+_PAIRS = [pair for _, caught in _MODULES for pair in caught.items()]
 
 
 @pytest.fixture(scope="module")
 def failed() -> set[tuple[str, str]]:
     """Class and check of what failed in one run over all pairs."""
-    targets = [f"{BROKEN_JOBS if suite in CAUGHT_WITH_JOBS else BROKEN}::{suite}::{check}" for suite, check in _PAIRS]
+    targets = [f"{module}::{suite}::{check}" for module, caught in _MODULES for suite, check in caught.items()]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rf", *targets],
         cwd=BROKEN.parents[2],

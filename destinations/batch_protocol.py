@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from httpx import Response
 
-from destinations.base import AllDelivered, Batch, Delivered, Failed, Op, Outcome, Outcomes, Rejected, Reply
+from destinations.base import AllDelivered, Batch, Delivered, Failed, Op, Outcome, Outcomes, Rejected
 from destinations.http import readable
 
 NOT_REPORTED = "not_reported"
@@ -39,7 +39,7 @@ def _quoted(ids: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise('"', ids, '"', "")
 
 
-def reply(batch: Batch, response: Response) -> Reply:
+def reply(batch: Batch, response: Response) -> AllDelivered | Outcomes:
     """A 2xx without ``results`` delivers the whole batch; with them, a record that is not named has failed.
 
     Raises for a body that is not JSON or not of this shape.

@@ -182,9 +182,13 @@ def _fitting(batch: Batch, reply: Reply) -> Reply:
     """The reply, unless it cannot be one to this batch."""
     if isinstance(reply, Outcomes) and (why := contradiction(batch, reply.outcomes)):
         return Unavailable("protocol", why, applied_unknown=True)
-    if isinstance(reply, Submitted) and not JOB_ID.fullmatch(reply.job):
+    if isinstance(reply, Submitted) and not _is_job(reply.job):
         return Unavailable("protocol", "the answer names no job that could be asked about", applied_unknown=True)
     return reply
+
+
+def _is_job(given: object) -> bool:
+    return isinstance(given, str) and JOB_ID.fullmatch(given) is not None
 
 
 def contradiction(batch: Batch, outcomes: Iterable[Outcome]) -> str:

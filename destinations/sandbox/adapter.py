@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
-from urllib.parse import urlsplit
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import quote, urlsplit
 
 import httpx
 import orjson
@@ -14,16 +14,19 @@ from destinations.base import (
     CheckFailed,
     DestinationConfig,
     Idempotency,
+    Jobs,
     Limits,
     Op,
     Reply,
+    Running,
     Spec,
     Statuses,
+    Submitted,
     Transport,
     Unavailable,
 )
 from destinations.batch_protocol import body, reply
-from destinations.http import HttpDestination
+from destinations.http import HttpDestination, News, Talk
 from destinations.sandbox.application import SERVICE
 from destinations.sandbox.batch import RECORDS_MAX
 
@@ -43,9 +46,13 @@ def _address(url: str) -> str:
 
 
 class SandboxConfig(DestinationConfig):
-    """``url`` is what the sandbox says when it starts; nothing in it is secret."""
+    """``url`` is what the sandbox says when it starts; nothing in it is secret.
+
+    ``answers`` ``later`` submits each batch as a job and asks what became of it.
+    """
 
     url: Annotated[str, AfterValidator(_address)]
+    answers: Literal["at_once", "later"] = "at_once"
 
 
 class Sandbox(HttpDestination):
@@ -61,6 +68,7 @@ class Sandbox(HttpDestination):
         composite_match=True,
         # It takes batches one after the other, so its 409 never means "in progress": the key came with another body.
         statuses=Statuses(unavailable=_STATUSES.unavailable - {409}),
+        jobs=Jobs(ask_seconds=0.1, ask_seconds_max=5.0),
         undo="nothing: it keeps all it was sent in one local folder",
         docs="https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/",
     )
@@ -69,13 +77,25 @@ class Sandbox(HttpDestination):
         super().__init__(config)
         assert isinstance(config, SandboxConfig)
         self._url = config.url
+        self._later = config.answers == "later"
 
     def encode(self, batch: Batch) -> httpx.Request:
         headers = {"content-type": "application/json", "idempotency-key": batch.idempotency_key}
-        return httpx.Request("POST", f"{self._url}/batches", content=body(batch), headers=headers)
+        where = "jobs" if self._later else "batches"
+        return httpx.Request("POST", f"{self._url}/{where}", content=body(batch), headers=headers)
 
     def decode(self, batch: Batch, response: httpx.Response) -> Reply:
-        return reply(batch, response)
+        return Submitted(orjson.loads(response.content)["job"]) if self._later else reply(batch, response)
+
+    def ask(self, job: str, batch: Batch) -> Talk[News]:
+        answer = yield httpx.Request("GET", f"{self._url}/jobs/{quote(job, safe='')}")
+        match orjson.loads(answer.content)["state"]:
+            case "running":
+                return Running()
+            case "ended":
+                return reply(batch, answer)
+            case _:
+                raise ValueError("a job runs or has ended")
 
     async def check(self, transport: Transport) -> str:
         """Ask for its health; an answer of something else than a sandbox is a failure."""

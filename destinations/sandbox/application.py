@@ -3,6 +3,8 @@
 | call | does |
 |---|---|
 | ``POST /batches`` | takes a batch of the webhook protocol once per ``Idempotency-Key``; the key with another body is 409 |
+| ``POST /jobs`` | takes a batch likewise, as a job that is run later: 202 and its id |
+| ``GET /jobs/{job}``, ``GET /jobs`` | a state, with the answer to the batch once it ended; all jobs, and how often they came |
 | ``GET /objects``, ``GET /objects/{object}`` | counts by object; all records of one, an array (empty when unknown) |
 | ``GET /journal`` | every record that arrived, in order, with what became of it |
 | ``GET`` · ``PUT`` · ``DELETE /faults`` | reads, replaces and clears the faults; they meet batches only |
@@ -18,6 +20,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias, assert_never
 
 from destinations.sandbox.batch import ReceivedBatch, Unusable, received
@@ -32,12 +35,16 @@ from destinations.sandbox.faults import (
     ErrorAfter,
     ErrorBefore,
     Faults,
+    JobLost,
+    JobRuns,
     Malformed,
     Slow,
     Throttle,
     asked,
     decided,
+    questioned,
 )
+from destinations.sandbox.jobs import Job, Jobs, told
 from destinations.sandbox.page import POLICY, View, page
 from destinations.sandbox.rate import admitted, full
 from destinations.sandbox.store import Conflict, Refused, Store, Taken
@@ -47,6 +54,7 @@ NEWEST_SHOWN = 25
 _JSON = "application/json"
 _BROKEN_OFF = b'{"results": [{"id": "'
 _KEY = re.compile(r"[!-~]{1,200}")
+_JOB = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class Drop:
 
 
 Reaction: TypeAlias = Answer | Drop
+Take: TypeAlias = Callable[[Call, ReceivedBatch, Decision], Answer]
 
 
 class Application:
@@ -84,6 +93,7 @@ class Application:
 
     def __init__(self, store: Store, rate: float | None, monotonic: Callable[[], float]) -> None:
         self._store = store
+        self._jobs = Jobs(store)
         self._rate = rate
         self._monotonic = monotonic
         self._bucket = full(monotonic())
@@ -114,13 +124,16 @@ class Application:
         """What can be done at an address; empty when there is nothing."""
         if len(path) == 2 and path[0] == "objects" and path[1]:
             return {"GET": self._records}
+        if len(path) == 2 and path[0] == "jobs" and _JOB.fullmatch(path[1]):
+            return {"GET": self._job}
         addresses: dict[tuple[str, ...], dict[str, Callable[[Call], Reaction]]] = {
             ("",): {"GET": self._page},
             ("health",): {"GET": _healthy},
             ("objects",): {"GET": self._objects},
             ("journal",): {"GET": self._journal},
             ("faults",): {"GET": self._switched, "PUT": self._switch, "DELETE": self._clear},
-            ("batches",): {"POST": self._counted},
+            ("batches",): {"POST": partial(self._counted, self._taken)},
+            ("jobs",): {"POST": partial(self._counted, self._submitted), "GET": self._job_list},
         }
         return addresses.get(path, {})
 
@@ -159,17 +172,17 @@ class Application:
             self._faults = faults
         return _json(faults.model_dump())
 
-    def _counted(self, call: Call) -> Reaction:
+    def _counted(self, taken: Take, call: Call) -> Reaction:
         """A batch, and its answer counted for the page."""
         try:
-            reaction = self._batch(call)
+            reaction = self._batch(taken, call)
         except Unusable as error:
             reaction = problem(error.status, error.code, str(error))
         with self._changing:
             self._answers["dropped" if isinstance(reaction, Drop) else str(reaction.status)] += 1
         return reaction
 
-    def _batch(self, call: Call) -> Reaction:
+    def _batch(self, taken: Take, call: Call) -> Reaction:
         early_seconds = self._early_seconds()
         if early_seconds > 0:
             return _throttled(math.ceil(early_seconds))
@@ -180,7 +193,10 @@ class Application:
             decision, self._faults = decided(self._faults, batch.records)
         if isinstance(decision.disturbance, BeforeCommit):
             return _instead(decision.disturbance)
-        answer = self._taken(call, batch, decision)
+        try:
+            answer = taken(call, batch, decision)
+        except TooDeepError as error:
+            raise Unusable("too_deep", "a value is nested too deeply") from error
         return answer if decision.disturbance is None else _spoiled(decision.disturbance, answer)
 
     def _early_seconds(self) -> float:
@@ -191,25 +207,35 @@ class Application:
         return seconds
 
     def _taken(self, call: Call, batch: ReceivedBatch, decision: Decision) -> Answer:
-        try:
-            reception = self._store.take(
-                call.idempotency_key,
-                call.content,
-                batch,
-                rejections=decision.rejections,
-                refuse=decision.refusal is not None,
-            )
-        except TooDeepError as error:
-            raise Unusable("too_deep", "a value is nested too deeply") from error
-        match reception:
-            case Taken(answer):
-                return Answer(200, answer)
-            case Refused():
-                return problem(400, "refused", decision.refusal or "")
-            case Conflict():
-                return problem(409, "key_reused", "this idempotency key came with another body before")
-            case _:
-                assert_never(reception)
+        refuse = decision.refusal is not None
+        reception = self._store.take(
+            call.idempotency_key, call.content, batch, rejections=decision.rejections, refuse=refuse
+        )
+        return Answer(200, reception.answer) if isinstance(reception, Taken) else _not_taken(reception, decision)
+
+    def _submitted(self, call: Call, batch: ReceivedBatch, decision: Decision) -> Answer:
+        refuse = decision.refusal is not None
+        submission = self._jobs.submit(
+            call.idempotency_key, call.content, batch, rejections=decision.rejections, refuse=refuse
+        )
+        if isinstance(submission, Job):
+            return replace(_json({"job": str(submission.number)}), status=202)
+        return _not_taken(submission, decision)
+
+    def _job(self, call: Call) -> Answer:
+        """A job is seen to run before it is run, by whoever asks a second time."""
+        with self._changing:
+            fault, self._faults = questioned(self._faults)
+        number = int(call.path[1])
+        asked = self._jobs.asked(number)
+        if asked is None or isinstance(fault, JobLost):
+            return problem(404, "no_such_job", "there is no such job")
+        runs = asked == 1 or isinstance(fault, JobRuns)
+        return Answer(200, told(None if runs else self._jobs.run(number)))
+
+    def _job_list(self, call: Call) -> Answer:
+        del call
+        return _json(self._jobs.listing())
 
 
 def problem(status: int, code: str, message: str) -> Answer:
@@ -231,6 +257,12 @@ def _json_content(call: Call) -> bytes:
     if call.media.partition(";")[0].strip().lower() != _JSON:
         raise Unusable("not_json", f"the content type is not {_JSON}", status=415)
     return call.content
+
+
+def _not_taken(why: Refused | Conflict, decision: Decision) -> Answer:
+    if isinstance(why, Refused):
+        return problem(400, "refused", decision.refusal or "")
+    return problem(409, "key_reused", "this idempotency key came with another body before")
 
 
 def _throttled(seconds: int | None) -> Answer:

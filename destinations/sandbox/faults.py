@@ -1,7 +1,8 @@
 """Faults that can be switched on, and the decision which of them meet a batch.
 
 A *disturbance* spoils a call: the first one of the list that is left does. A *rule* refuses records or whole batches:
-every rule that matches a record holds, unless a disturbance ends the call before anything is applied.
+every rule that matches a record holds, unless a disturbance ends the call before anything is applied. A batch that is
+submitted as a job is met when it is submitted, and questions about jobs are met by faults of their own.
 """
 
 from __future__ import annotations
@@ -119,9 +120,22 @@ class Refuse(_Fault):
     message: Text = "the batch holds a record that cannot be read"
 
 
+class JobRuns(_Fault):
+    """A job that is asked about has not ended; ``count`` is in questions."""
+
+    kind: Literal["job_runs"]
+
+
+class JobLost(_Fault):
+    """There is no job that is asked about; ``count`` is in questions."""
+
+    kind: Literal["job_lost"]
+
+
 BeforeCommit: TypeAlias = Throttle | ErrorBefore | DropBefore
 AfterCommit: TypeAlias = ErrorAfter | DropAfter | Slow | Malformed
-Fault: TypeAlias = BeforeCommit | AfterCommit | Reject | Refuse
+AboutJobs: TypeAlias = JobRuns | JobLost
+Fault: TypeAlias = BeforeCommit | AfterCommit | Reject | Refuse | AboutJobs
 
 
 class Faults(BaseModel):
@@ -157,7 +171,7 @@ def asked(content: bytes) -> Faults:
 
 def decided(faults: Faults, records: Sequence[ReceivedRecord]) -> tuple[Decision, Faults]:
     """What meets a batch of ``records``, and the faults that are left for the next one."""
-    disturbance = next((fault for fault in faults.faults if not isinstance(fault, Reject | Refuse)), None)
+    disturbance = next((fault for fault in faults.faults if isinstance(fault, BeforeCommit | AfterCommit)), None)
     refusal: str | None = None
     rejections: dict[str, Rejection] = {}
     left: list[Fault] = []
@@ -172,6 +186,13 @@ def decided(faults: Faults, records: Sequence[ReceivedRecord]) -> tuple[Decision
                 refusal = fault.message
         left += _left(fault) if is_met else [fault]
     return Decision(disturbance, refusal, rejections), Faults(faults=tuple(left))
+
+
+def questioned(faults: Faults) -> tuple[AboutJobs | None, Faults]:
+    """What meets a question about a job, and the faults that are left for the next one."""
+    met = next((fault for fault in faults.faults if isinstance(fault, AboutJobs)), None)
+    left = [kept for fault in faults.faults for kept in (_left(fault) if fault is met else [fault])]
+    return met, Faults(faults=tuple(left))
 
 
 def _named(records: Sequence[ReceivedRecord], ids: Sequence[str]) -> list[str]:

@@ -121,24 +121,17 @@ class Store:
         A key that was answered keeps its answer, whatever would be refused today.
         """
         digest = hashlib.sha256(body).digest()
-        with self._transaction() as connection:
-            found = connection.execute(
-                "SELECT body_digest, answer FROM answer WHERE idempotency_key = ?", [key]
-            ).fetchone()
+        with self.transaction() as connection:
+            found = answered(connection, key)
             if found is not None and found[0] != digest:
                 return Conflict()
             if found is not None:
-                _note(connection, key, batch, [Kept.REPEATED] * len(batch.records))
+                note(connection, key, batch, [Kept.REPEATED] * len(batch.records))
                 return Taken(found[1])
             if refuse:
-                _note(connection, key, batch, [Kept.REFUSED] * len(batch.records))
+                note(connection, key, batch, [Kept.REFUSED] * len(batch.records))
                 return Refused()
-            rejected = _apply(connection, batch, rejections)
-            outcomes = [Kept.REJECTED if record.id in rejected else Kept.DELIVERED for record in batch.records]
-            _note(connection, key, batch, outcomes)
-            given = answer(batch.records, rejected)
-            connection.execute("INSERT INTO answer VALUES (?, ?, ?)", [key, digest, given])
-            return Taken(given)
+            return Taken(applied(connection, key, digest, batch, rejections))
 
     def counts(self) -> dict[str, int]:
         """How many records each object has."""
@@ -174,7 +167,8 @@ class Store:
         return sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_SECONDS_MAX, check_same_thread=False)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction at a time; what raises inside leaves nothing behind."""
         with self._writing:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -197,6 +191,26 @@ class Store:
             found.arraysize = READ_ROWS
             while rows := found.fetchmany():
                 yield from rows
+
+
+def answered(connection: sqlite3.Connection, key: str) -> tuple[bytes, bytes] | None:
+    """The digest of the body that was applied under an idempotency key, and the answer to it."""
+    found: tuple[bytes, bytes] | None = connection.execute(
+        "SELECT body_digest, answer FROM answer WHERE idempotency_key = ?", [key]
+    ).fetchone()
+    return found
+
+
+def applied(
+    connection: sqlite3.Connection, key: str, digest: bytes, batch: ReceivedBatch, rejections: Mapping[str, Rejection]
+) -> bytes:
+    """Apply a batch whose key is free, except for ``rejections``, and journal it; returns the answer that the key keeps."""
+    rejected = _apply(connection, batch, rejections)
+    outcomes = [Kept.REJECTED if record.id in rejected else Kept.DELIVERED for record in batch.records]
+    note(connection, key, batch, outcomes)
+    given = answer(batch.records, rejected)
+    connection.execute("INSERT INTO answer VALUES (?, ?, ?)", [key, digest, given])
+    return given
 
 
 def _apply(
@@ -234,7 +248,7 @@ def _held(connection: sqlite3.Connection, batch: ReceivedBatch) -> dict[str, str
     return dict(found.fetchall())
 
 
-def _note(connection: sqlite3.Connection, key: str, batch: ReceivedBatch, outcomes: Sequence[Kept]) -> None:
+def note(connection: sqlite3.Connection, key: str, batch: ReceivedBatch, outcomes: Sequence[Kept]) -> None:
     """Write the batch to the journal."""
     request = connection.execute(
         "INSERT INTO request (idempotency_key, sync, object, plan, batch) VALUES (?, ?, ?, ?, ?)",

@@ -19,6 +19,7 @@ from destinations.sandbox.application import SERVICE
 from destinations.sql.adapter import SqlTable
 from destinations.testing.conformance import Conformance
 from destinations.testing.fake import Fake, HttpFake, Sent
+from destinations.testing.fake_jobs import JobsFake
 from destinations.testing.samples import Kind
 from destinations.webhook import Webhook
 
@@ -70,6 +71,38 @@ class TestSandbox(Conformance):
     adapter: ClassVar[type[Destination]] = Sandbox
     config: ClassVar[Mapping[str, Any]] = MappingProxyType({"url": "http://127.0.0.1:8765"})
     fake: ClassVar[type[Fake]] = BatchProtocolFake
+
+
+class SandboxJobsFake(JobsFake, BatchProtocolFake):
+    """A sandbox that takes batches as jobs."""
+
+    def submitted(self, request: httpx.Request, job: str) -> httpx.Response:
+        del request
+        return httpx.Response(202, json={"job": job})
+
+    def asked(self, request: httpx.Request) -> str | None:
+        place, _, job = request.url.path.rpartition("/")
+        return job if place.endswith("/jobs") else None
+
+    def running(self, request: httpx.Request, job: str) -> httpx.Response:
+        del request, job
+        return httpx.Response(200, json={"state": "running"})
+
+    def failed(self, request: httpx.Request, job: str) -> httpx.Response:
+        del request, job
+        return httpx.Response(200, json={"state": "failed"})
+
+    def answered(self, request: httpx.Request, outcomes: Sequence[Outcome]) -> httpx.Response:
+        del request
+        return httpx.Response(200, json={"state": "ended", "results": [_result(outcome) for outcome in outcomes]})
+
+
+class TestSandboxWithJobs(Conformance):
+    """The sandbox, asked to answer later."""
+
+    adapter: ClassVar[type[Destination]] = Sandbox
+    config: ClassVar[Mapping[str, Any]] = MappingProxyType({"url": "http://127.0.0.1:8765", "answers": "later"})
+    fake: ClassVar[type[Fake]] = SandboxJobsFake
 
 
 class SqliteFake(Fake):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -154,8 +154,8 @@ def test_an_adapter_that_breaks_before_its_first_call_is_told_apart_from_an_answ
         asyncio.run(Broken().send(ONE, Api()))
 
 
-@pytest.mark.parametrize("job", ["", "a b", "naïve", "x" * 201, "line\n"])
-def test_a_job_that_could_not_be_asked_about_is_none(job: str) -> None:
+@pytest.mark.parametrize("job", ["", "a b", "naïve", "x" * 201, "line\n", 7, None])
+def test_a_job_that_could_not_be_asked_about_is_none(job: Any) -> None:
     reply, _ = sent(ok({"job": "7"}), ok(), ok())
     assert reply == Submitted("7")
 

@@ -62,7 +62,7 @@ def rows_of(count: int, dice: random.Random) -> pa.Table:
         "active": lambda: dice.random() < 0.5,
         "born": lambda: date(1, 1, 1) + timedelta(days=dice.randrange(3_652_000)),
         "seen": lambda: MOMENT + dice.randrange(-(10**15), 10**15) * TICK,
-        "wakes": lambda: (MOMENT + dice.randrange(86_400_000_000) * TICK).time(),
+        "wakes": lambda: (MOMENT + dice.randrange(86_400_000_000) * TICK).time(),  # noqa: PLW0108  # thrown each time
         "photo": lambda: dice.randbytes(dice.randrange(6)),
     }
     columns = [pa.array(range(count), pa.int64())]

@@ -156,7 +156,7 @@ def test_one_record_is_shown_with_its_rejections_and_what_would_be_sent(
         {"run": second, "code": "http_400", "message": "second"},
         {"run": first, "code": "http_400", "message": "first"},
     ]
-    assert report["sends"]["after"] == {"name": "•••", "score": "1.0"}
+    assert report["sends"]["after"] == {"name": "•••", "score": "1"}
     text = project.run("quarantine", "show", SYNC, "--key", "1").out
     assert "set aside" in text
     assert "Ada" not in text

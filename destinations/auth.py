@@ -116,7 +116,7 @@ class Tokens:
         said = await self._in_place_of(token, wire)
         if isinstance(said, Unavailable) and token is not None and token.ends_at - wire.monotonic() > SPARE_SECONDS:
             # It is still good. Another one is asked for when half of what is left is over, and not by each call.
-            token.due_at = (wire.monotonic() + token.ends_at) / 2
+            token.due_at = min((wire.monotonic() + token.ends_at) / 2, token.ends_at - SPARE_SECONDS)
             return token
         return said
 

@@ -49,6 +49,10 @@ class Issuer:
             return httpx.Response(401, json={"error": "invalid_token", "you_sent": dict(request.headers)})
         return None
 
+    def forget(self) -> None:
+        """Take none of the tokens any more that were given out."""
+        self._good.clear()
+
     def _token(self, request: httpx.Request) -> httpx.Response:
         form = dict(parse_qsl(request.content.decode()))
         if self.refresh_token and form.get("refresh_token") != self.refresh_token:

@@ -1,0 +1,35 @@
+"""A process that sends batches and needs a new token for each: FILE ADDRESS COUNT; prints what the last came to."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from destinations.auth import RefreshToken
+from destinations.base import AllDelivered, Reply
+from engine.delivery.pacer import Pacer, Unlimited
+from engine.delivery.transport import HttpTransport, TransportLimits
+from tests.destinations.auth_world import LIFE, ONE, Api, Hand
+
+
+async def sent(file: Path, address: str, count: int) -> Reply:
+    """What the first batch came to that was not delivered, or the last one."""
+    clock = Hand()
+    transport = HttpTransport(Pacer(Unlimited(), clock, {}), clock, TransportLimits())
+    auth = RefreshToken(token_url=f"{address}/token", client_id="tidegate", refresh_token_file=file)
+    api = Api(auth, address=f"{address}/contacts")
+    reply: Reply = AllDelivered()
+    try:
+        for _ in range(count):
+            reply = await api.send(ONE, transport)
+            clock.seconds += LIFE
+            if not isinstance(reply, AllDelivered):
+                break
+    finally:
+        await transport.close()
+    return reply
+
+
+if __name__ == "__main__":
+    print(repr(asyncio.run(sent(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))), flush=True)

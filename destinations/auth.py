@@ -21,7 +21,7 @@ from pydantic import AfterValidator, SecretStr
 
 from destinations.base import CheckFailed, DestinationConfig, Sign, Stop, Transport, Unavailable
 from destinations.grants import INVALID_GRANT, Grant, RetryAfter, Token, granted
-from destinations.token_file import TokenFile, TokenFileBusy, TokenFileError
+from destinations.token_file import TOKEN, TokenFile, TokenFileBusy, TokenFileError
 
 SPARE_SECONDS = 60.0
 """How much of its life a token must have left to be used when it could not be renewed early."""
@@ -39,6 +39,12 @@ def _private(address: str) -> str:
     return address
 
 
+def _sendable(token: SecretStr) -> SecretStr:
+    if not TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError("must be visible ASCII without blanks or line ends")
+    return token
+
+
 TokenAddress = Annotated[str, AfterValidator(_private)]
 
 
@@ -53,7 +59,7 @@ class ClientProof(StrEnum):
 class Bearer(DestinationConfig):
     """A token that somebody made and that nothing renews; a destination that refuses it ends the run."""
 
-    token: SecretStr
+    token: Annotated[SecretStr, AfterValidator(_sendable)]
 
 
 class ClientCredentials(DestinationConfig):
@@ -102,6 +108,8 @@ class Tokens:
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._said: Token | Unavailable | Stop | None = None
         self._asked = 0
+        self._is_doubtful = False
+        """A token was refused, and no call was answered since."""
 
     @property
     def is_renewable(self) -> bool:
@@ -122,12 +130,20 @@ class Tokens:
 
     async def instead_of(self, refused: Token, wire: Transport) -> Token | Unavailable | Stop:
         """Another token for one that the destination refuses; `REFUSED` when it came for such a one itself."""
-        refused.is_refused = True
         if refused.is_doubtful:
-            if self._token is refused:
-                self._token = None
+            self.forget(refused)
             return REFUSED
+        self._is_doubtful = True
         return await self._in_place_of(refused, wire)
+
+    def answered(self, token: Token) -> None:
+        """A call with ``token`` was not refused."""
+        token.is_doubtful = self._is_doubtful = False
+
+    def forget(self, token: Token) -> None:
+        """Send ``token`` no more: a later run begins with another one."""
+        if self._token is token:
+            self._token = None
 
     async def _in_place_of(self, old: Token | None, wire: Transport) -> Token | Unavailable | Stop:
         """Another token than ``old``; whoever waited for the call of another is told what that one was told."""
@@ -135,12 +151,15 @@ class Tokens:
         async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             if self._token is not None and self._token is not old:
                 return self._token
+            if self._token is None and old is not None:
+                # Its successor was refused meanwhile: the last of many calls asks for no third one.
+                return REFUSED
             if self._asked != asked and self._said is not None:
                 return self._said
             said = await self._granted(wire)
             if isinstance(said, Grant):
                 self._token = said.token
-                said.token.is_doubtful = old is not None and old.is_refused
+                said.token.is_doubtful = self._is_doubtful
             self._said = said.token if isinstance(said, Grant) else said
             self._asked += 1
             return self._said
@@ -151,7 +170,7 @@ class Tokens:
                 form = {"grant_type": "client_credentials", "scope": auth.scope, **auth.parameters}
                 return await self._call(wire, auth, form)
             case RefreshToken() as auth:
-                return await _to_its_end(self._renewed(wire, auth))
+                return await self._renewed(wire, auth)
             case Bearer():
                 raise AssertionError("nothing renews a token that somebody made")
             case _:
@@ -161,14 +180,7 @@ class Tokens:
         file = TokenFile(auth.refresh_token_file)
         try:
             async with file.turn():
-                token = file.read()
-                file.prove(token)
-                said = await self._call(wire, auth, {"grant_type": "refresh_token", "refresh_token": token})
-                if said == INVALID_GRANT and (other := file.read()) != token:
-                    token = other
-                    said = await self._call(wire, auth, {"grant_type": "refresh_token", "refresh_token": token})
-                if isinstance(said, Grant) and said.successor not in ("", token):
-                    file.keep(said.successor)
+                said = await _to_its_end(self._exchanged(wire, auth, file))
         except TokenFileBusy:
             return Unavailable("auth_busy", "another process is renewing the token", applied_unknown=False)
         except TokenFileError as error:
@@ -178,17 +190,32 @@ class Tokens:
             return Stop(INVALID_GRANT.code, message)
         return said
 
+    async def _exchanged(self, wire: Transport, auth: RefreshToken, file: TokenFile) -> Grant | Unavailable | Stop:
+        token = file.read()
+        file.prove(token)
+        said = await self._call(wire, auth, {"grant_type": "refresh_token", "refresh_token": token})
+        if said == INVALID_GRANT and (other := file.read()) != token:
+            token = other
+            said = await self._call(wire, auth, {"grant_type": "refresh_token", "refresh_token": token})
+        if isinstance(said, Grant) and said.successor not in ("", token):
+            file.keep(said.successor)
+        return said
+
     async def _call(self, wire: Transport, auth: Renewable, form: Mapping[str, str]) -> Grant | Unavailable | Stop:
         return await granted(wire, _request(auth, form), self._retry_after)
 
 
 class Authorized:
-    """A transport that attaches the current token, and repeats a call once that was refused for it."""
+    """A transport that attaches the current token, and repeats a call once that was refused for it.
+
+    A token goes only where the first call goes, which the adapter chose: an address that an answer names may be anybody's.
+    """
 
     def __init__(self, wire: Transport, tokens: Tokens, expired: AbstractSet[int]) -> None:
         self._wire = wire
         self._tokens = tokens
         self._expired = expired
+        self._origin: tuple[str, str, int | None] | None = None
 
     def monotonic(self) -> float:
         """As the wire under it."""
@@ -196,6 +223,10 @@ class Authorized:
 
     async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
         """Send with a token; a call that is refused for it was not applied. Raises `Denied` when no token helps."""
+        origin = (request.url.scheme, request.url.host, request.url.port)
+        self._origin = self._origin or origin
+        if origin != self._origin:
+            return await self._wire.request(request, sign)
         token = _or_denied(await self._tokens.current(self._wire))
         if isinstance(token, Unavailable):
             return token
@@ -207,6 +238,7 @@ class Authorized:
             return token
         answer = await self._wire.request(_bearing(request, token), sign)
         if self._is_refusal(answer, token):
+            self._tokens.forget(token)
             raise Denied(REFUSED)
         return answer
 
@@ -215,7 +247,7 @@ class Authorized:
             return False
         if answer.status_code in self._expired:
             return True
-        token.is_doubtful = False
+        self._tokens.answered(token)
         return False
 
 

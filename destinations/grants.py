@@ -38,9 +38,8 @@ class Token:
     due_at: float = math.inf
     """From here on another one is asked for."""
     ends_at: float = math.inf
-    is_refused: bool = False
     is_doubtful: bool = False
-    """It came for one that was refused, and nobody was answered with it yet."""
+    """It came after one that was refused, and no call was answered since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 from collections.abc import Coroutine, Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
@@ -133,6 +134,8 @@ class Tokens:
         if refused.is_doubtful:
             self.forget(refused)
             return REFUSED
+        # It is sent no more, even when there is no other one yet.
+        refused.due_at = refused.ends_at = -math.inf
         self._is_doubtful = True
         return await self._in_place_of(refused, wire)
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from destinations.auth import Bearer, RefreshToken
-from destinations.base import AllDelivered, Batch, Reply, Stop, Transport
+from destinations.base import AllDelivered, Batch, Reply, Stop, Transport, Unavailable
 from destinations.http import Talk
 from destinations.testing.issuer import Issuer
 from tests.destinations.auth_world import ONE, TOKENS, Api, World, credentials
@@ -74,6 +74,19 @@ def test_a_run_after_one_that_was_stopped_begins_with_another_token() -> None:
     assert isinstance(stopped, Stop)
     assert world.send(api) == AllDelivered()
     assert world.asked == 3
+
+
+def test_a_token_that_was_refused_is_not_sent_again_while_there_is_no_other() -> None:
+    """D8: an endpoint that is down turns one refusal into waiting, not into more refusals."""
+    world, api = World(), Api(credentials())
+    world.send(api)
+    world.issuer.forget()
+    world.issuer.answers = [httpx.Response(503), httpx.Response(503)]
+
+    replies = [world.send(api) for _ in range(3)]
+
+    assert [type(reply) for reply in replies] == [Unavailable, Unavailable, AllDelivered]
+    assert len(world.issuer.turned_away) == 1
 
 
 def test_while_no_call_is_answered_one_new_token_is_enough_to_stop() -> None:

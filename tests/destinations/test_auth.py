@@ -9,7 +9,7 @@ from datetime import datetime
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -166,6 +166,41 @@ def test_a_refusal_in_the_middle_of_a_talk_leaves_in_doubt_what_came_before(worl
     assert (world.asked, len(world.taken)) == (2, 1)
 
 
+def test_a_token_that_was_taken_for_a_while_is_renewed_as_often_as_it_expires(world: World) -> None:
+    api = Api(credentials())
+    world.issuer.calls_left = [1, 2, 2]
+
+    assert [world.send(api) for _ in range(6)] == [AllDelivered()] * 6
+    assert (world.asked, len(world.issuer.turned_away)) == (4, 3)
+
+
+def test_a_refusal_that_comes_late_finds_the_token_that_another_batch_got(world: World) -> None:
+    """D8: the refused token is no longer the current one, so it is not renewed again."""
+    api, is_refused, is_over = Api(credentials()), asyncio.Event(), asyncio.Event()
+
+    class Late(World):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            answer = await super().handle_async_request(request)
+            if answer.status_code == 401 and not is_refused.is_set():
+                is_refused.set()
+                await is_over.wait()
+            return answer
+
+    late = Late(world.issuer)
+    late.issuer.calls_left = [1]
+    late.send(api)
+
+    async def both(transport: Transport) -> list[Reply]:
+        first = asyncio.create_task(api.send(ONE, transport))
+        await is_refused.wait()
+        second = await api.send(ONE, transport)
+        is_over.set()
+        return [await first, second]
+
+    assert late.run(both) == [AllDelivered()] * 2
+    assert (late.asked, len(late.issuer.turned_away)) == (2, 2)
+
+
 def test_a_run_after_one_that_was_stopped_tries_again(world: World) -> None:
     api = Api(credentials())
     world.issuer.is_closed = True
@@ -185,6 +220,7 @@ def test_a_call_for_a_token_is_counted_with_the_batch_that_needed_it(world: Worl
     assert world.run(counted) == 2
 
 
+@settings(deadline=None)  # an example is as slow as the machine is busy
 @given(st.lists(st.sampled_from(["send", "expire", "hour", "outage"]), max_size=12))
 def test_whatever_happens_a_call_that_is_answered_was_taken_once(steps: list[str]) -> None:
     """D8, with every order of expiry, time and outage: no call twice, and no more than one renewal for each refusal."""

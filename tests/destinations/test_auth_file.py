@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from destinations import token_file
 from destinations.auth import RefreshToken
-from destinations.base import AllDelivered, Stop
+from destinations.base import AllDelivered, Stop, Unavailable
 from destinations.testing.issuer import Issuer
 from tests.destinations.auth_world import LIFE, TOKENS, Api, Served, World, served
 
@@ -122,6 +124,19 @@ def test_a_successor_that_cannot_be_kept_is_not_used(world: World, kept: Path) -
 
     assert world.send(api(kept)) == Stop("auth_file", f"{kept} cannot be written (Is a directory)")
     assert world.taken == []
+
+
+def test_a_file_that_another_process_does_not_let_go_of_is_given_up_and_no_call_leaves(
+    world: World, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_file, "TURN_SECONDS_MAX", 0.2)
+    with Path(f"{kept}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        reply = world.send(api(kept))
+
+    assert reply == Unavailable("auth_busy", "another process is renewing the token", applied_unknown=False)
+    assert (world.asked, world.taken) == (0, [])
+    assert world.send(api(kept)) == AllDelivered()
 
 
 def test_a_link_to_the_file_stays_a_link(world: World, kept: Path) -> None:

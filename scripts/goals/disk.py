@@ -25,6 +25,7 @@ ERRORS = {"fsync": ("EIO", "ENOSPC"), "fdatasync": ("EIO", "ENOSPC"), "pread64":
 LASTING = frozenset({"pwrite64", "write", "fsync", "fdatasync", "ftruncate", "fallocate", "rename"})
 CORRUPT, FALSE, STUCK = "damaged ledgers or segments", "false successes", "runs that did not converge"
 FOREIGN, HUNG = "errors that are not ours", "runs that hung"
+EXIT_CODES = range(7)
 ZEROS = (CORRUPT, FALSE, STUCK, FOREIGN, HUNG)
 
 
@@ -67,14 +68,16 @@ def _case(stage: Stage, tracer: Tracer, dice: random.Random, calls: list[Call], 
     found[f"injections of {error} into {name}"] += 1
     found["calls that failed"] += ended.injected
     found["runs that ended well in spite of it"] += ended.code == 0
-    found[FOREIGN] += "bug in Tidegate" in ended.said or "Traceback" in ended.said or ended.code not in range(6)
+    foreign = "bug in Tidegate" in ended.said or "Traceback" in ended.said or ended.code not in EXIT_CODES
+    found[FOREIGN] += foreign
     told = stage.lies(ended.code)
     damaged = stage.damages()
     stuck = stage.converged()
     found[FALSE] += bool(told)
     found[CORRUPT] += bool(damaged or stage.damages())
     found[STUCK] += bool(stuck)
-    for sentence in (*told, *damaged, *stuck):
+    what = [f"an error that is not ours, exit code {ended.code}"] if foreign else []
+    for sentence in (*what, *told, *damaged, *stuck):
         print(f"{inject}: {sentence}\n{ended.said}")
 
 

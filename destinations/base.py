@@ -8,6 +8,7 @@ once, for all. This module imports nothing of the engine, so that an adapter can
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from pydantic import BaseModel, ConfigDict
 
 Value: TypeAlias = Any
 """A decoded JSON value; ``Any`` because JSON is recursive and adapters index into it freely."""
+
+
+_JOB_ID = re.compile(r"[!-~]{1,200}")
 
 
 class Op(StrEnum):
@@ -183,6 +187,12 @@ class Submitted:
     """
 
     job: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the id can be kept and asked about; an adapter may have put into it whatever an API answered."""
+        given: object = self.job
+        return isinstance(given, str) and _JOB_ID.fullmatch(given) is not None
 
 
 Reply: TypeAlias = AllDelivered | Outcomes | Refused | Throttled | Unavailable | Stop | Submitted

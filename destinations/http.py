@@ -41,7 +41,6 @@ QUOTA_FIELDS = (
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
     ("x-rate-limit-remaining", "x-rate-limit-reset"),
 )
-JOB_ID = re.compile(r"[!-~]{1,200}")
 _UNIX_TIME_MIN = 1e9
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
@@ -182,13 +181,9 @@ def _fitting(batch: Batch, reply: Reply) -> Reply:
     """The reply, unless it cannot be one to this batch."""
     if isinstance(reply, Outcomes) and (why := contradiction(batch, reply.outcomes)):
         return Unavailable("protocol", why, applied_unknown=True)
-    if isinstance(reply, Submitted) and not _is_job(reply.job):
+    if isinstance(reply, Submitted) and not reply.is_usable:
         return Unavailable("protocol", "the answer names no job that could be asked about", applied_unknown=True)
     return reply
-
-
-def _is_job(given: object) -> bool:
-    return isinstance(given, str) and JOB_ID.fullmatch(given) is not None
 
 
 def contradiction(batch: Batch, outcomes: Iterable[Outcome]) -> str:

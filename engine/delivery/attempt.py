@@ -176,7 +176,7 @@ class Sender:
             reply: object = await self._destination.send(batch, transport)
         except Exception as error:  # noqa: BLE001  # the one boundary: an adapter's bug must not lose a window
             return _broken(f"the adapter failed with {type(error).__name__}")
-        if is_settled(reply) or isinstance(reply, Submitted):
+        if is_settled(reply) or (isinstance(reply, Submitted) and reply.is_usable):
             return reply
         return _broken(f"the adapter gave a {type(reply).__name__} that is no reply")
 

@@ -234,6 +234,15 @@ def test_an_adapter_that_asks_wrongly_loses_no_record_and_no_job(tells: Callable
     assert (len(told.destination.sent), len(told.destination.asked)) == (1, 1)
 
 
+@pytest.mark.parametrize("job", [None, 7, "", "a b", "line\n", "x" * 201])
+def test_a_job_without_an_id_that_can_be_kept_leaves_its_records_unknown(job: Any) -> None:
+    told = Told(Taker(takes=lambda _: Submitted(job)))
+
+    assert told.outcomes == ["unknown"] * 4
+    assert told.codes == {ADAPTER_ERROR}
+    assert (told.kept.story, told.destination.asked) == ([], [])
+
+
 def test_a_destination_that_will_not_say_what_became_of_a_job_ends_the_run_and_leaves_it_unknown() -> None:
     told = Told(Taker(progress(Running(), Stop("http_404", "the address does not exist (404)"))))
 

@@ -140,6 +140,10 @@ def _destination(project: Project, resolved: Resolved, file: DestinationFile) ->
         resolved.problems.append(project.problem(file.file, ("type",), "unknown_adapter", str(error)))
     except InvalidProject as error:
         resolved.problems += error.problems
+    else:
+        if file.jobs is not None and kind.spec.jobs is None:
+            message = f"a {file.type} destination makes no jobs"
+            resolved.problems.append(project.problem(file.file, ("jobs",), "not_supported", message))
 
 
 def _sync(project: Project, resolved: Resolved, file: SyncFile) -> None:

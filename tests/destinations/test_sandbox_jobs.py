@@ -89,3 +89,13 @@ def test_a_job_that_is_lost_stops_the_run_and_leaves_its_records_unknown(
     assert report["unknown"] >= 10
     assert report["delivered"]["inserts"] == 0
     assert all(job["submitted"] == 1 for job in jobs(sandbox))
+
+
+def test_a_deadline_of_jobs_is_refused_where_none_are_made(project: TestProject) -> None:
+    project.destination("hook", "http://127.0.0.1:9/", jobs={"deadline": "2h"})
+
+    refused = project.run("validate")
+
+    assert refused.code != 0
+    assert "destinations/hook.yaml:" in refused.out + refused.err
+    assert "a webhook destination makes no jobs" in refused.out + refused.err

@@ -69,17 +69,17 @@ class Session:
 
     def table(self, *paths: Path) -> Table:
         """The rows of one Parquet file, or of several with the same columns, read when asked for."""
-        return self._view(paths, pq.read_schema(paths[0]), "")
+        return self._view(paths, _schema(paths[0]), "")
 
     def numbered(self, path: Path) -> Table:
         """As `table`, with the row's place in the file as int64 column `ORDINAL`."""
-        schema = pq.read_schema(path).append(pa.field(ORDINAL, pa.int64()))
+        schema = _schema(path).append(pa.field(ORDINAL, pa.int64()))
         return self._view((path,), schema, ", file_row_number = true")
 
     def _view(self, paths: Sequence[Path], schema: pa.Schema, options: str) -> Table:
         name = next(self._names)
         files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-        self._connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet([{files}]{options})")
+        self._run(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet([{files}]{options})")
         return ibis.table(ibis.Schema.from_pyarrow(schema), name=name)
 
     def rows(self, rows: pa.Table) -> Table:
@@ -112,8 +112,10 @@ class Session:
         self._run(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
 
     def stream(self, expression: Table, rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
-        """The result as Arrow batches of at most ``rows`` rows, produced as they are read."""
-        return self._connection.sql(_sql(expression)).to_arrow_reader(rows)
+        """The result as Arrow batches of at most ``rows`` rows, produced as they are read; they raise `StorageError`."""
+        with _told_as_storage_errors():
+            reader = self._connection.sql(_sql(expression)).to_arrow_reader(rows)
+        return pa.RecordBatchReader.from_batches(reader.schema, _batches(reader))
 
     def fetch(self, expression: Table) -> list[dict[str, Any]]:
         """The result as Python rows; only for results whose size the expression bounds."""
@@ -126,14 +128,32 @@ class Session:
         return row
 
     def _run(self, statement: str) -> None:
-        try:
+        with _told_as_storage_errors():
             self._connection.execute(statement)
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-            raise StorageError(
-                f"The compute engine ran out of memory or disk ({type(error).__name__})",
-                safe="Nothing was accepted or sent.",
-                next="raise `compute.memory` in tidegate.yaml or free space where the project's .tidegate folder lies",
-            ) from error
+
+
+def _schema(path: Path) -> pa.Schema:
+    with _told_as_storage_errors():
+        return pq.read_schema(path)
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    with _told_as_storage_errors():
+        yield from reader
+
+
+@contextmanager
+def _told_as_storage_errors() -> Iterator[None]:
+    """A disk or a memory that fails, whether the database says so or, while rows are streamed, Arrow."""
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException, OSError) as error:
+        raise StorageError(
+            f"The compute engine ran out of memory, or the disk is full or fails ({type(error).__name__})",
+            safe="Nothing was accepted or sent from what could not be read or written.",
+            next="raise `compute.memory` in tidegate.yaml, or free space or mend the disk where the project's .tidegate"
+            " folder lies; then run again",
+        ) from error
 
 
 def _sql(expression: Table) -> str:

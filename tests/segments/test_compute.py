@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ibis
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from engine.errors import StorageError
 from engine.segments.compute import Compute, Session
 
 
@@ -25,3 +28,47 @@ def test_a_table_is_never_taken_for_a_name_that_the_compiler_invents(session: Se
         both = ibis.union(doubled, doubled.semi_join(table.select(twice=table.id * 2), [("id", "twice")]), table)
 
         assert sorted(row["id"] for row in session.fetch(both)) == [1, 2, 2, 2, 3, 4, 4, 6, 6], f"table {number}"
+
+
+def read(session: Session, table: ibis.Table) -> object:
+    return session.fetch(table)
+
+
+def streamed(session: Session, table: ibis.Table) -> object:
+    return list(session.stream(table, 1_000))
+
+
+def cached(session: Session, table: ibis.Table) -> object:
+    return session.cached(table).columns
+
+
+@pytest.mark.parametrize("use", [read, streamed, cached])
+def test_a_file_that_can_no_longer_be_read_is_an_error_of_the_storage(
+    session: Session, tmp_path: Path, use: Callable[[Session, ibis.Table], object]
+) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"n": list(range(100_000))}), path, row_group_size=1_000)
+    table = session.table(path)
+    assert use(session, table)
+    path.unlink()
+
+    with pytest.raises(StorageError, match="the disk is full or fails"):
+        use(session, table)
+
+
+def test_a_file_that_cannot_be_opened_is_an_error_of_the_storage(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "rows.parquet").mkdir()
+
+    with pytest.raises(StorageError):
+        session.table(tmp_path / "rows.parquet")
+
+
+def test_a_stream_that_ends_in_the_middle_is_an_error_of_the_storage(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"n": list(range(3_000_000))}), path, row_group_size=10_000, compression="none")
+    stream = session.stream(session.table(path), 1_000)
+    assert next(iter(stream)).num_rows
+    os.truncate(path, 1_000_000)
+
+    with pytest.raises(StorageError):
+        list(stream)

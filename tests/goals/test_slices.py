@@ -16,7 +16,7 @@ from tests.projects import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SEED = os.environ.get("TIDEGATE_TEST_SEED", "11")
 REGISTRY = ROOT / "scripts" / "goals" / "registry.py"
-GOALS = re.findall(r'^    "(G\d+)": ', REGISTRY.read_text(encoding="utf-8"), re.MULTILINE)
+GOALS = re.findall(r'^ +"(G\d+)": ', REGISTRY.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("goal", GOALS)

@@ -70,6 +70,7 @@ def _case(stage: Stage, tracer: Tracer, dice: random.Random, calls: list[Call], 
     found["runs that ended well in spite of it"] += ended.code == 0
     foreign = "bug in Tidegate" in ended.said or "Traceback" in ended.said or ended.code not in EXIT_CODES
     found[FOREIGN] += foreign
+    found[f"runs with exit code {ended.code}"] += 1
     told = stage.lies(ended.code)
     damaged = stage.damages()
     stuck = stage.converged()

@@ -7,27 +7,9 @@ import pytest
 from destinations.testing.fake_jobs import JobsFake
 from destinations.testing.faults import OUTAGES, THROTTLINGS, Answered, Lost, Spoiled
 from destinations.testing.suite import Records, Stage, Suite
-from engine.core.split import Cut
-from engine.delivery.jobs import OpenJob
+from engine.delivery.rehearsal import KeptJobs
 
 TROUBLE = (*(throttling.fault for throttling in THROTTLINGS), *OUTAGES)
-
-
-class KeptJobs:
-    """A log of jobs that outlives a delivery, as the ledger outlives a process."""
-
-    def __init__(self) -> None:
-        self._jobs: dict[Cut, str] = {}
-
-    def left(self, cut: Cut) -> OpenJob | None:
-        """The job that was submitted for these rows; it is told once."""
-        job = self._jobs.pop(cut, None)
-        return None if job is None else OpenJob(job)
-
-    async def submitted(self, number: int, cut: Cut, job: str) -> None:
-        """Keep the id of a job."""
-        del number
-        self._jobs[cut] = job
 
 
 class Jobs(Suite):

@@ -17,9 +17,10 @@ import pyarrow as pa
 from destinations.base import Destination, Stop, Transport
 from engine.core.names import Digest
 from engine.core.retry import RetryPolicy
+from engine.core.split import Cut
 from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import slices
-from engine.delivery.jobs import JobLog, JobsNotKept
+from engine.delivery.jobs import JobLog, JobsNotKept, OpenJob
 from engine.delivery.pacer import Pacer, Unlimited
 from engine.delivery.result import Exceptional
 from engine.delivery.transport import HttpTransport, TransportLimits
@@ -49,6 +50,23 @@ class Line:
     attempts: int = ATTEMPTS
     jobs: JobLog | None = None
     """Where job ids are kept between two rehearsals that stand for two processes."""
+
+
+class KeptJobs:
+    """A log of jobs that outlives a delivery, as the ledger outlives a process."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[Cut, str] = {}
+
+    def left(self, cut: Cut) -> OpenJob | None:
+        """The job that was submitted for these rows; it is told once."""
+        job = self._jobs.pop(cut, None)
+        return None if job is None else OpenJob(job)
+
+    async def submitted(self, number: int, cut: Cut, job: str) -> None:
+        """Keep the id of a job."""
+        del number
+        self._jobs[cut] = job
 
 
 class SkippedClock:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 
 from destinations.auth import Auth, ClientCredentials, RefreshToken
 from destinations.base import Batch, CheckFailed, DestinationConfig, Spec, Transport, Unavailable
@@ -19,29 +21,28 @@ CLIENT = {"client_id": "tidegate", "client_secret": "a-client-secret-of-the-suit
 FIRST_TOKEN = "the-refresh-token-that-somebody-put-there"
 
 
-class AuthorisedConfig(DestinationConfig):
+class LoginConfig(DestinationConfig):
     url: str = "https://api.acme.example"
     login: ClientCredentials | RefreshToken
 
 
-class Authorised(Acme):
-    """Acme, where tokens expire."""
+class AcmeWithLogin(Acme):
+    config: LoginConfig
+    spec = replace(Acme.spec, config=LoginConfig)
 
-    config: AuthorisedConfig  # type: ignore[assignment]  # another way to log in
-    spec = Spec(**{name: getattr(Acme.spec, name) for name in Spec.__slots__} | {"config": AuthorisedConfig})
-
-    def auth(self) -> Auth | None:
+    def auth(self) -> Auth:
         return self.config.login
 
     def encode(self, batch: Batch) -> httpx.Request:
-        with_token = Acme(Acme.spec.config.model_validate({"url": self.config.url, "token": "none"})).encode(batch)
+        contacts = [{"id": record.id, "fields": record.fields} for record in batch.records]
+        content = orjson.dumps({"op": batch.op, "contacts": contacts}, default="{:f}".format)
         headers = {"idempotency-key": batch.idempotency_key}
-        return httpx.Request("POST", with_token.url, content=with_token.content, headers=headers)
+        return httpx.Request("POST", f"{self.config.url}/{batch.object}", content=content, headers=headers)
 
     async def check(self, transport: Transport) -> str:
         answer = await self.authorized(transport).request(httpx.Request("GET", self.config.url))
         if isinstance(answer, Unavailable) or answer.status_code != 200:
-            raise CheckFailed("it does not answer")
+            raise CheckFailed("it does not answer as Acme does")
         return "it answers"
 
 

@@ -11,7 +11,7 @@ import httpx
 from destinations.auth import Auth, RefreshToken
 from destinations.base import Batch, Outcomes, Rejected, Reply, Sign, Stop, Transport, Unavailable
 from destinations.testing.example.test_acme import TestAcme as Honest
-from tests.conformance.authorised import CLIENT, FIRST_TOKEN, Authorised, AuthorisedFake, RotatingFake
+from tests.conformance.authorised import CLIENT, FIRST_TOKEN, AcmeWithLogin, AuthorisedFake, RotatingFake
 
 
 class WithTokens(Honest):
@@ -19,7 +19,7 @@ class WithTokens(Honest):
     fake = AuthorisedFake
 
 
-class RenewsForEver(Authorised):
+class RenewsForEver(AcmeWithLogin):
     """A refusal is taken for a token that has expired, as often as it comes."""
 
     async def send(self, batch: Batch, transport: Transport) -> Reply:
@@ -34,7 +34,7 @@ class TestRenewsForEver(WithTokens):
     adapter = RenewsForEver
 
 
-class RepeatsTwice(Authorised):
+class RepeatsTwice(AcmeWithLogin):
     """What was answered is sent once more, for safety."""
 
     def authorized(self, transport: Transport) -> Transport:
@@ -58,7 +58,7 @@ class TestRepeatsTwice(WithTokens):
     adapter = RepeatsTwice
 
 
-class RenewsEachTime(Authorised):
+class RenewsEachTime(AcmeWithLogin):
     """A login of its own for every call."""
 
     def authorized(self, transport: Transport) -> Transport:
@@ -70,7 +70,7 @@ class TestRenewsEachTime(WithTokens):
     adapter = RenewsEachTime
 
 
-class KeepsTrying(Authorised):
+class KeepsTrying(AcmeWithLogin):
     """A refused credential is taken for an outage."""
 
     async def send(self, batch: Batch, transport: Transport) -> Reply:
@@ -82,7 +82,7 @@ class TestKeepsTrying(WithTokens):
     adapter = KeepsTrying
 
 
-class SendsAnyway(Authorised):
+class SendsAnyway(AcmeWithLogin):
     """Without a token the call leaves without one."""
 
     def authorized(self, transport: Transport) -> Transport:
@@ -103,7 +103,7 @@ class TestSendsAnyway(WithTokens):
     adapter = SendsAnyway
 
 
-class QuotesItsCall(Authorised):
+class QuotesItsCall(AcmeWithLogin):
     """A rejection says what was sent, headers and all."""
 
     def decode(self, batch: Batch, response: httpx.Response) -> Outcomes:
@@ -116,7 +116,7 @@ class TestQuotesItsCall(WithTokens):
     adapter = QuotesItsCall
 
 
-class ForgetsItsSuccessor(Authorised):
+class ForgetsItsSuccessor(AcmeWithLogin):
     """The refresh token is always the one that was there first."""
 
     def auth(self) -> Auth | None:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from destinations.testing.example.test_acme import TestAcme as Honest
-from tests.conformance.authorised import CLIENT, Authorised, AuthorisedFake, RotatingFake
+from tests.conformance.authorised import CLIENT, AcmeWithLogin, AuthorisedFake, RotatingFake
 
 
 class TestClientCredentials(Honest):
-    adapter = Authorised
+    adapter = AcmeWithLogin
     config: ClassVar[Mapping[str, Any]] = {"login": CLIENT}
     fake = AuthorisedFake
 
 
 class TestRefreshToken(Honest):
-    adapter = Authorised
+    adapter = AcmeWithLogin
     config: ClassVar[Mapping[str, Any]] = {}
     fake = RotatingFake
 

@@ -17,6 +17,7 @@ from destinations.registry import ADAPTERS
 from destinations.testing.runner import suite_of
 from engine.service.new_adapter import adapter_files
 from tests.cli.door import ROOT, Ended, tidegate
+from tests.conformance.authorised import AcmeWithLogin, LoginConfig
 from tests.conformance.bulk import AcmeBulk
 
 PAGE = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
@@ -99,7 +100,8 @@ def test_the_page_shows_what_the_scaffold_writes() -> None:
     assert shown[:3] == [files[f"tidegate_acme/{name}.py"] for name in ("__init__", "test_acme")] + [
         files["pyproject.toml"]
     ]
-    assert shown[3:] == [inspect.getsource(AcmeBulk)], "the example with jobs, which passes its suite too"
+    login = f"{inspect.getsource(LoginConfig)}\n\n{inspect.getsource(AcmeWithLogin)}"
+    assert shown[3:] == [login, inspect.getsource(AcmeBulk)], "examples that pass their suites too"
     assert sum(1 for code in shown[:2] for line in code.splitlines() if line.strip()) < 60
 
 

@@ -13,8 +13,9 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G4": "failpoints",
         "G9": "corruption",
         "G10": "disk",
-        "G16": "phantom",
         "G13": "poison",
+        "G16": "phantom",
+        "G26": "writers",
     }
 )
 

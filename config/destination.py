@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from config.model import FileModel, Model
 from config.problems import Code
-from config.values import Duration, Name, Names, Positive, refusal
+from config.values import Duration, Name, Names, Positive, TimeOfDay, TimeZone, refusal
+
+
+class DailyQuota(Model):
+    """At most ``requests`` calls and ``records`` from one ``resets``, a time of day in ``timezone``, to the next."""
+
+    requests: Positive | None = None
+    records: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    resets: TimeOfDay = Field(default_factory=time, json_schema_extra={"default": "00:00"})
+    timezone: TimeZone = "UTC"
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.requests is None and self.records is None:
+            raise refusal(Code.MISSING_KEY, "needs `requests` or `records`")
+        return self
 
 
 class RateLimit(Model):
-    """At most ``requests`` calls, ``records`` and ``bytes`` per ``per``, and ``concurrency`` calls at once.
+    """At most ``requests`` calls, ``records`` and ``bytes`` per ``per``, ``concurrency`` calls at once, and ``daily``.
 
     All syncs, processes and hosts that use the destination share it.
     """
@@ -22,12 +37,13 @@ class RateLimit(Model):
     records: Annotated[float, Field(gt=0, le=10**9)] | None = None
     bytes: Annotated[float, Field(gt=0, le=10**12)] | None = None
     per: Duration = Field(default_factory=lambda: timedelta(seconds=1), json_schema_extra={"default": "1s"})
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 4
+    concurrency: Annotated[int, Field(ge=1, le=1000)] | None = None
+    daily: DailyQuota | None = None
 
     @model_validator(mode="after")
     def _limits_something(self) -> Self:
-        if not self.model_fields_set & {"requests", "records", "bytes", "concurrency"}:
-            raise refusal(Code.MISSING_KEY, "needs `requests`, `records`, `bytes` or `concurrency`")
+        if not self.model_fields_set & {"requests", "records", "bytes", "concurrency", "daily"}:
+            raise refusal(Code.MISSING_KEY, "needs `requests`, `records`, `bytes`, `concurrency` or `daily`")
         return self
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ from config.problems import Code
 _DURATION = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _DURATION_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION_MAX = timedelta(days=3650)
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _SIZE = re.compile(r"([0-9]{1,9})(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
 _SIZE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
     "KiB": 2**10,
@@ -110,6 +111,13 @@ def _timezone(text: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise refusal(Code.BAD_VALUE, "must be a time zone such as `UTC` or `Europe/Paris`") from None
     return text
+
+
+def _time_of_day(text: str) -> time:
+    match = _TIME_OF_DAY.fullmatch(text)
+    if match is None:
+        raise refusal(Code.BAD_VALUE, 'must be a time of day in quotes, such as `"00:00"` or `"09:30"`')
+    return time(int(match[1]), int(match[2]))
 
 
 def _without_control_characters(text: str) -> str:
@@ -219,6 +227,10 @@ Memory = Annotated[
 ]
 Cron = Annotated[str, PlainValidator(_parsed(_cron, "text with five fields"), json_schema_input_type=str)]
 TimeZone = Annotated[str, PlainValidator(_parsed(_timezone, "a time zone's name"), json_schema_input_type=str)]
+TimeOfDay = Annotated[
+    time,
+    PlainValidator(_parsed(_time_of_day, 'a time of day in quotes, such as `"00:00"`'), json_schema_input_type=str),
+]
 PathLocation = Annotated[Location, PlainValidator(_path, json_schema_input_type=str)]
 StorageLocation = Annotated[Location, PlainValidator(_storage, json_schema_input_type=str)]
 LedgerUrl = Annotated[SecretStr, PlainValidator(_ledger, json_schema_input_type=str)]

@@ -37,6 +37,7 @@ class Receiver:
     sent: Counter[str] = field(default_factory=Counter)
     duplicate_effects: int = 0
     answer: Callable[[dict[str, Any]], Answer | None] = lambda _body: None
+    headers: dict[str, str] = field(default_factory=dict)
     url: str = ""
     _keys: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,7 +55,7 @@ class Receiver:
             if key not in self._keys:
                 self._keys.add(key)
                 self._apply(body["records"])
-            return 200, {}, b""
+            return 200, dict(self.headers), b""
 
     def _apply(self, records: list[dict[str, Any]]) -> None:
         for record in records:

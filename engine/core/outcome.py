@@ -52,13 +52,13 @@ class Buckets:
         return self.planned - self.delivered - self.rejected - self.failed - self.unknown
 
 
-def run_status(buckets: Buckets, stopped: str | None) -> tuple[RunStatus, str]:
-    """Status and reason of a run whose delivery ended; ``stopped`` is why it ended early, if it did.
+def run_status(buckets: Buckets, stopped: str | None, early: RunStatus = RunStatus.FAILED) -> tuple[RunStatus, str]:
+    """Status and reason of a run whose delivery ended; ``stopped`` is why it ended ``early``, if it did.
 
     ``succeeded`` needs every planned record delivered.
     """
     if stopped is not None:
-        return RunStatus.FAILED, f"{stopped}; {_owed(buckets)}"
+        return early, f"{stopped}; {_owed(buckets)}"
     if buckets.delivered == buckets.planned:
         return RunStatus.SUCCEEDED, ""
     return RunStatus.PARTIAL, _owed(buckets)

@@ -62,6 +62,9 @@ class Allowance:
     """When it was looked at last, by the same clock: shows that the clock was set back."""
 
 
+IDLE = Allowance()
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """From ``starts_in`` seconds on, ``units`` may leave, ``interval`` seconds apart, within ``lasts`` seconds.
@@ -74,6 +77,8 @@ class Slice:
     interval: float
     lasts: float
     suspect: bool = False
+    day: float = 0.0
+    """When the day ends of whose quota the units are, where there is one."""
 
 
 def rate(allowance: Allowance, declared: Pace | None, now: float) -> float | None:
@@ -96,16 +101,24 @@ def _climbed(low: float, ceiling: float, since: float) -> float:
     return ceiling + (ceiling - low) * bend**3
 
 
-def sliced(allowance: Allowance, declared: Pace | None, now: float, units: float) -> tuple[Allowance, Slice]:
-    """The next slice of at least ``units``, and what is left; slices follow one another and never overlap."""
+def sliced(
+    allowance: Allowance, declared: Pace | None, now: float, units: float, most: float = math.inf
+) -> tuple[Allowance, Slice]:
+    """The next slice of ``units`` to ``most``, and what is left; slices follow one another and never overlap."""
     allowance = _seen(allowance, now)
     speed = rate(allowance, declared, now)
     start = max(allowance.free_at, allowance.held_until, now)
     if speed is None:
-        return replace(allowance, free_at=start), Slice(start - now, math.inf, 0.0, SLICE_SECONDS)
-    given = max(units, float(math.floor(speed * SLICE_SECONDS)))
+        return replace(allowance, free_at=start), Slice(start - now, most, 0.0, SLICE_SECONDS)
+    given = max(units, min(most, float(math.floor(speed * SLICE_SECONDS))))
     lasts = given / speed
     return replace(allowance, free_at=start + lasts), Slice(start - now, given, 1.0 / speed, lasts)
+
+
+def next_start(allowance: Allowance, now: float) -> float:
+    """When the next slice starts."""
+    allowance = _seen(allowance, now)
+    return max(allowance.free_at, allowance.held_until, allowance.seen_at)
 
 
 def throttled(

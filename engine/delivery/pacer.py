@@ -17,10 +17,11 @@ from destinations.base import Unavailable
 from engine.clock import Clock
 from engine.core.breaker import Shut
 from engine.core.pace import SLICE_SECONDS, Slice
+from engine.core.quota import NOTHING_UNUSED, Unused, UsedUp, moment, used_up
 
 REQUESTS, RECORDS, BYTES = "requests", "records", "bytes"
-CIRCUIT_OPEN, HELD = "circuit_open", "held"
-LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD})
+CIRCUIT_OPEN, HELD, QUOTA_USED = "circuit_open", "held", "quota_used"
+LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD, QUOTA_USED})
 """Codes of `Unavailable` by which we ourselves refused a call: the destination saw nothing and failed nothing."""
 WAIT_SECONDS_MAX = 600.0
 """The longest wait for a turn; a destination that wants more silence than that ends the run and is asked by the next."""
@@ -31,8 +32,12 @@ _TINY = 1e-9
 class Budget(Protocol):
     """What everybody who uses an account shares; see `engine.ledger.budget.AccountBudget`."""
 
-    def slice(self, unit: str, units: float) -> Slice | Shut:
-        """The next slice of at least ``units``."""
+    def slice(self, unit: str, units: float, unused: Unused) -> Slice | Shut | UsedUp:
+        """The next slice of at least ``units``, once ``unused`` ones of an earlier slice are returned."""
+        ...
+
+    def give_back(self, unit: str, unused: Unused) -> None:
+        """Units of a slice that will not be sent."""
         ...
 
     def throttled(self, observed: float, wait_seconds: float) -> None:
@@ -55,9 +60,12 @@ class Budget(Protocol):
 class Unlimited:
     """The budget of a caller that shares nothing and is not limited, such as a check by a person."""
 
-    def slice(self, unit: str, units: float) -> Slice:
-        del unit, units
+    def slice(self, unit: str, units: float, unused: Unused) -> Slice:
+        del unit, units, unused
         return Slice(0.0, math.inf, 0.0, SLICE_SECONDS)
+
+    def give_back(self, unit: str, unused: Unused) -> None:
+        """Nothing was leased."""
 
     def throttled(self, observed: float, wait_seconds: float) -> None:
         """Nothing is learned."""
@@ -74,11 +82,13 @@ class Unlimited:
 
 @dataclass(slots=True)
 class _Line:
-    """What is left of the slice of one unit, in monotonic seconds."""
+    """What is left of the slice of one unit, in monotonic seconds; ``left`` units of it, of the quota of ``day``."""
 
     free_at: float = 0.0
     ends: float = -1.0
     interval: float = 0.0
+    left: float = 0.0
+    day: float = 0.0
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def place(self, units: float, now: float) -> float | None:
@@ -88,10 +98,16 @@ class _Line:
         """
         start = max(self.free_at, now - self.interval)
         after = start + units * self.interval
-        if now > self.ends or after > self.ends + _TINY:
+        if now > self.ends or after > self.ends + _TINY or units > self.left + _TINY:
             return None
         self.free_at = after
+        self.left -= units
         return max(start, now)
+
+    def unused(self) -> Unused:
+        """What is left of the quota's lease, which this line gives up."""
+        left, self.left = self.left, 0.0
+        return Unused(left, self.day) if self.day and left > _TINY else NOTHING_UNUSED
 
 
 class Pacer:
@@ -121,6 +137,12 @@ class Pacer:
             self._count()
         return None
 
+    async def close(self) -> None:
+        """Return what was leased of a day and not used."""
+        for unit, line in self._lines.items():
+            if (unused := line.unused()) != NOTHING_UNUSED:
+                await asyncio.to_thread(self._budget.give_back, unit, unused)
+
     async def throttled(self, wait: timedelta | None) -> None:
         """The destination asks for fewer calls, and perhaps for silence."""
         self._drop()
@@ -145,13 +167,18 @@ class Pacer:
             await asyncio.to_thread(self._budget.answered)
 
     async def _renew(self, unit: str, line: _Line, units: float) -> Unavailable | None:
-        given = await asyncio.to_thread(self._budget.slice, unit, units)
+        given = await asyncio.to_thread(self._budget.slice, unit, units, line.unused())
         if isinstance(given, Shut):
             wait = timedelta(seconds=given.wait_seconds)
             return Unavailable(CIRCUIT_OPEN, "it did not answer before; a probe will tell", False, wait)
+        if isinstance(given, UsedUp):
+            wait = timedelta(seconds=given.resets_at - self._clock.now().timestamp())
+            return Unavailable(QUOTA_USED, used_up(unit, given), False, max(wait, timedelta(0)))
+        line.left, line.day, line.ends = given.units, given.day, -1.0
         if given.starts_in > WAIT_SECONDS_MAX:
+            until = moment(self._clock.now().timestamp() + given.starts_in)
             wait = timedelta(seconds=given.starts_in)
-            return Unavailable(HELD, f"it asked for no calls for another {given.starts_in:,.0f} s", False, wait)
+            return Unavailable(HELD, f"it asked for no calls until {until}", False, wait)
         start = self._clock.monotonic() + given.starts_in
         line.free_at, line.ends, line.interval = start, start + given.lasts, given.interval
         self._suspect = self._suspect or given.suspect

@@ -20,6 +20,7 @@ from destinations.base import (
 from engine.delivery.batches import Slice
 
 ADAPTER_ERROR = "adapter_error"
+THROTTLED = "throttled"
 
 Settled: TypeAlias = AllDelivered | Outcomes | Refused | Throttled | Unavailable | Stop
 """A reply after which nothing more is to be waited for."""
@@ -85,8 +86,8 @@ def settle(result: Result, part: Slice, reply: Settled, uncertain: bool) -> None
             result.stop = reply
             result.exceptions += all_of(part, unanswered, code, message, uncertain)
         case Throttled():
-            result.unreachable = Unavailable("throttled", "throttled for too long", applied_unknown=False)
-            result.exceptions += all_of(part, unanswered, "throttled", "throttled", uncertain)
+            result.unreachable = Unavailable(THROTTLED, "throttled for too long", applied_unknown=False)
+            result.exceptions += all_of(part, unanswered, THROTTLED, "throttled", uncertain)
         case Unavailable(code, message):
             result.unreachable = reply
             result.exceptions += all_of(part, unanswered, code, message, uncertain)

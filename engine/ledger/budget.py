@@ -1,26 +1,43 @@
-"""The pace and the circuit of an account, in one row that every process on every host shares.
+"""The pace, the circuit and the day's use of an account, in one row that every process on every host shares.
 
 A row is read and written in one transaction of its own, and rarely: a caller takes a slice of time and calls within it
-without asking again. What a row means is decided in `engine.core.pace` and `engine.core.breaker`.
+without asking again. Of a daily quota it leases the units of the slice with it, and returns what it did not use with
+its next question; a process that dies returns nothing, so that at most a slice of the day is lost. What a row means is
+decided in `engine.core.pace`, `engine.core.breaker` and `engine.core.quota`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, extract, func, select, update
 
 from engine.clock import Clock, Entropy
 from engine.core.breaker import CLOSED, Circuit, Shut, entered, failed, wait_seconds
-from engine.core.pace import Allowance, Pace, Slice, held, sliced, throttled
+from engine.core.pace import IDLE, Allowance, Pace, Slice, held, next_start, sliced, throttled
+from engine.core.quota import (
+    NOTHING_UNUSED,
+    NOTHING_USED,
+    Quota,
+    Unused,
+    Use,
+    UsedUp,
+    current,
+    lease,
+    moment,
+    returned,
+    used_up,
+)
 from engine.ledger.database import insert_missing, patiently, reading, writing
 from engine.ledger.recorded import tampered
 from engine.ledger.tables import rate_budget as table
 
 REQUESTS = "requests"
+NO_QUOTAS: Mapping[str, Quota] = MappingProxyType({})
 T = TypeVar("T")
 _KINDS = {False: (int, float), True: (int, float, NoneType)}
 """What a value may be, by whether its column may be null."""
@@ -28,62 +45,99 @@ _KINDS = {False: (int, float), True: (int, float, NoneType)}
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    allowance: Allowance
-    circuit: Circuit
+    allowance: Allowance = IDLE
+    circuit: Circuit = CLOSED
+    use: Use = NOTHING_USED
 
 
 class AccountBudget:
-    """One account's share of a ledger; ``declared`` is its pace per kind of unit, where there is one."""
+    """One account's share of a ledger; ``declared`` and ``quotas`` are its pace and its day per kind of unit."""
 
     def __init__(
-        self, engine: Engine, clock: Clock, entropy: Entropy, account: str, declared: Mapping[str, Pace]
+        self,
+        engine: Engine,
+        clock: Clock,
+        entropy: Entropy,
+        account: str,
+        declared: Mapping[str, Pace],
+        quotas: Mapping[str, Quota] = NO_QUOTAS,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._entropy = entropy
         self._account = account
         self._declared = declared
+        self._quotas = quotas
 
-    def slice(self, unit: str, units: float) -> Slice | Shut:
-        """The next slice of at least ``units``; of requests there is none while the circuit is open."""
+    def slice(self, unit: str, units: float, unused: Unused = NOTHING_UNUSED) -> Slice | Shut | UsedUp:
+        """The next slice of at least ``units``, once ``unused`` ones of an earlier slice are returned.
 
-        def take(row: _Row, now: float) -> tuple[_Row, Slice | Shut]:
+        Of requests there is none while the circuit is open, and of a unit whose day is used up there is none.
+        """
+        quota = self._quotas.get(unit)
+
+        def take(row: _Row, now: float) -> tuple[_Row, Slice | Shut | UsedUp]:
+            most, use = math.inf, row.use
+            if quota is not None:
+                use = returned(current(use, quota, next_start(row.allowance, now)), unused)
+                most = lease(use, quota, units)
+            kept = replace(row, use=use)
             if unit == REQUESTS and (wait := wait_seconds(row.circuit, now)) > 0:
-                return row, Shut(wait)
-            allowance, given = sliced(row.allowance, self._declared.get(unit), now, units)
+                return kept, Shut(wait)
+            if quota is not None and not most:
+                return kept, UsedUp(quota, use.ends)
+            most = units if row.circuit.is_open else most
+            allowance, given = sliced(row.allowance, self._declared.get(unit), now, units, most)
             if row.circuit.is_open:
-                given = Slice(given.starts_in, 1.0, given.lasts, given.lasts)
+                given = Slice(given.starts_in, units, given.lasts, given.lasts)
+            if quota is not None:
+                use = replace(use, used=use.used + given.units)
             circuit = entered(row.circuit, now)
-            return _Row(allowance, circuit), replace(given, suspect=circuit != CLOSED)
+            return _Row(allowance, circuit, use), replace(given, suspect=circuit != CLOSED, day=use.ends)
 
         return self._changed(unit, take)
+
+    def give_back(self, unit: str, unused: Unused) -> None:
+        """Units of a slice that will not be sent."""
+        self._changed(unit, lambda row, _: (replace(row, use=returned(row.use, unused)), None))
 
     def throttled(self, observed: float, wait_seconds: float) -> None:
         """A call was throttled while ``observed`` calls per second were sent; the account wants silence for a while."""
         declared = self._declared.get(REQUESTS)
 
         def cut(row: _Row, now: float) -> tuple[_Row, None]:
-            return _Row(throttled(row.allowance, declared, now, observed, wait_seconds), row.circuit), None
+            return replace(row, allowance=throttled(row.allowance, declared, now, observed, wait_seconds)), None
 
         self._changed(REQUESTS, cut)
 
     def hold(self, wait_seconds: float) -> None:
         """The account wants silence for a while."""
-        self._changed(REQUESTS, lambda row, now: (_Row(held(row.allowance, now, wait_seconds), row.circuit), None))
+        self._changed(REQUESTS, lambda row, now: (replace(row, allowance=held(row.allowance, now, wait_seconds)), None))
 
     def failed(self) -> None:
         """A call was not answered."""
         jitter = self._entropy.uniform(0.0, 1.0)
-        self._changed(REQUESTS, lambda row, now: (_Row(row.allowance, failed(row.circuit, now, jitter)), None))
+        self._changed(REQUESTS, lambda row, now: (replace(row, circuit=failed(row.circuit, now, jitter)), None))
 
     def answered(self) -> None:
         """A call was answered after others were not."""
-        self._changed(REQUESTS, lambda row, _: (_Row(row.allowance, CLOSED), None))
+        self._changed(REQUESTS, lambda row, _: (replace(row, circuit=CLOSED), None))
 
-    def circuit_wait(self) -> float:
-        """Seconds for which nothing may be sent because the circuit is open; 0 when it is not, or may be probed."""
+    def silence(self, wait_seconds_max: float) -> str:
+        """Why no call may leave for longer than that, for a sentence that begins with the account; empty when one may."""
         with reading(self._engine) as connection:
-            return wait_seconds(_read(connection, self._name(REQUESTS)).circuit, _now(connection, self._clock))
+            now = _now(connection, self._clock)
+            rows = {unit: _read(connection, self._name(unit)) for unit in {REQUESTS, *self._quotas}}
+        row = rows[REQUESTS]
+        if (wait := wait_seconds(row.circuit, now)) > 0:
+            return f"did not answer call after call; it is left alone for another {wait:,.0f} s"
+        if row.allowance.held_until - now > wait_seconds_max:
+            return f"asked for no calls until {moment(row.allowance.held_until)}"
+        for unit, quota in self._quotas.items():
+            use = current(rows[unit].use, quota, next_start(rows[unit].allowance, now))
+            if not lease(use, quota, 1) and use.ends - now > wait_seconds_max:
+                return f"may not be called: {used_up(unit, UsedUp(quota, use.ends))}"
+        return ""
 
     def _name(self, unit: str) -> str:
         return f"{self._account}:{unit}"
@@ -93,7 +147,7 @@ class AccountBudget:
 
         def whole() -> T:
             with writing(self._engine) as connection:
-                insert_missing(connection, table, {"name": name, **_values(_Row(Allowance(), CLOSED))})
+                insert_missing(connection, table, {"name": name, **_values(_Row())})
                 row = _read(connection, name, lock=True)
                 after, result = change(row, _now(connection, self._clock))
                 if after != row:
@@ -107,7 +161,7 @@ def _read(connection: Connection, name: str, *, lock: bool = False) -> _Row:
     query = select(table).where(table.c.name == name)
     row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
     if row is None:
-        return _Row(Allowance(), CLOSED)
+        return _Row()
     if any(
         not isinstance(row[column.name], _KINDS[bool(column.nullable)]) for column in table.c if column.name != "name"
     ):
@@ -115,11 +169,17 @@ def _read(connection: Connection, name: str, *, lock: bool = False) -> _Row:
     return _Row(
         Allowance(**{name: row[name] for name in Allowance.__dataclass_fields__}),
         Circuit(**{name: row[name] for name in Circuit.__dataclass_fields__}),
+        Use(row["day_used"], row["day_ends"]),
     )
 
 
 def _values(row: _Row) -> dict[str, float | int | None]:
-    return {**asdict(row.allowance), **asdict(row.circuit)}
+    return {
+        **asdict(row.allowance),
+        **asdict(row.circuit),
+        "day_used": row.use.used,
+        "day_ends": row.use.ends,
+    }
 
 
 def _now(connection: Connection, clock: Clock) -> float:

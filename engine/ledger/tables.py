@@ -125,9 +125,25 @@ rate_budget = Table(
     Column("opened", Integer, nullable=False),
     Column("probe_at", Double, nullable=False),
     Column("probing_until", Double, nullable=False),
+    Column("day_used", Double, nullable=False, server_default="0"),
+    Column("day_ends", Double, nullable=False, server_default="0"),
 )
-"""One row per account and unit: pace and circuit, in seconds since 1970 of the database's clock. Not a read model: it
-says nothing that happened, only how soon the next call may leave, and an absent row stands for an idle account."""
+"""One row per account and unit: pace, circuit and the day's use, in seconds since 1970 of the database's clock. Not a
+read model: it says nothing that happened, only how soon the next call may leave, and an absent row stands for an idle
+account."""
+
+call_share = Table(
+    "call_share",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("granted", Integer, nullable=False),
+    Column("wanted", Integer, nullable=False),
+    Column("joined_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+"""How many calls at once each run may have under way of an account whose concurrency is declared, in seconds of the
+same clock. A row that has expired stands for nothing."""
 
 
 def _event_key(name: str, *, nullable: bool = False) -> Column[int]:

@@ -67,9 +67,18 @@ def listing(app: App) -> list[DestinationReport]:
 def _rate(limit: RateLimit | None) -> str:
     if limit is None:
         return "not limited here"
-    said = (("calls", limit.requests), ("records", limit.records), ("bytes", limit.bytes))
-    units = ", ".join(f"{amount:,g} {unit}" for unit, amount in said if amount is not None)
-    return f"{units} per {limit.per.total_seconds():g} s" if units else f"{limit.concurrency} calls at once"
+    paced = _amounts(calls=limit.requests, records=limit.records, bytes=limit.bytes)
+    daily = _amounts(calls=limit.daily.requests, records=limit.daily.records) if limit.daily else ""
+    parts = (
+        paced and f"{paced} per {limit.per.total_seconds():g} s",
+        limit.concurrency and f"{limit.concurrency} calls at once",
+        daily and f"{daily} a day",
+    )
+    return "; ".join(part for part in parts if part)
+
+
+def _amounts(**units: float | None) -> str:
+    return ", ".join(f"{amount:,g} {unit}" for unit, amount in units.items() if amount is not None)
 
 
 def check(app: App, name: str) -> CheckReport:

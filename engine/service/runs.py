@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.core.outcome import RunStatus
+from engine.delivery.pacer import WAIT_SECONDS_MAX
 from engine.delivery.stop import StopRequest
 from engine.errors import Busy, Interrupted, TidegateError
 from engine.ledger.projections import runs
@@ -45,10 +46,9 @@ def _run(app: App, sync: Sync, reads: SharedReads, stop: StopRequest, observe: O
     def report(step: str, done: int, total: int) -> None:
         observe(Progress(sync.id, step, done, total))
 
-    silence = 0.0 if sync.target.record_only else account_budget(app.tools, sync).circuit_wait()
-    if silence > 0:
-        why = f"{sync.target.name} did not answer call after call; it is left alone for another {silence:,.0f} s"
-        return without_run(sync, RunStatus.PAUSED, why)
+    silence = "" if sync.target.record_only else account_budget(app.tools, sync).silence(WAIT_SECONDS_MAX)
+    if silence:
+        return without_run(sync, RunStatus.PAUSED, f"{sync.target.name} {silence}")
     try:
         row, resumed = run(app.tools, sync, reads.of_sync(sync.dataset, sync.registers), stop, report)
     except Interrupted:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from config.destination import DestinationFile
 from config.project import Project
 from config.sync import SyncFile
 from destinations.base import Destination, Jobs, Limits, Rate
 from engine.core.pace import Pace
+from engine.core.quota import Quota
 from engine.core.schema import Classification
 from engine.delivery.pacer import BYTES, RECORDS, REQUESTS
 from engine.steps.facts import Target
@@ -20,15 +22,20 @@ def sync_target(
     """The target of ``sync``; ``classes`` are the mapped columns with their classification."""
     file = project.destinations[sync.destination]
     limits = destination.spec.limits
+    quotas = _quotas(file)
+    most = min(limits.records, file.batch.records or limits.records)
     return Target(
         name=file.name,
         destination=destination,
         limits=Limits(
-            records=min(limits.records, file.batch.records or limits.records),
+            # A batch that no day holds would never be sent.
+            records=min(most, int(quotas[RECORDS].units)) if RECORDS in quotas else most,
             bytes=limits.bytes,
-            concurrency=file.rate.concurrency if file.rate else limits.concurrency,
+            concurrency=(file.rate.concurrency if file.rate else None) or limits.concurrency,
         ),
         paces=_paces(file, limits.rate),
+        quotas=quotas,
+        slots=file.rate.concurrency if file.rate else None,
         clearance=Classification(file.clearance),
         classification_of=classes,
         jobs=_jobs(file, destination),
@@ -49,3 +56,13 @@ def _paces(file: DestinationFile, rate: Rate | None) -> dict[str, Pace]:
     seconds = file.rate.per.total_seconds()
     said = {REQUESTS: file.rate.requests, RECORDS: file.rate.records, BYTES: file.rate.bytes}
     return {unit: Pace(units, seconds) for unit, units in said.items() if units is not None}
+
+
+def _quotas(file: DestinationFile) -> dict[str, Quota]:
+    """What the operator allows of each unit in a day."""
+    daily = file.rate.daily if file.rate else None
+    if daily is None:
+        return {}
+    said = {REQUESTS: daily.requests, RECORDS: daily.records}
+    zone = ZoneInfo(daily.timezone)
+    return {unit: Quota(units, daily.resets, zone) for unit, units in said.items() if units is not None}

@@ -19,9 +19,10 @@ from engine.core.plan import payloads
 from engine.core.split import Cut
 from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import exact, slices
-from engine.delivery.executor import Completed, End, Executor, StopSignal, WindowRules
+from engine.delivery.executor import Completed, End, Executor, Stopped, StopSignal, WindowRules
 from engine.delivery.jobs import OpenJob
-from engine.delivery.pacer import Pacer
+from engine.delivery.pacer import HELD, QUOTA_USED, WAIT_SECONDS_MAX, Pacer
+from engine.delivery.result import THROTTLED
 from engine.delivery.transport import HttpTransport, TransportLimits
 from engine.ledger.budget import AccountBudget
 from engine.ledger.projections import windows
@@ -31,6 +32,16 @@ from engine.steps.facts import Sync, Tools
 
 WINDOW_BATCHES_PER_CALL = 4
 """Batches in a window per concurrent call: enough to keep calls busy, few enough to send twice without harm."""
+
+_LATER = frozenset({THROTTLED, HELD, QUOTA_USED})
+"""Why delivery stops when it is a matter of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """No call may leave for longer than a run may wait, and why; the rest of the plan is owed."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class _Start:
     jobs: Mapping[Cut, OpenJob] = field(default_factory=lambda: NO_JOBS)
 
 
-def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End:
+def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End | Paused:
     """Send what of a plan has no receipt yet; returns why it ended.
 
     Raises `SegmentDamaged` before the first byte when the plan is not what the ledger names, and `StaleEpoch` when
@@ -56,11 +67,11 @@ def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSi
     return asyncio.run(_deliver(tools, session, sync, work, stop))
 
 
-async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End:
+async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End | Paused:
     target, start = sync.target, _start(tools, work)
     log = LedgerLog(tools, sync.id, work, start.jobs)
     concurrency = target.limits.concurrency
-    pacer = Pacer(account_budget(tools, sync), tools.clock, target.paces)
+    pacer = Pacer(account_budget(tools, sync), tools.clock, {*target.paces, *target.quotas})
     limits = TransportLimits(connections=concurrency)
     transport = HttpTransport(pacer, tools.clock, limits, exhausted_for=target.destination.exhausted_for)
     sending = Sending(
@@ -78,8 +89,10 @@ async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop:
     rules = WindowRules(WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio)
     executor = Executor(sender, log, rules, sync=sync.id, digest=work.digest)
     try:
-        return await _windows(executor, session, tools, work, start, target.limits, stop)
+        end = await _windows(executor, session, tools, work, start, target.limits, stop)
+        return _paused(tools, sync, end) if isinstance(end, Stopped) and end.code in _LATER else end
     finally:
+        await pacer.close()
         await transport.close()
         await target.destination.close()
 
@@ -108,9 +121,16 @@ async def _again(
     return await executor.resume(start.window, again, [batch.number for batch in start.open_batches], stop)
 
 
+def _paused(tools: Tools, sync: Sync, end: Stopped) -> Stopped | Paused:
+    """A pause, when the account says until when nothing may leave."""
+    silence = account_budget(tools, sync).silence(WAIT_SECONDS_MAX)
+    return Paused(f"{sync.target.name} {silence}") if silence else end
+
+
 def account_budget(tools: Tools, sync: Sync) -> AccountBudget:
     """The pace and the circuit of the sync's destination, shared with everybody who uses it."""
-    return AccountBudget(tools.database, tools.clock, tools.entropy, sync.target.name, sync.target.paces)
+    target = sync.target
+    return AccountBudget(tools.database, tools.clock, tools.entropy, target.name, target.paces, target.quotas)
 
 
 def payloads_from(

@@ -15,6 +15,7 @@ from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
 from engine.core.pace import Pace
 from engine.core.plan import PlanRules
+from engine.core.quota import Quota
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.core.schema import Classification, TableSchema
 from engine.ledger.log import Ledger
@@ -65,6 +66,10 @@ class Target:
     clearance: Classification
     classification_of: tuple[tuple[str, Classification], ...]
     """Every mapped column with its classification."""
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
+    """What of requests and of records may leave in a day, where it is declared; shared likewise."""
+    slots: int | None = None
+    """How many calls may be under way at once in all runs together, where it is declared."""
     jobs: Jobs = field(default_factory=Jobs)
     """How the destination's jobs are asked about, where it makes some."""
     record_only: bool = False

@@ -25,7 +25,7 @@ from engine.segments.compute import Session
 from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
 from engine.steps.approval import is_approved
 from engine.steps.capture import Accepted, Blocked, Captured, Unchanged
-from engine.steps.deliver import deliver
+from engine.steps.deliver import Paused, deliver
 from engine.steps.delivery_log import Work
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import Settlement, fold, settle
@@ -190,14 +190,17 @@ def _deliver(trip: _Trip, session: Session, planned: PlanMade, segment: SegmentR
         )
     with trip.timed("fold"):
         fold(trip.tools, session, trip.sync, trip.run, segment, _settlement(planned), trip.fence)
-    status, reason = run_status(_buckets(_row(trip.tools, trip.run), segment), _why(end))
+    early = RunStatus.PAUSED if isinstance(end, Paused) else RunStatus.FAILED
+    status, reason = run_status(_buckets(_row(trip.tools, trip.run), segment), _why(end), early)
     trip.finish(status, reason, planned.version)
 
 
-def _why(end: End) -> str | None:
+def _why(end: End | Paused) -> str | None:
     match end:
         case Stopped(code, message):
             return f"{message} ({code})"
+        case Paused(why):
+            return why
         case Completed() | Halted():
             return None
         case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,17 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from config.cron import cron_fault
 from config.interpolate import Interpolated
-from config.values import Duration, LedgerUrl, Location, Memory, Name, PathLocation, PostgresUrl, StorageLocation
+from config.values import (
+    Duration,
+    LedgerUrl,
+    Location,
+    Memory,
+    Name,
+    PathLocation,
+    PostgresUrl,
+    StorageLocation,
+    TimeOfDay,
+)
 
 FOLDER = Path("/srv/acme")
 
@@ -129,3 +139,14 @@ def test_a_cron_line_that_can_fire_has_no_fault(line: str) -> None:
 )  # fmt: skip
 def test_a_cron_line_that_cannot_fire_has_a_fault(line: str) -> None:
     assert cron_fault(line)
+
+
+@pytest.mark.parametrize(("text", "found"), [("00:00", time(0)), ("09:30", time(9, 30)), ("23:59", time(23, 59))])
+def test_a_time_of_day_is_hours_and_minutes(text: str, found: time) -> None:
+    assert parsed(TimeOfDay, text) == found
+
+
+@pytest.mark.parametrize("text", ["24:00", "9:30", "09:60", "0930", "09:30:00", "", 570, None])
+def test_anything_else_is_no_time_of_day(text: object) -> None:
+    with pytest.raises(ValidationError):
+        parsed(TimeOfDay, text)

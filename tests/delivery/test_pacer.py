@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -75,9 +76,9 @@ def test_an_account_without_a_pace_costs_no_query_per_call(engine: Engine, monke
     asked: list[str] = []
     whole = AccountBudget.slice
 
-    def counted(self: AccountBudget, unit: str, units: float) -> object:
-        asked.append(unit)
-        return whole(self, unit, units)
+    def counted(self: AccountBudget, *asks: Any) -> object:
+        asked.append(asks[0])
+        return whole(self, *asks)
 
     monkeypatch.setattr(AccountBudget, "slice", counted)
     line = pacer(engine)

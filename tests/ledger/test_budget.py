@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import time
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from engine.clock import Clock, SystemClock, SystemEntropy
 from engine.core.breaker import COOL_SECONDS, FAILURES_MAX, Shut
 from engine.core.pace import HEADROOM, Pace, Slice
+from engine.core.quota import Quota, Unused, UsedUp, next_reset
 from engine.ledger.budget import AccountBudget
+from engine.ledger.tables import rate_budget
 
 PACE = Pace(100, 1.0)
 
@@ -17,7 +24,11 @@ def budget(engine: Engine, clock: Clock, account: str = "crm", **declared: Pace)
     return AccountBudget(engine, clock, SystemEntropy(), account, declared)
 
 
-def given(found: Slice | Shut) -> Slice:
+def daily(engine: Engine, quota: Quota, declared: Mapping[str, Pace] = MappingProxyType({})) -> AccountBudget:
+    return AccountBudget(engine, SystemClock(), SystemEntropy(), "crm", declared, {"requests": quota})
+
+
+def given(found: Slice | Shut | UsedUp) -> Slice:
     assert isinstance(found, Slice)
     return found
 
@@ -60,11 +71,13 @@ def test_failures_of_several_users_open_the_circuit_for_all_and_an_answer_closes
         (one if number % 2 else other).failed()
 
     later = budget(engine, SystemClock())
-    assert 0.0 < later.circuit_wait() <= 1.2 * COOL_SECONDS
-    assert isinstance(later.slice("requests", 1), Shut)
+    shut = later.slice("requests", 1)
+    assert isinstance(shut, Shut)
+    assert 0.0 < shut.wait_seconds <= 1.2 * COOL_SECONDS
+    assert "did not answer" in later.silence(600.0)
 
     one.answered()
-    assert later.circuit_wait() == 0.0
+    assert later.silence(600.0) == ""
     assert not given(later.slice("requests", 1)).suspect
 
 
@@ -72,3 +85,49 @@ def test_a_failure_makes_the_next_slice_suspect_so_that_an_answer_is_told(engine
     budget(engine, SystemClock()).failed()
 
     assert given(budget(engine, SystemClock()).slice("requests", 1)).suspect
+
+
+def used(found: Slice | Shut | UsedUp) -> float:
+    return found.units if isinstance(found, Slice) else 0.0
+
+
+@pytest.mark.parametrize("declared", [{}, {"requests": PACE}], ids=["without a pace", "with a pace"])
+def test_the_users_of_an_account_lease_all_of_its_day_together_and_no_unit_more(
+    engine: Engine, declared: dict[str, Pace]
+) -> None:
+    quota = Quota(500, time(0), ZoneInfo("Europe/Paris"))
+    users = [daily(engine, quota, declared) for _ in range(3)]
+
+    total = 0.0
+    for number in range(1_000):
+        found = users[number % 3].slice("requests", 1)
+        total += used(found)
+        if isinstance(found, UsedUp):
+            break
+
+    assert total == 500
+    assert {type(user.slice("requests", 1)) for user in users} == {UsedUp}
+    assert "daily quota of 500 requests is used up; it resets at" in users[0].silence(600.0)
+
+
+def test_a_day_that_is_used_up_is_over_at_the_reset_and_not_before(engine: Engine) -> None:
+    quota = Quota(1, time(0), ZoneInfo("UTC"))
+    assert given(daily(engine, quota).slice("requests", 1)).units == 1
+    spent = daily(engine, quota).slice("requests", 1)
+    assert isinstance(spent, UsedUp)
+    assert spent.resets_at == next_reset(quota, SystemClock().now().timestamp())
+
+    with engine.begin() as connection:  # the reset passes
+        connection.execute(update(rate_budget).values(day_ends=1.0))
+    assert given(daily(engine, quota).slice("requests", 1)).units == 1
+
+
+def test_what_one_user_does_not_use_is_everybodys_again(engine: Engine) -> None:
+    quota = Quota(100, time(0), ZoneInfo("UTC"))
+    one, other = (daily(engine, quota, {"requests": PACE}) for _ in range(2))
+    taken = given(one.slice("requests", 60))
+    assert isinstance(other.slice("requests", 60), UsedUp)
+
+    one.give_back("requests", Unused(taken.units - 10, taken.day))
+
+    assert given(other.slice("requests", 60)).units >= 60

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from goals.changed_values import detected
 from goals.encodings import FORMS, KINDS, WRITERS, rows_of, written
 from goals.goal import Effort, Goal, Numbers, never
-from goals.mutations import detected
 
 from tests.projects import CONTRACT, TestProject
 from tests.receiver import receiving

@@ -1,103 +1,152 @@
-"""Values changed by the least that their type can say, and whether a capture sees each one."""
+"""Small changes of meaning in a module: a comparison turned, a bound moved, a condition denied, a statement left out."""
 
 from __future__ import annotations
 
-import math
-import random
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from pathlib import Path
-from typing import Any
+import ast
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
 
-from engine.steps.capture import Accepted
-from tests.sources.captures import Captures
-from tests.sources.tables import CANONICAL, Row, in_parquet
-
-ROWS = 1_000
-ALONE = 0.03
-"""The share of changes that are captured each by itself; of the others, a hundred in as many rows."""
-TOGETHER = 100
-DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
-MIDNIGHT = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def detected(folder: Path, changes: int, dice: random.Random) -> int:
-    """Make so many changes of one value of a row each; how many of them captures called an update of their row."""
-    seen = 0
-    rows = [_row(id, dice) for id in range(ROWS)]
-    with Captures.opened(folder) as captures:
-        assert isinstance(captures.capture(in_parquet(folder, rows)), Accepted)
-        for size in _sizes(changes):
-            for place in dice.sample(range(ROWS), size):
-                rows[place] = _changed(rows[place], dice)
-            result = captures.capture(in_parquet(folder, rows))
-            if isinstance(result, Accepted) and (result.inserts, result.deletes) == (0, 0):
-                seen += result.updates
-    return seen
-
-
-def _sizes(changes: int) -> Iterator[int]:
-    alone = math.ceil(changes * ALONE)
-    yield from [1] * alone
-    for start in range(0, changes - alone, TOGETHER):
-        yield min(TOGETHER, changes - alone - start)
-
-
-def _row(id: int, dice: random.Random) -> Row:
-    made = (make(dice) for make in _MAKERS.values())
-    return (id, *(None if dice.random() < 0.1 else value for value in made))
-
-
-def _changed(row: Row, dice: random.Random) -> Row:
-    """The row with one value changed, or taken away, or given where there was none."""
-    name = dice.choice(list(_MAKERS))
-    place = CANONICAL.names.index(name)
-    old = row[place]
-    given = _MAKERS[name](dice) if old is None else _NEXT[name](old, dice)
-    new = None if old is not None and dice.random() < 0.1 else given
-    assert new != old
-    return (*row[:place], new, *row[place + 1 :])
-
-
-_MAKERS: Mapping[str, Callable[[random.Random], Any]] = {
-    "name": lambda dice: dice.choice(("", "a", "caf\u00e9", "cafe\u0301", "NULL", "007", "line\n", "A B")),
-    "amount": lambda dice: Decimal(dice.randrange(-(10**23), 10**23)).scaleb(-4),
-    "score": lambda dice: dice.choice((0.0, 0.1, 5.0, 5e-324, 1e300, 2.0**53, dice.gauss(0, 1e9))),
-    "active": lambda dice: dice.random() < 0.5,
-    "born": lambda dice: date(1, 1, 2) + dice.randrange(3_652_000) * DAY,
-    "seen": lambda dice: MIDNIGHT + dice.randrange(-(10**16), 10**16) * TICK,
-    "wakes": lambda dice: (MIDNIGHT + dice.randrange(86_400_000_000) * TICK).time(),
-    "photo": lambda dice: dice.randbytes(dice.randrange(4)),
+_TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
 }
-
-
-def _text(old: str, dice: random.Random) -> str:
-    swapped = {old.swapcase(), unicodedata.normalize("NFC", old), unicodedata.normalize("NFD", old), old.strip()}
-    return dice.choice(sorted({*swapped, f"{old} ", f"{old}\u200b", f"0{old}"} - {old}))
-
-
-def _time(old: time, dice: random.Random) -> time:
-    del dice
-    moved = datetime.combine(date(2000, 1, 2), old) + TICK
-    return moved.time()
-
-
-def _bytes(old: bytes, dice: random.Random) -> bytes:
-    if not old:
-        return b"\0"
-    place = dice.randrange(len(old))
-    return old[:place] + bytes([old[place] ^ (1 << dice.randrange(8))]) + old[place + 1 :]
-
-
-_NEXT: Mapping[str, Callable[[Any, random.Random], Any]] = {
-    "name": _text,
-    "amount": lambda old, dice: old + dice.choice((-1, 1)) * Decimal("0.0001"),
-    "score": lambda old, dice: math.nextafter(old, dice.choice((-math.inf, math.inf))),
-    "active": lambda old, _: not old,
-    "born": lambda old, _: old + DAY,
-    "seen": lambda old, dice: old + dice.choice((-1, 1)) * TICK,
-    "wakes": _time,
-    "photo": _bytes,
+_SWAPPED: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
 }
+_OTHER = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_SKIPPED = frozenset({"annotation", "returns", "decorator_list", "bases", "keywords_of_class", "type_params"})
+_UNTESTED_CALLS = frozenset({"failpoint", "assert_never", "super"})
+"""Whose removal only a killed process, or a type checker, can notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One changed module: which line, what was done to it, and the text of all of it."""
+
+    line: int
+    what: str
+    text: str
+
+
+def mutations(source: str) -> list[Mutation]:
+    """Every mutation of a module, in the order of its lines."""
+    tree = ast.parse(source)
+    places = list(_meant(tree))
+    found = []
+    for number, node in enumerate(places):
+        for what, change in _changes(node):
+            copy = deepcopy(tree)
+            target = next(other for place, other in enumerate(_meant(copy)) if place == number)
+            change(target)
+            text = ast.unparse(ast.fix_missing_locations(copy))
+            found.append(Mutation(node.lineno, f"{what}: {ast.unparse(node).splitlines()[0][:80]}", text))
+    return found
+
+
+def _meant(node: ast.AST) -> Iterator[ast.stmt | ast.expr]:
+    """The statements and expressions that say what happens; types, decorators and docstrings do not."""
+    for field, value in ast.iter_fields(node):
+        if field in _SKIPPED or _is_alias(node):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if not isinstance(child, ast.AST) or _is_text(child) or _is_type_test(child):
+                continue
+            if isinstance(child, ast.stmt | ast.expr):
+                yield child
+            yield from _meant(child)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_type_test(node: ast.AST) -> bool:
+    """Whether a union in it is one of types; to turn that into something else is no fault that could be overlooked."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in {"isinstance", "cast"}
+
+
+def _is_alias(node: ast.AST) -> bool:
+    """Whether an assignment names a type: its value is a union, a subscript or a bound variable of types."""
+    value = getattr(node, "value", None)
+    union = isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr)
+    named = isinstance(value, ast.Call) and ast.unparse(value.func) in {"TypeVar", "NewType"}
+    return isinstance(node, ast.Assign | ast.AnnAssign) and (union or named)
+
+
+def _changes(node: ast.stmt | ast.expr) -> Iterator[tuple[str, Callable[..., None]]]:
+    match node:
+        case ast.Compare(ops=[operator]) if type(operator) in _TURNED:
+            yield "comparison", _turn
+        case ast.BoolOp():
+            yield "and/or", _either
+        case ast.UnaryOp(op=ast.Not()):
+            yield "not", lambda n: _become(n, n.operand)
+        case ast.BinOp(op=operator) if type(operator) in _SWAPPED:
+            yield "arithmetic", _arithmetic
+        case ast.Constant(value=bool()):
+            yield "constant", lambda n: setattr(n, "value", not n.value)
+        case ast.Constant(value=int() | float()):
+            yield "constant", lambda n: setattr(n, "value", n.value + 1)
+        case ast.Name(id=name) if name in _OTHER:
+            yield "other bound", lambda n: setattr(n, "id", _OTHER[n.id])
+        case ast.Call(args=[first, second, *_]) if not {type(first), type(second)} & {ast.Starred, ast.GeneratorExp}:
+            yield "arguments", _exchange
+        case ast.If() | ast.While() | ast.IfExp():
+            yield "condition", _deny
+        case ast.AugAssign() | ast.Raise() | ast.Continue() | ast.Break():
+            yield "left out", _leave_out
+        case ast.Expr(value=ast.Call() | ast.Await()) if not _is_untested(node):
+            yield "left out", _leave_out
+        case _:
+            pass
+
+
+def _is_untested(node: ast.Expr) -> bool:
+    return any(isinstance(n, ast.Name) and n.id in _UNTESTED_CALLS for n in ast.walk(node))
+
+
+def _turn(node: ast.Compare) -> None:
+    node.ops = [_TURNED[type(node.ops[0])]()]
+
+
+def _either(node: ast.BoolOp) -> None:
+    node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+
+
+def _arithmetic(node: ast.BinOp) -> None:
+    node.op = _SWAPPED[type(node.op)]()
+
+
+def _exchange(node: ast.Call) -> None:
+    node.args[0], node.args[1] = node.args[1], node.args[0]
+
+
+def _deny(node: ast.If | ast.While | ast.IfExp) -> None:
+    node.test = ast.UnaryOp(ast.Not(), node.test)
+
+
+def _leave_out(node: ast.stmt) -> None:
+    _become(node, ast.Pass())
+
+
+def _become(node: ast.AST, other: ast.AST) -> None:
+    """Put another node in a node's place, without a look for its parent."""
+    where = {name: getattr(node, name) for name in ("lineno", "col_offset")}
+    node.__class__ = other.__class__
+    node.__dict__.clear()
+    node.__dict__.update({**where, **other.__dict__})

@@ -15,6 +15,8 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G10": "disk",
         "G13": "poison",
         "G16": "phantom",
+        "G18": "resources",
+        "G20": "mutants",
         "G26": "writers",
     }
 )

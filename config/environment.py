@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from config.model import FileModel, Model
-from config.values import LedgerUrl, Memory, Name, PathLocation, PostgresUrl, StorageLocation
+from config.values import Duration, LedgerUrl, Memory, Name, PathLocation, PostgresUrl, StorageLocation, Texts
+
+Approvers: TypeAlias = Annotated[Texts, Field(min_length=1)]
+"""Who may decide about held plans: an actor as the ledger names it, or its part before the ``@`` for any host."""
+
+
+class Approval(Model):
+    """What an approval must be to count. ``four_eyes`` (not by the one who asked) is ``require_approval`` when silent."""
+
+    four_eyes: bool | None = None
+    expires: Duration = Field(default=timedelta(days=7), json_schema_extra={"default": "7d"})
 
 
 class Environment(Model):
@@ -17,6 +28,13 @@ class Environment(Model):
     storage: StorageLocation
     deliver: Literal["live", "record"] = "live"
     require_approval: bool = False
+    approvers: Approvers | None = None
+    approval: Approval = Approval()
+
+    @property
+    def four_eyes(self) -> bool:
+        """Whether the one who asked for a plan may not approve it."""
+        return self.require_approval if self.approval.four_eyes is None else self.approval.four_eyes
 
 
 class DuckDBConnection(Model):
@@ -63,6 +81,8 @@ class ProjectFile(FileModel):
 
     name: Name
     environment: Name | None = None
+    approvers: Approvers | None = None
+    """For every environment that names none of its own."""
     environments: Annotated[dict[Name, Environment], Field(min_length=1)]
     connections: dict[Name, Annotated[Connection, Field(discriminator="type")]] = Field(default={})
     compute: Compute = Compute()

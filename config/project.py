@@ -42,6 +42,8 @@ class Project:
     name: str
     environment_name: str
     environment: Environment
+    approvers: tuple[str, ...] | None
+    """Who may decide about held plans in this environment; None is everybody."""
     connections: Mapping[str, Connection]
     compute: Compute
     datasets: Mapping[DatasetKey, DatasetFile]
@@ -125,6 +127,7 @@ class _Loading:
             name=project.name,
             environment_name=environment,
             environment=project.environments[environment],
+            approvers=project.environments[environment].approvers or project.approvers,
             connections=MappingProxyType(project.connections),
             compute=project.compute,
             datasets=_by(datasets, lambda dataset: (dataset.name, _normal(dataset.contract))),

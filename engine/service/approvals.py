@@ -1,12 +1,17 @@
-"""Approve or reject the plan that a run was held for."""
+"""Approve or reject the plan that a run was held for, and list the plans that wait for that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
+from engine.core.approval import Approved, Rejected, Standing, Undecided, standing
 from engine.core.names import RunId
+from engine.core.outcome import RunStatus
+from engine.ledger.projections import runs
 from engine.service.app import App
-from engine.steps.approval import approve, reject
+from engine.service.resolve import approval_rules
+from engine.steps.approval import approve, question, reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +25,81 @@ class DecisionReport:
     next: str
 
 
+@dataclass(frozen=True, slots=True)
+class HeldReport:
+    """A plan that a sync is held for; ``decision`` is ``open``, ``approved`` or ``rejected``.
+
+    ``asked_by`` started the first run that made it, at ``asked_at``. ``by`` decided, ``until`` is when an approval
+    expires; ``note`` says why the newest approval does not count.
+    """
+
+    sync: str
+    run: str
+    digest: str
+    inserts: int
+    updates: int
+    deletes: int
+    reason: str
+    asked_by: str
+    asked_at: str
+    decision: str
+    by: str
+    until: str
+    note: str
+    next: str
+
+
 def approve_run(app: App, run: str, *, comment: str) -> DecisionReport:
     """Let the next run send exactly this plan; anything that changes it needs a new approval."""
-    row = approve(app.tools, RunId(run), comment)
+    row = approve(app.tools, RunId(run), comment, approval_rules(app.project))
     return DecisionReport(run, row.sync, row.digest or "", "approved", f"tidegate run {row.sync}")
 
 
 def reject_run(app: App, run: str, *, comment: str) -> DecisionReport:
     """Keep the plan from being sent; the next run plans again and is held again if the gate says so."""
-    row = reject(app.tools, RunId(run), comment)
+    row = reject(app.tools, RunId(run), comment, approval_rules(app.project))
     return DecisionReport(run, row.sync, row.digest or "", "rejected", f"tidegate plan {row.sync}")
+
+
+def held_plans(app: App) -> list[HeldReport]:
+    """The plan of each sync whose newest run was held for one that a run can still make."""
+    return [held for name in app.sync_names if (held := _held(app, name)) is not None]
+
+
+def _held(app: App, name: str) -> HeldReport | None:
+    tools, row = app.tools, runs.last(app.tools.database, app.syncs[name].id)
+    if row is None or row.status != RunStatus.HELD.value or row.digest is None:
+        return None
+    asked = question(tools, row.sync, row.digest)
+    if asked is None:
+        return None
+    come_to = standing(asked.decisions, asked.asked_by, approval_rules(app.project), tools.clock.now())
+    decision, by, until, note = _told(come_to)
+    return HeldReport(
+        sync=row.sync,
+        run=row.run,
+        digest=row.digest,
+        inserts=row.inserts,
+        updates=row.updates,
+        deletes=row.deletes,
+        reason=row.reason,
+        asked_by=asked.asked_by,
+        asked_at=asked.since.isoformat(),
+        decision=decision,
+        by=by,
+        until=until,
+        note=note,
+        next=f"tidegate run {row.sync}" if decision == "approved" else f"tidegate approve {row.run}",
+    )
+
+
+def _told(come_to: Standing) -> tuple[str, str, str, str]:
+    match come_to:
+        case Approved(by, until):
+            return "approved", by, until.isoformat(), ""
+        case Rejected(by):
+            return "rejected", by, "", ""
+        case Undecided(why):
+            return "open", "", "", why
+        case _:
+            assert_never(come_to)

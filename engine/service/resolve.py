@@ -20,6 +20,7 @@ from engine.checks.facts import DeleteLimit
 from engine.contracts.finding import Finding
 from engine.contracts.odcs import Contract, read_contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
+from engine.core.approval import ApprovalRules
 from engine.core.desired import CONVERSIONS, ConsentRule, FieldMapping, FieldType, Mode, OnNull
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId, dataset_id
@@ -220,9 +221,17 @@ def _resolved_sync(
         deletes=_delete_limit(file),
         require_approval=project.environment.require_approval,
     )
+        approval=approval_rules(project),
 
 
 _ON_FAIL = {"block": Verdict.BLOCK, "review": Verdict.HOLD, "warn": Verdict.WARN}
+def approval_rules(project: Project) -> ApprovalRules:
+    """What the environment asks of a decision about a held plan."""
+    approvers, environment = project.approvers, project.environment
+    named = None if approvers is None else frozenset(approvers)
+    return ApprovalRules(named, environment.four_eyes, environment.approval.expires)
+
+
 
 
 def _delete_limit(file: SyncFile) -> DeleteLimit | None:

@@ -1,50 +1,132 @@
-"""Decisions of people on held plans: bound to a digest, so that another plan is never allowed by them."""
+"""Decisions of people on held plans: bound to a digest, so that another plan is never allowed by them.
+
+The rules are applied twice: to the one who decides, and by each run to what was decided, for both may have changed.
+"""
 
 from __future__ import annotations
 
-from engine.core.events import PlanApproved, PlanRejected
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn, assert_never
+
+from engine.core.approval import (
+    ApprovalRules,
+    Approved,
+    Decision,
+    Refused,
+    Rejected,
+    Undecided,
+    judge,
+    refusal,
+    standing,
+)
+from engine.core.events import PlanApproved, PlanMade, PlanRejected
 from engine.core.names import Digest, RunId, SyncId, run_stream
 from engine.core.outcome import RunStatus
+from engine.core.verdict import Verdict, reasons
 from engine.errors import ConfigurationError
-from engine.ledger.projections import runs
+from engine.ledger.holds import history
+from engine.ledger.lease import HeldLease
+from engine.ledger.projections import runs, windows
 from engine.ledger.projections.runs import RunRow
 from engine.steps.anchors import check_anchors
-from engine.steps.facts import Tools
+from engine.steps.facts import Sync, Tools
+from engine.steps.plan import EVERY_PLAN
 
-RUNS_LOOKED_AT_MAX = 200
-"""Runs of a sync, newest first, among which an approval is looked for; a plan held longer ago needs a new one."""
-
-
-def is_approved(tools: Tools, sync: SyncId, digest: Digest) -> bool:
-    """Whether the newest decision on a plan with this digest allows it."""
-    held = [row.run for row in runs.listing(tools.database, sync, RUNS_LOOKED_AT_MAX) if row.digest == digest]
-    decisions = [
-        recorded
-        for run in held
-        for recorded in tools.ledger.read(run_stream(run))
-        if isinstance(recorded.event, PlanApproved | PlanRejected) and recorded.event.digest == digest
-    ]
-    newest = max(decisions, key=lambda recorded: recorded.sequence, default=None)
-    return newest is not None and isinstance(newest.event, PlanApproved)
+LEASE_SECONDS = 15.0
+"""A run may not start between the look at what is held and the decision about it."""
 
 
-def approve(tools: Tools, run: RunId, comment: str) -> RunRow:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A plan that people decide about: who asked first, since when, and what was decided, oldest first."""
+
+    asked_by: str
+    since: datetime
+    decisions: tuple[Decision, ...]
+
+
+def question(tools: Tools, sync: SyncId, digest: Digest) -> Question | None:
+    """What was asked and decided about the plan with this digest; None when no run can make that plan any more."""
+    told = history(tools.database, sync, digest)
+    if not told:
+        return None
+    first = told[0]
+    decisions = tuple(
+        Decision(fact.actor, fact.recorded_at, isinstance(fact.event, PlanApproved))
+        for fact in told
+        if isinstance(fact.event, PlanApproved | PlanRejected)
+    )
+    return Question(first.actor, first.recorded_at, decisions)
+
+
+def why_held(tools: Tools, sync: Sync, planned: PlanMade) -> str | None:
+    """Why the plan must wait for people; None when nobody needs to be asked, or an approval counts under today's rules.
+
+    Once a window was intended, an approval that expires or is taken away comes too late: only a run that goes on to its
+    end folds what was sent.
+    """
+    held_for = reasons(check for check in planned.checks if check.verdict == Verdict.HOLD.value)
+    if not held_for and sync.require_approval:
+        held_for = EVERY_PLAN
+    if not held_for or windows.last(tools.database, planned.run) is not None:
+        return None
+    asked = question(tools, sync.id, planned.digest)
+    assert asked is not None, "the plan stands in the ledger"
+    match standing(asked.decisions, asked.asked_by, sync.approval, tools.clock.now()):
+        case Approved():
+            return None
+        case Rejected() | Undecided(""):
+            return held_for
+        case Undecided(why):
+            return f"{held_for}; the newest approval does not count: {why}"
+        case never:
+            assert_never(never)
+
+
+def approve(tools: Tools, run: RunId, comment: str, rules: ApprovalRules) -> RunRow:
     """Allow the plan that ``run`` was held for.
 
-    Raises `ConfigurationError` when it holds none and `LedgerRegressed` when the ledger may not say so.
+    Raises `ConfigurationError` when it holds none or the actor may not, `Busy` while a run of the sync goes on, and
+    `LedgerRegressed` when the ledger may not say so.
     """
-    held = _held(tools, run)
-    assert held.digest is not None, "a held run has a plan"
-    tools.ledger.append(run_stream(run), PlanApproved(run=run, digest=held.digest, comment=comment))
-    return held
+
+    def decided(digest: Digest, asked: Question) -> PlanApproved:
+        mine = Decision(tools.ledger.actor, tools.clock.now(), approves=True)
+        judged = judge(mine, asked.asked_by, rules, mine.at)
+        if isinstance(judged, Refused):
+            _refuse(tools, judged)
+        return PlanApproved(run=run, digest=digest, comment=comment)
+
+    return _decide(tools, run, decided)
 
 
-def reject(tools: Tools, run: RunId, comment: str) -> RunRow:
-    """Refuse the plan that ``run`` was held for; raises as `approve`."""
-    held = _held(tools, run)
-    assert held.digest is not None, "a held run has a plan"
-    tools.ledger.append(run_stream(run), PlanRejected(run=run, digest=held.digest, comment=comment))
-    return held
+def reject(tools: Tools, run: RunId, comment: str, rules: ApprovalRules) -> RunRow:
+    """Refuse the plan that ``run`` was held for, also one's own; raises as `approve`."""
+
+    def decided(digest: Digest, _asked: Question) -> PlanRejected:
+        refused = refusal(tools.ledger.actor, rules)
+        if refused is not None:
+            _refuse(tools, refused)
+        return PlanRejected(run=run, digest=digest, comment=comment)
+
+    return _decide(tools, run, decided)
+
+
+def _decide(tools: Tools, run: RunId, decided: Callable[[Digest, Question], PlanApproved | PlanRejected]) -> RunRow:
+    check_anchors(tools)
+    row = runs.get(tools.database, run)
+    if row is None:
+        _nothing_held(run)
+    with HeldLease(tools.database, tools.clock, f"sync:{row.sync}", tools.holder, LEASE_SECONDS) as lease:
+        asked = None
+        if row.digest is not None and _is_waiting(tools, row):
+            asked = question(tools, row.sync, row.digest)
+        if row.digest is None or asked is None:
+            _nothing_held(run)
+        tools.ledger.append(run_stream(run), decided(row.digest, asked), fence=lease.fence)
+    return row
 
 
 def _is_waiting(tools: Tools, row: RunRow) -> bool:
@@ -54,13 +136,18 @@ def _is_waiting(tools: Tools, row: RunRow) -> bool:
     return newest is not None and (row.status, newest.status) == (held, held) and row.digest == newest.digest
 
 
-def _held(tools: Tools, run: RunId) -> RunRow:
-    check_anchors(tools)
-    row = runs.get(tools.database, run)
-    if row is None or not _is_waiting(tools, row):
-        raise ConfigurationError(
-            f"There is no run {run} that waits for a decision",
-            safe="Nothing was changed.",
-            next="`tidegate status` names runs that are held",
-        )
-    return row
+def _nothing_held(run: RunId) -> NoReturn:
+    raise ConfigurationError(
+        f"There is no run {run} that waits for a decision",
+        safe="Nothing was changed.",
+        next="`tidegate approvals` lists the plans that wait for one",
+    )
+
+
+def _refuse(tools: Tools, refused: Refused) -> NoReturn:
+    raise ConfigurationError(
+        f"{tools.ledger.actor} may not do that: {refused.why}",
+        where="`approvers` and `approval` in tidegate.yaml",
+        safe="Nothing was changed.",
+        next="ask one of the approvers who did not ask for this plan; `tidegate approvals` says who did",
+    )

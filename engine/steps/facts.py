@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
 from destinations.base import Destination, Jobs, Limits
 from engine.checks.facts import DeleteLimit
 from engine.clock import Clock, Entropy
+from engine.core.approval import ApprovalRules
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
 from engine.core.pace import Pace
@@ -92,6 +94,7 @@ class Sync:
     deletes: DeleteLimit | None = None
     require_approval: bool = False
 
+    approval: ApprovalRules = field(default=ApprovalRules(None, four_eyes=False, expires=timedelta(days=7)))
     @property
     def rules(self) -> PlanRules:
         """How desired and delivered state are compared."""

@@ -34,6 +34,7 @@ from engine.steps.snapshots import snapshot_table
 
 CLEARANCE = "clearance"
 APPROVAL = "environment.approval"
+EVERY_PLAN = "this environment wants every plan approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _delta(session: Session, sync: Sync, held: Table, written: Table) -> list[Ch
         total = session.single(held.aggregate(n=held.count(where=held.acked | held.unknown)))["n"]
         results.append(deletes(int(gone), int(total), sync.deletes))
     if sync.require_approval:
-        results.append(CheckResult(APPROVAL, Verdict.HOLD.value, "this environment wants every plan approved", {}))
+        results.append(CheckResult(APPROVAL, Verdict.HOLD.value, EVERY_PLAN, {}))
     return results
 
 

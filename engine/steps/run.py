@@ -23,7 +23,7 @@ from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import Session
 from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
-from engine.steps.approval import is_approved
+from engine.steps.approval import why_held
 from engine.steps.capture import Accepted, Blocked, Captured, Unchanged
 from engine.steps.deliver import Paused, deliver
 from engine.steps.delivery_log import Work
@@ -164,9 +164,8 @@ def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) ->
         settle(trip.tools, trip.sync, trip.run, _settlement(planned), trip.fence)
         why = "nothing to send: no mapped field changed"
         trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, session), planned.version)
-    elif worst(planned.checks) is Verdict.HOLD and not is_approved(trip.tools, trip.sync.id, planned.digest):
-        why = reasons(c for c in planned.checks if c.verdict == Verdict.HOLD.value)
-        trip.finish(RunStatus.HELD, why, planned.version)
+    elif (waits := why_held(trip.tools, trip.sync, planned)) is not None:
+        trip.finish(RunStatus.HELD, waits, planned.version)
     elif trip.sync.target.record_only:
         where = record(trip.tools, session, trip.sync, trip.run, planned.segment)
         trip.finish(RunStatus.SUCCEEDED, f"recorded and not sent (deliver: record): {where}", planned.version)

@@ -181,7 +181,7 @@ def test_deletes_over_a_limit_that_warns_are_sent(project: TestProject, receiver
 
 
 def test_an_environment_that_requires_approval_holds_every_plan_that_sends_something(
-    project: TestProject, receiver: Receiver
+    project: TestProject, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = project.folder / "tidegate.yaml"
     content = yaml.safe_load(path.read_text())
@@ -190,6 +190,7 @@ def test_an_environment_that_requires_approval_holds_every_plan_that_sends_somet
     project.people(FULL)
     held = project.report()
     assert (held["status"], held["exit"], receiver.requests) == ("held", 4, 0)
+    monkeypatch.setenv("TIDEGATE_ACTOR", "bo")
     assert project.run("approve", held["run"], "--comment", "go").code == 0
     assert project.report()["status"] == "succeeded"
     assert project.report()["status"] == "unchanged", "a plan that sends nothing needs nobody"

@@ -37,6 +37,7 @@ COMMANDS = {
         "show": Entry(_HERE + "look:show", "Show one record: delivered, wanted, and why."),
     },
     "Decide": {
+        "approvals": Entry(_HERE + "decide:approvals", "List the plans that runs are held for."),
         "approve": Entry(_HERE + "decide:approve", "Let the next run send the plan that a run was held for."),
         "reject": Entry(_HERE + "decide:reject", "Refuse the plan that a run was held for."),
     },

@@ -107,12 +107,12 @@ class Ledger:
         self._actor = actor
         self._upcasts = upcasts
 
-    @contextmanager
     @property
     def actor(self) -> str:
         """In whose name events are appended."""
         return self._actor
 
+    @contextmanager
     def transaction(self, fence: Fence | None = None) -> Iterator[Transaction]:
         """One transaction for several appends: all of them or, when the block raises, none.
 

@@ -220,11 +220,10 @@ def _resolved_sync(
         on_unknown=OnUnknown(file.on_unknown),
         deletes=_delete_limit(file),
         require_approval=project.environment.require_approval,
-    )
         approval=approval_rules(project),
+    )
 
 
-_ON_FAIL = {"block": Verdict.BLOCK, "review": Verdict.HOLD, "warn": Verdict.WARN}
 def approval_rules(project: Project) -> ApprovalRules:
     """What the environment asks of a decision about a held plan."""
     approvers, environment = project.approvers, project.environment
@@ -232,6 +231,7 @@ def approval_rules(project: Project) -> ApprovalRules:
     return ApprovalRules(named, environment.four_eyes, environment.approval.expires)
 
 
+_ON_FAIL = {"block": Verdict.BLOCK, "review": Verdict.HOLD, "warn": Verdict.WARN}
 
 
 def _delete_limit(file: SyncFile) -> DeleteLimit | None:

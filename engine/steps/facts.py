@@ -93,8 +93,8 @@ class Sync:
     on_unknown: OnUnknown = OnUnknown.RESEND
     deletes: DeleteLimit | None = None
     require_approval: bool = False
-
     approval: ApprovalRules = field(default=ApprovalRules(None, four_eyes=False, expires=timedelta(days=7)))
+
     @property
     def rules(self) -> PlanRules:
         """How desired and delivered state are compared."""

@@ -15,7 +15,7 @@ from config.destination import DestinationFile
 from config.environment import ProjectFile
 from config.locate import Document
 from config.problems import Code, KeyPath, Problem, did_you_mean, dotted
-from config.sync import ConsentRule, SyncFile
+from config.sync import SyncFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,6 @@ def _sync_references(declared: Declared) -> Iterator[Problem]:
     datasets, destinations = _names(declared.datasets), _names(declared.destinations)
     allowed = {d.name for d in declared.valid_destinations if d.is_for(declared.environment)}
     restricted = {d.name for d in declared.valid_destinations} - allowed
-    kinds = {document.data.get("kind") for document in declared.datasets}
     all_datasets, all_destinations = (kind not in declared.unreadable for kind in ("datasets", "destinations"))
     for sync in declared.valid_syncs:
         document = declared.document(sync.file)
@@ -156,9 +155,6 @@ def _sync_references(declared: Declared) -> Iterator[Problem]:
             message = f"the destination `{sync.destination}` may not be used in `{declared.environment}`"
             hint = "see `environments` in the destination's file"
             yield document.problem(("destination",), Code.WRONG_ENVIRONMENT, message, hint)
-        if all_datasets and isinstance(sync.consent, ConsentRule) and "consent" not in kinds:
-            message = "`consent` needs a dataset with `kind: consent`, and the project has none"
-            yield document.problem(("consent",), Code.UNKNOWN_REFERENCE, message, "add one to datasets/")
         after = sync.schedule.after if sync.schedule else None
         if all_datasets and after is not None and after.partition("@")[0] not in {*datasets, "dataset"}:
             yield _unknown(document, ("schedule", "after"), "dataset", after.partition("@")[0], datasets)

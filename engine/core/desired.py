@@ -100,24 +100,31 @@ def mapping_digest(mapping: Mapping) -> Digest:
 
 
 def desired(rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | None) -> Table:
-    """One record per row: ``id``, ``pk``, ``key``, ``allowed`` and a `FIELD` column per mapped field.
+    """One record per row: ``id``, ``pk``, ``key``, ``allowed``, ``subject``, ``receipt`` and a `FIELD` column per field.
 
-    ``granted`` has one column ``subject`` of distinct texts and is required when the mapping has a consent rule;
-    ``allowed`` is false for rows it does not name. ``id`` is null when a match column is.
+    ``granted`` has distinct texts ``subject`` with the ``receipt`` of the decision that grants, and is required when the
+    mapping has a consent rule; ``allowed`` is false for rows it does not name. ``id`` is null when a match column is;
+    ``subject`` and ``receipt`` are null where nobody needs to be asked.
     """
     if mapping.consent is None:
-        allowed = ibis.literal(True)
+        allowed, subject, receipt = ibis.literal(True), ibis.null("string"), ibis.null("string")
     else:
         assert granted is not None, "a consent rule needs the granted subjects"
-        subjects = granted.select(_subject=granted.subject)
+        subjects = granted.select(_subject=granted.subject, _receipt=granted.receipt)
         rows = rows.mutate(_of=text(rows[mapping.consent.subject]))
         rows = rows.left_join(subjects, rows["_of"] == subjects["_subject"])
-        allowed = rows["_subject"].notnull()
+        allowed, subject, receipt = rows["_subject"].notnull(), rows["_of"], rows["_receipt"]
     match = [rows[column] for _, column in mapping.match]
     key_object = object_text([name for name, _ in mapping.match], [fragment(c) for c in match])
     fields = {FIELD + f.target: _field(rows[f.column], f) for f in mapping.fields}
     return rows.select(
-        id=key_text(match), pk=key_text([rows[c] for c in key]), key=key_object, allowed=allowed, **fields
+        id=key_text(match),
+        pk=key_text([rows[c] for c in key]),
+        key=key_object,
+        allowed=allowed,
+        subject=subject,
+        receipt=receipt,
+        **fields,
     )
 
 

@@ -1,23 +1,17 @@
-"""Every event of the ledger: a stable hand-given type name, a schema version, and the upcasts of old shapes.
+"""Every event of the ledger: a stable hand-given type name and a schema version.
 
 An event is a past fact without personal data: counts, digests, names of segments, codes. Class names are never
-stored, so a class may be renamed; a change of shape raises ``schema`` and adds an upcast to `UPCASTS`.
+stored, so a class may be renamed; a change of shape raises ``schema`` and adds an upcast in `engine.core.event_codec`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 from engine.core.names import DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
-
-Json = dict[str, Any]
-"""Decoded JSON as the ledger stores it; ``Any`` because JSON is recursive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +72,20 @@ class CaptureBlocked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentDecided(Event):
+    """Decisions were recorded; ``segments`` hold all that ever were, ``origin`` says how these came.
+
+    The counts are of the new ones; whom they are about stands in the segments only.
+    """
+
+    type = "consent.decided"
+    segments: tuple[SegmentRef, ...]
+    origin: str
+    granted: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """A run took the lease of its sync."""
 
@@ -132,13 +140,18 @@ class PlanMade(Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchIntent:
-    """Rows ``first`` to ``last`` (both included, counted from 0 in plan order) leave as one call under ``key``."""
+    """Rows ``first`` to ``last`` (both included, counted from 0 in plan order) leave as one call under ``key``.
+
+    But for rows ``withheld``, whose subjects do not consent any more: what is left of the batch then leaves in several
+    calls under keys of their own.
+    """
 
     number: int
     op: str
     first: int
     last: int
     key: str
+    withheld: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,7 @@ class WindowIntended(Event):
     """These batches are about to be sent; appended before the first byte."""
 
     type = "run.window_intended"
+    schema = 2
     run: RunId
     window: int
     batches: tuple[BatchIntent, ...]
@@ -184,6 +198,7 @@ class BatchReceipt:
     unknown: int
     requests: int
     bytes_sent: int
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +209,7 @@ class WindowReceived(Event):
     """
 
     type = "run.window_received"
+    schema = 2
     run: RunId
     window: int
     batches: tuple[BatchReceipt, ...]
@@ -312,6 +328,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             VersionAccepted,
             CaptureUnchanged,
             CaptureBlocked,
+            ConsentDecided,
             RunStarted,
             RunResumed,
             PlanMade,
@@ -328,67 +345,3 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
         )
     }
 )
-
-Upcast = Callable[[Json], Json]
-UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType({})
-"""From ``(type, schema)`` to the function that gives the data the shape of ``schema + 1``."""
-
-
-class UnknownEvent(ValueError):
-    """The stored type or schema is newer than this code."""
-
-
-def encode(event: Event) -> tuple[str, int, Json]:
-    """``(type, schema, data)`` as the ledger stores an event; data holds only JSON types."""
-    return event.type, event.schema, _plain(event)
-
-
-def decode(type_name: str, schema: int, data: Json, *, upcasts: Mapping[tuple[str, int], Upcast] = UPCASTS) -> Event:
-    """The event that was stored, in today's shape.
-
-    Raises `UnknownEvent` for a type or schema that this code does not know.
-    """
-    cls = EVENTS.get(type_name)
-    if cls is None or schema > cls.schema:
-        raise UnknownEvent(f"event {type_name} schema {schema} is newer than this code")
-    for step in range(schema, cls.schema):
-        data = upcasts[type_name, step](data)
-    return _typed(cls, data)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    return value
-
-
-T = TypeVar("T")
-
-
-def _typed(cls: type[T], data: Json) -> T:
-    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable
-    return cls(**{name: _value(hint, data[name]) for name, hint in hints.items()})
-
-
-@cache
-def _hints(cls: type[Any]) -> Mapping[str, Any]:
-    """The fields of an event or of a part of one, with their types; resolving them takes longer than reading an event."""
-    hints = typing.get_type_hints(cls)
-    return types.MappingProxyType({f.name: hints[f.name] for f in dataclasses.fields(cls)})
-
-
-def _value(hint: Any, value: Any) -> Any:
-    if value is None:
-        return None
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        (hint,) = [a for a in typing.get_args(hint) if a is not type(None)]
-    if dataclasses.is_dataclass(hint):
-        return _typed(typing.cast("type[Any]", hint), value)
-    if typing.get_origin(hint) is tuple:
-        item = typing.get_args(hint)[0]
-        return tuple(_value(item, v) for v in value)
-    return value

@@ -25,6 +25,8 @@ VersionNumber = NewType("VersionNumber", int)
 """Number of a version within its dataset, from 1."""
 
 
+CONSENT_STREAM = StreamId("consent")
+"""Consent decisions that were taken here."""
 LEDGER_STREAM = StreamId("ledger")
 """What people decided about the ledger as a whole."""
 

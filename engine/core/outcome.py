@@ -45,22 +45,24 @@ class Buckets:
     rejected: int
     failed: int
     unknown: int
+    withheld: int = 0
+    """Held back because consent had ended when they were about to leave."""
 
     @property
     def unsent(self) -> int:
         """Planned records that no receipt names."""
-        return self.planned - self.delivered - self.rejected - self.failed - self.unknown
+        return self.planned - self.delivered - self.rejected - self.failed - self.unknown - self.withheld
 
 
 def run_status(buckets: Buckets, stopped: str | None, early: RunStatus = RunStatus.FAILED) -> tuple[RunStatus, str]:
     """Status and reason of a run whose delivery ended; ``stopped`` is why it ended ``early``, if it did.
 
-    ``succeeded`` needs every planned record delivered.
+    ``succeeded`` needs every planned record delivered, but for those whose subject took consent back meanwhile.
     """
     if stopped is not None:
         return early, f"{stopped}; {_owed(buckets)}"
-    if buckets.delivered == buckets.planned:
-        return RunStatus.SUCCEEDED, ""
+    if buckets.delivered + buckets.withheld == buckets.planned:
+        return RunStatus.SUCCEEDED, _owed(buckets) if buckets.withheld else ""
     return RunStatus.PARTIAL, _owed(buckets)
 
 
@@ -78,6 +80,7 @@ def _owed(buckets: Buckets) -> str:
             (buckets.failed, "failed"),
             (buckets.unknown, "of unknown outcome"),
             (buckets.unsent, "not sent"),
+            (buckets.withheld, "withheld because consent ended before they left"),
         )
         if count
     ]

@@ -1,7 +1,8 @@
 """plan = desired − delivered, as one set-based expression, and the forms in which a plan is sent and shown.
 
 A plan row has ``op`` (what the destination is asked), ``change`` (insert, update or delete, as people count),
-``reason``, ``id``, ``pk``, ``key``, ``changed`` (JSON array of field names), a `FIELD` column per desired field, a
+``reason``, ``id``, ``pk``, ``key``, ``subject`` and ``receipt`` (see `engine.core.state`), ``changed`` (JSON array of field
+names), a `FIELD` column per desired field, a
 `engine.core.state.BEFORE` column per field last acknowledged, and ``was_…``: the state flags that a fold carries on.
 """
 
@@ -43,12 +44,20 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
     fields = field_columns(desired, delivered)
     named = desired.filter(desired.id.notnull())
     wanted = named.select(
-        "id", "key", d_pk=named.pk, allowed=named.allowed, **{c: named[c] for c in field_columns(desired)}
+        "id",
+        "key",
+        d_pk=named.pk,
+        allowed=named.allowed,
+        subject="subject",
+        receipt="receipt",
+        **{c: named[c] for c in field_columns(desired)},
     )
     held = delivered.select(
         s_id=delivered.id,
         s_pk=delivered.pk,
         s_key=delivered.key,
+        s_subject=delivered.subject,
+        s_receipt=delivered.receipt,
         was_acked=delivered.acked,
         was_unknown=delivered.unknown,
         was_attempts=delivered.attempts,
@@ -107,6 +116,8 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
         id=ibis.coalesce(rows.id, rows.s_id),
         pk=ibis.coalesce(rows.d_pk, rows.s_pk),
         key=ibis.coalesce(rows.key, rows.s_key),
+        subject=ibis.coalesce(rows.subject, rows.s_subject),
+        receipt=remove.ifelse(rows.s_receipt, ibis.coalesce(rows.receipt, rows.s_receipt)),
         changed=remove.ifelse("[]", _changed(rows, fields, changes, unknown)),
         was_acked=rows.was_acked.fill_null(False),
         was_unknown=unknown,
@@ -162,6 +173,11 @@ def touched_ids(moving: Table, identities: Table, delivered: Table) -> Table:
     before = delivered.semi_join(moving, "pk").select("id")
     every = union(now, before, distinct=True)
     return every.filter(every.id.notnull())
+
+
+def unconsented(plan: Table, granted: Table) -> Table:
+    """The rows of a plan that send something about a subject whom ``granted.subject`` does not name."""
+    return plan.filter(plan.op != "delete").anti_join(granted, "subject")
 
 
 def payloads(plan: Table) -> Table:

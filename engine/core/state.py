@@ -6,6 +6,8 @@ A state row has ``id``, ``pk``, ``key``, the flags below, and a `FIELD` column p
 - ``unknown``: a send ended without anybody knowing its effect, so the next plan must send again;
 - ``owed``: the last attempt did not deliver, so the next plan must look at the record;
 - ``attempts`` and ``tried``: how often in a row the payload with digest ``tried`` was rejected, or `DROPPED`;
+- ``subject`` and ``receipt``: whose consent allowed what was acknowledged last, and which decision; null where nobody needs to
+  be asked;
 - ``gone``: nothing is held any more (a tombstone that hides older rows of the stack).
 """
 
@@ -31,6 +33,8 @@ FACTS: dict[str, dt.DataType] = {
     "attempts": dt.int64,
     "tried": dt.string,
     "gone": dt.boolean,
+    "subject": dt.string,
+    "receipt": dt.string,
 }
 """The columns of every state row, before its fields."""
 
@@ -43,7 +47,7 @@ RESENT = -2
 DROPPED = -1
 """``attempts`` of a payload that a person gave up: like one that was rejected too often, and nobody is asked about it."""
 
-EXCEPTION_KINDS = ("rejected", "failed", "unknown")
+EXCEPTION_KINDS = ("rejected", "failed", "unknown", "withheld")
 """Outcomes that an exceptions segment holds; what it does not name was delivered."""
 
 
@@ -57,7 +61,7 @@ def newest(layers: Sequence[Table]) -> Table:
     columns = field_columns(*layers)
     shaped = [
         layer.select(
-            **{n: layer[n] for n in FACTS},
+            **{n: layer[n] if n in layer.columns else ibis.null(kind) for n, kind in FACTS.items()},
             **{c: layer[c] if c in layer.columns else ibis.null("string") for c in columns},
         )
         for layer in layers
@@ -97,6 +101,8 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
     rejected = rows.outcome == "rejected"
     unknown = ((rows.outcome == "unknown") | rows.uncertain).fill_null(False)
     removal = rows["op"] == "delete"
+    # Who took consent back before anything was sent has left nothing behind.
+    never_sent = (rows.outcome == "withheld").fill_null(False) & ~(rows.was_acked | rows.was_unknown | unknown)
     tried = payload_digest(rows, field_columns(plan))
     attempts = ibis.cases(
         (
@@ -115,10 +121,12 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
         key=rows.key,
         acked=delivered.ifelse(~removal, rows.was_acked),
         unknown=delivered.ifelse(False, rows.was_unknown | unknown),
-        owed=~delivered,
+        owed=~delivered & ~never_sent,
         attempts=attempts.cast("int64"),
         tried=rejected.fill_null(False).ifelse(tried, rows.was_tried),
-        gone=delivered & removal,
+        gone=(delivered & removal) | never_sent,
+        subject=rows.subject,
+        receipt=rows.receipt,
         **{c: delivered.ifelse(ibis.coalesce(rows[c], rows[before(c)]), rows[before(c)]) for c in field_columns(plan)},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
@@ -29,6 +30,7 @@ from engine.delivery.batches import BATCH_COLUMNS, Slice
 from engine.delivery.jobs import JOB_DEADLINE, JobLog, OpenJob, Poller
 from engine.delivery.pacer import LOCAL_CODES, RECORDS, Pacer
 from engine.delivery.result import ADAPTER_ERROR, Result, Settled, all_of, is_settled, rejected, settle
+from engine.delivery.result import withheld as held_back
 from engine.delivery.transport import Metered
 from engine.failpoints import failpoint
 
@@ -75,17 +77,24 @@ class Sender:
         self._poller = Poller(destination, sending.jobs or JobRules(), clock, entropy, self._told)
         self._budget = RetryBudget()
 
-    async def deliver(self, rows: Slice, number: int, *, uncertain: bool = False) -> Result:
+    async def deliver(
+        self, rows: Slice, number: int, *, withheld: Collection[int] = (), uncertain: bool = False
+    ) -> Result:
         """Send until every record has an outcome or no attempt is left.
 
-        ``uncertain`` when an earlier process may have sent the slice; that it was, nobody knows.
+        ``withheld`` are rows that must not leave. ``uncertain`` when an earlier process may have sent the slice; that it
+        was, nobody knows.
         """
-        result = Result()
+        result, whole = Result(), self._jobs.left(rows.cut)
         parts = [(rows, uncertain)]
+        if withheld and whole is None:
+            # A job that has the slice already cannot be made smaller, and is asked about as it is.
+            result.exceptions += held_back(withheld, uncertain)
+            parts = [(part, uncertain) for part in rows.without(withheld)]
         singles_max = max(1, math.ceil(rows.cut.count * self._sending.refused_share_max))
         while parts:
             part, uncertain = parts.pop(0)
-            left = self._jobs.left(part.cut)
+            left = whole if part is rows else self._jobs.left(part.cut)
             if (cause := result.stop or result.unreachable) is not None:
                 result.exceptions += all_of(part, "failed", cause.code, cause.message, uncertain)
                 continue

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,12 @@ class Slice:
     cut: Cut
     op: str
     rows: pa.RecordBatch
+
+    def without(self, ordinals: Collection[int]) -> list[Slice]:
+        """What is left of this slice when rows are taken out: parts of rows that follow one another."""
+        edges = [self.cut.first - 1, *sorted(ordinals), self.cut.last + 1]
+        gaps = ((before + 1, after - 1) for before, after in pairwise(edges))
+        return [self.part(Cut(first, last)) for first, last in gaps if first <= last]
 
     def part(self, cut: Cut) -> Slice:
         """The rows of ``cut``, which lies within this slice."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -39,6 +39,23 @@ class DeliveryLog(Protocol):
     async def receive(self, window: int, receipts: Sequence[BatchReceipt], exceptions: Sequence[Exceptional]) -> None:
         """After the last answer of a window."""
         ...
+
+
+class Allowance(Protocol):
+    """Says which rows of a plan may not leave any more; see `engine.steps.last_mile.LastMile`."""
+
+    async def withheld(self, first: int, last: int) -> Sequence[int]:
+        """Those from ``first`` to ``last``, both included, in order."""
+        ...
+
+
+class AllMayLeave:
+    """The allowance of a plan that needs nobody's consent."""
+
+    async def withheld(self, first: int, last: int) -> Sequence[int]:
+        """None."""
+        del first, last
+        return ()
 
 
 class StopSignal(Protocol):
@@ -84,70 +101,105 @@ class WindowRules:
     """The share of rejected records above which the run stops early."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Batch ``number`` of a plan, and which of its rows must not leave."""
+
+    number: int
+    rows: Slice
+    withheld: frozenset[int]
+
+
 class Executor:
     """Delivers the slices of one plan."""
 
-    def __init__(self, sender: Sender, log: DeliveryLog, rules: WindowRules, *, sync: str, digest: Digest) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        log: DeliveryLog,
+        rules: WindowRules,
+        allowance: Allowance,
+        *,
+        sync: str,
+        digest: Digest,
+    ) -> None:
         self._sender = sender
         self._log = log
         self._rules = rules
+        self._allowance = allowance
         self._sync = sync
         self._digest = digest
         self._sent = 0
         self._rejected = 0
 
-    async def resume(self, window: int, slices: Iterable[Slice], numbers: Sequence[int], stop: StopSignal) -> End:
-        """Send a window again that an earlier process intended; its intents stand in the log already."""
-        return await self._window(window, list(zip(numbers, slices, strict=True)), stop, uncertain=True)
+    async def resume(
+        self, window: int, slices: Iterable[Slice], intents: Sequence[BatchIntent], stop: StopSignal
+    ) -> End:
+        """Send a window again that an earlier process intended; its intents stand in the log already.
+
+        What was withheld then stays so; who took consent back since is withheld as well, and may have been sent.
+        """
+        now = set(await self._withheld(intents))
+        batches = [
+            Leaving(intent.number, rows, frozenset(intent.withheld) | _within(rows, now))
+            for intent, rows in zip(intents, slices, strict=True)
+        ]
+        return await self._window(window, batches, stop, uncertain=True)
 
     async def run(self, slices: Iterator[Slice], *, window: int, number: int, stop: StopSignal) -> End:
         """Send everything; ``window`` and ``number`` are the first to use."""
-        while batch := list(enumerate(islice(slices, self._rules.batches), start=number)):
+        while cut := list(islice(slices, self._rules.batches)):
             if stop.is_set():
                 return Halted()
+            withheld = set(await self._allowance.withheld(cut[0].cut.first, cut[-1].cut.last))
+            batches = [Leaving(n, rows, _within(rows, withheld)) for n, rows in enumerate(cut, start=number)]
             failpoint("window.before_intent")
-            await self._log.intend(window, [self._intent(n, s) for n, s in batch])
+            await self._log.intend(window, [self._intent(batch) for batch in batches])
             failpoint("window.after_intent")
-            end = await self._window(window, batch, stop, uncertain=False)
+            end = await self._window(window, batches, stop, uncertain=False)
             if not isinstance(end, Completed):
                 return end
-            window, number = window + 1, number + len(batch)
+            window, number = window + 1, number + len(batches)
         return Completed()
 
-    def _intent(self, number: int, rows: Slice) -> BatchIntent:
-        key = idempotency_key(self._sync, self._digest, rows.cut)
-        return BatchIntent(number=number, op=rows.op, first=rows.cut.first, last=rows.cut.last, key=key)
+    def _intent(self, batch: Leaving) -> BatchIntent:
+        cut, key = batch.rows.cut, idempotency_key(self._sync, self._digest, batch.rows.cut)
+        withheld = tuple(sorted(batch.withheld))
+        return BatchIntent(batch.number, batch.rows.op, cut.first, cut.last, key, withheld)
 
-    async def _window(
-        self, window: int, batches: Sequence[tuple[int, Slice]], stop: StopSignal, *, uncertain: bool
-    ) -> End:
+    async def _withheld(self, intents: Sequence[BatchIntent]) -> Sequence[int]:
+        return await self._allowance.withheld(intents[0].first, intents[-1].last)
+
+    async def _window(self, window: int, batches: Sequence[Leaving], stop: StopSignal, *, uncertain: bool) -> End:
         results = await self._send_all(batches, stop, uncertain=uncertain)
         if results is None:
             return Halted()
         exceptions = [e for result in results.values() for e in result.exceptions]
-        receipts = [_receipt(number, rows, results[number]) for number, rows in batches]
+        receipts = [_receipt(batch.number, batch.rows, results[batch.number]) for batch in batches]
         failpoint("window.before_receipt")
         await self._log.receive(window, receipts, exceptions)
         failpoint("window.after_receipt")
         return self._judged(batches, results, exceptions)
 
     async def _send_all(
-        self, batches: Sequence[tuple[int, Slice]], stop: StopSignal, *, uncertain: bool
+        self, batches: Sequence[Leaving], stop: StopSignal, *, uncertain: bool
     ) -> Mapping[int, Result] | None:
         """Results by batch number, or None when the loop had to end before all were in."""
         places = asyncio.Semaphore(self._rules.concurrency)
         refusing: list[Result] = []
 
-        async def one(number: int, rows: Slice) -> Result:
+        async def one(batch: Leaving) -> Result:
             async with places:
                 if refusing:
-                    return _unsent(rows, refusing[0], uncertain=uncertain)
-                result = await self._sender.deliver(rows, number, uncertain=uncertain)
+                    return _unsent(batch.rows, refusing[0], uncertain=uncertain)
+                result = await self._sender.deliver(
+                    batch.rows, batch.number, withheld=batch.withheld, uncertain=uncertain
+                )
                 if result.stop is not None or result.unreachable is not None:
                     refusing.append(result)
                 return result
 
-        tasks = {number: asyncio.create_task(one(number, rows)) for number, rows in batches}
+        tasks = {batch.number: asyncio.create_task(one(batch)) for batch in batches}
         everything = asyncio.gather(*tasks.values())
         ending = asyncio.create_task(_ended(stop))
         try:
@@ -161,14 +213,14 @@ class Executor:
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     def _judged(
-        self, batches: Sequence[tuple[int, Slice]], results: Mapping[int, Result], exceptions: Sequence[Exceptional]
+        self, batches: Sequence[Leaving], results: Mapping[int, Result], exceptions: Sequence[Exceptional]
     ) -> End:
         for result in results.values():
             if result.stop is not None:
                 return Stopped(result.stop.code, result.stop.message)
             if result.unreachable is not None:
                 return Stopped(result.unreachable.code, result.unreachable.message)
-        self._sent += sum(rows.cut.count for _, rows in batches)
+        self._sent += sum(batch.rows.cut.count for batch in batches)
         self._rejected += sum(1 for e in exceptions if e.outcome == "rejected")
         if self._rejected > self._rules.stop_ratio * self._sent and self._rejected >= 100:
             return Stopped("too_many_rejected", f"{self._rejected} of {self._sent} records were rejected")
@@ -182,6 +234,12 @@ async def _ended(stop: StopSignal) -> None:
         await asyncio.sleep(_POLL_SECONDS)
         if stop.is_set():
             grace -= _POLL_SECONDS
+
+
+def _within(rows: Slice, ordinals: Collection[int]) -> frozenset[int]:
+    if not ordinals:
+        return frozenset()
+    return frozenset(o for o in ordinals if rows.cut.first <= o <= rows.cut.last)
 
 
 def _unsent(rows: Slice, because: Result, *, uncertain: bool) -> Result:
@@ -206,6 +264,7 @@ def _receipt(number: int, rows: Slice, result: Result) -> BatchReceipt:
         rejected=kinds["rejected"],
         failed=kinds["failed"],
         unknown=kinds["unknown"],
+        withheld=kinds["withheld"],
         requests=result.requests,
         bytes_sent=result.bytes_sent,
     )

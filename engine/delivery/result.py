@@ -114,6 +114,11 @@ def all_of(
     return [Exceptional(o, outcome, code, message, uncertain) for o in range(part.cut.first, part.cut.last + 1)]
 
 
+def withheld(rows: Iterable[int], uncertain: bool) -> list[Exceptional]:  # noqa: FBT001  # a fact that goes along
+    """Rows that do not leave because consent ended after the plan was made."""
+    return [Exceptional(o, "withheld", "consent", "consent ended before it was sent", uncertain) for o in rows]
+
+
 def rejected(exceptions: Sequence[Exceptional]) -> int:
     """How many rows were rejected."""
     return sum(1 for e in exceptions if e.outcome == "rejected")

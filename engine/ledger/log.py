@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from engine.clock import Clock
-from engine.core.events import UPCASTS, Event, encode
+from engine.core.event_codec import UPCASTS, encode
+from engine.core.events import Event
 from engine.core.names import Position, StreamId
 from engine.errors import LedgerConflict
 from engine.ledger.chain import GENESIS, event_hash

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection, Engine, create_engine, delete, select, text
 
 from engine.core import events
-from engine.core.events import UPCASTS
+from engine.core.event_codec import UPCASTS
 from engine.ledger.database import reading, unhurried, writing
 from engine.ledger.projections import captures, runs, states, versions, windows
 from engine.ledger.recorded import Recorded, Upcasts, facts, recorded

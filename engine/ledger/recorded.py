@@ -14,7 +14,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Row, Select, String, select, type_coerce
 
-from engine.core.events import UPCASTS, Event, Json, UnknownEvent, Upcast, decode
+from engine.core.event_codec import UPCASTS, Json, UnknownEvent, Upcast, decode
+from engine.core.events import Event
 from engine.core.names import Digest, Position, Sequence, StreamId
 from engine.errors import LedgerTampered, SchemaMismatch
 from engine.ledger.chain import event_hash

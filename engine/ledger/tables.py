@@ -179,6 +179,7 @@ run = Table(
     Column("rejected", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
     Column("unknown", BigInteger, nullable=False),
+    Column("withheld_late", BigInteger, nullable=False, server_default="0"),
     Column("requests", BigInteger, nullable=False),
     Column("bytes_sent", BigInteger, nullable=False),
     Index(None, "sync", "started"),

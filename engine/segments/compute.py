@@ -67,6 +67,17 @@ class Session:
         # Ibis calls what it factors out t0, t1, …; a table of that name would be hidden by it without an error.
         self._names = (f"session_{n}" for n in itertools.count())
 
+    @contextmanager
+    def beside(self) -> Iterator[Session]:
+        """A session within the same limits, for questions while a stream of this one is being read."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("SET enable_progress_bar = false")
+            cursor.execute("SET TimeZone = 'UTC'")
+            yield Session(cursor)
+        finally:
+            cursor.close()
+
     def table(self, *paths: Path) -> Table:
         """The rows of one Parquet file, or of several with the same columns, read when asked for."""
         return self._view(paths, _schema(paths[0]), "")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from engine.core.events import encode
+from engine.core.event_codec import encode
 from engine.core.names import StreamId
 from engine.ledger.anchor import Anchor
 from engine.ledger.chain import Broken, Verified, verify

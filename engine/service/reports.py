@@ -41,7 +41,7 @@ class PlanCounts:
 class RunReport:
     """One trip through the pipeline; the keys are PROJECT.md's ``run --json``.
 
-    ``resumed`` is the id of an interrupted run that was finished first, or empty.
+    ``withheld`` counts planned records whose consent ended before they left. ``resumed`` is the id of an interrupted run that was finished first, or empty.
     """
 
     sync: str
@@ -55,6 +55,7 @@ class RunReport:
     rejected: int
     failed: int
     unknown: int
+    withheld: int
     requests: int
     bytes_sent: int
     seconds: Mapping[str, float]
@@ -80,6 +81,7 @@ def run_report(row: RunRow, resumed: str = "") -> RunReport:
         rejected=row.rejected,
         failed=row.failed,
         unknown=row.unknown,
+        withheld=row.withheld_late,
         requests=row.requests,
         bytes_sent=row.bytes_sent,
         seconds={"total": round(sum(row.seconds.values()), 3), **seconds},

@@ -89,6 +89,7 @@ def without_run(sync: Sync, status: RunStatus, reason: str) -> RunReport:
         rejected=0,
         failed=0,
         unknown=0,
+        withheld=0,
         requests=0,
         bytes_sent=0,
         seconds=dict.fromkeys(("total", *STEPS, "fold"), 0.0),

@@ -10,10 +10,11 @@ import ibis
 from ibis.expr.types import Table
 
 from engine.core.consent import decisions, earliest_expiry, granted, register_rows
-from engine.core.names import DatasetId, VersionNumber
+from engine.core.names import CONSENT_STREAM, DatasetId, VersionNumber
 from engine.core.relations import union
 from engine.ledger.projections import versions
 from engine.segments.compute import Session
+from engine.steps.decisions import decided, decisions_head
 from engine.steps.facts import Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
@@ -40,7 +41,7 @@ NO_PREVIEW = Preview(None, MappingProxyType({}))
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Subjects with a grant that counts now (None when the sync asks for none), and when the first of them ends."""
+    """Subjects with a grant that counts now and its receipt (None when the sync asks for none), and when the first ends."""
 
     subjects: Table | None
     until: str | None
@@ -53,11 +54,15 @@ def newest_version(tools: Tools, dataset: DatasetId) -> VersionNumber:
 
 
 def register_versions(tools: Tools, sync: Sync, preview: Preview) -> dict[str, int]:
-    """The version of every register that the sync's consent depends on."""
-    return {
+    """The version of every register that the sync's consent depends on, and how often decisions were taken here."""
+    if sync.mapping.consent is None:
+        return {}
+    found: dict[str, int] = {
         r.id: preview.registers[r.id].version if r.id in preview.registers else newest_version(tools, r.id)
         for r in sync.registers
     }
+    head = decisions_head(tools)
+    return {**found, CONSENT_STREAM: head} if head else found
 
 
 def consent_now(tools: Tools, session: Session, sync: Sync, preview: Preview) -> Consent:
@@ -70,14 +75,16 @@ def consent_now(tools: Tools, session: Session, sync: Sync, preview: Preview) ->
         for register in sync.registers
         if (table := _register(tools, session, register.id, preview)) is not None
     ]
+    if (here := decided(tools, session)) is not None:
+        tables.append(register_rows(here))
     if not tables:
-        nobody = ibis.schema({"subject": "string"}).to_pyarrow().empty_table()
+        nobody = ibis.schema({"subject": "string", "receipt": "string"}).to_pyarrow().empty_table()
         return Consent(session.rows(nobody), None)
     now = tools.clock.now()
     register = union(*tables)
-    decided = session.cached(decisions(register, rule.purpose))
-    until = session.single(earliest_expiry(decided, now))["until"]
-    return Consent(granted(decided, now), until.isoformat() if until is not None else None)
+    newest = session.cached(decisions(register, rule.purpose))
+    until = session.single(earliest_expiry(newest, now))["until"]
+    return Consent(granted(newest, now), until.isoformat() if until is not None else None)
 
 
 def _register(tools: Tools, session: Session, register: DatasetId, preview: Preview) -> Table | None:

@@ -29,6 +29,7 @@ from engine.ledger.projections import windows
 from engine.segments.compute import BATCH_ROWS, ORDINAL, Session
 from engine.steps.delivery_log import NO_JOBS, LedgerLog, Work, jobs_left
 from engine.steps.facts import Sync, Tools
+from engine.steps.last_mile import LastMile
 
 WINDOW_BATCHES_PER_CALL = 4
 """Batches in a window per concurrent call: enough to keep calls busy, few enough to send twice without harm."""
@@ -87,7 +88,8 @@ async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop:
     )
     sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log)
     rules = WindowRules(WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio)
-    executor = Executor(sender, log, rules, sync=sync.id, digest=work.digest)
+    last_mile = LastMile(tools, session, sync, work.segment, work.counted)
+    executor = Executor(sender, log, rules, last_mile, sync=sync.id, digest=work.digest)
     try:
         end = await _windows(executor, session, tools, work, start, target.limits, stop)
         return _paused(tools, sync, end) if isinstance(end, Stopped) and end.code in _LATER else end
@@ -118,7 +120,7 @@ async def _again(
     wanted = [Cut(batch.first, batch.last) for batch in start.open_batches]
     rows = payloads_from(session, tools, work.segment, start.row, wanted[-1].last)
     again = list(exact(rows, first=start.row, wanted=wanted))
-    return await executor.resume(start.window, again, [batch.number for batch in start.open_batches], stop)
+    return await executor.resume(start.window, again, start.open_batches, stop)
 
 
 def _paused(tools: Tools, sync: Sync, end: Stopped) -> Stopped | Paused:

@@ -20,6 +20,7 @@ from engine.delivery.result import Exceptional
 from engine.ledger.log import Fence
 from engine.steps.anchors import drop_anchor, sync_anchor
 from engine.steps.facts import Tools
+from engine.steps.last_mile import NOTHING_COUNTED, Counted
 
 EXCEPTIONS_SCHEMA = pa.schema(
     [
@@ -39,7 +40,7 @@ NO_JOBS: Mapping[Cut, OpenJob] = MappingProxyType({})
 class Work:
     """A plan to deliver for a run, the fence under which to write, and who is told how many rows have a receipt.
 
-    ``job_seconds`` is how long a job of the destination may take.
+    ``job_seconds`` is how long a job of the destination may take, ``counted`` the consent that the plan counted on.
     """
 
     run: RunId
@@ -49,6 +50,7 @@ class Work:
     fence: Fence
     sent: Callable[[int], None]
     job_seconds: float = 0.0
+    counted: Counted = NOTHING_COUNTED
 
 
 class LedgerLog:

@@ -50,13 +50,13 @@ def state_after(
 
     Rows without a receipt keep their old state; then the state equals no version and the next plan compares all.
     """
-    sent, exceptions = _receipts(tools, run)
+    sent, withheld, exceptions = _receipts(tools, run)
     numbered = session.numbered(tools.storage.local(plan))
     rows = folded(numbered.filter(numbered[ORDINAL] < sent), _exceptions(tools, session, exceptions), ORDINAL)
     before = states.current(tools.database, sync)
     layers = before.segments if before else ()
     segments = stacked(tools, session, sync, run, layers, rows)
-    owed = sum(ref.rows for ref in exceptions) + plan.rows - sent
+    owed = sum(ref.rows for ref in exceptions) - withheld + plan.rows - sent
     return StateFolded(
         run=run,
         sync=sync,
@@ -98,16 +98,17 @@ def remember(tools: Tools, sync: Sync, *events: Event, fence: Fence) -> None:
     drop_anchor(tools, sync_anchor(sync.id), sync_stream(sync.id))
 
 
-def _receipts(tools: Tools, run: RunId) -> tuple[int, list[SegmentRef]]:
-    """How many plan rows have a receipt, and the segments that name exceptions among them."""
-    sent, exceptions = 0, []
+def _receipts(tools: Tools, run: RunId) -> tuple[int, int, list[SegmentRef]]:
+    """How many plan rows have a receipt, how many of them were withheld, and the segments that name exceptions."""
+    sent, withheld, exceptions = 0, 0, []
     for window in windows.listing(tools.database, run):
         if window.receipt is None:
             break
         sent = window.intent[-1].last + 1
+        withheld += sum(batch.withheld for batch in window.receipt.batches)
         if window.receipt.exceptions is not None:
             exceptions.append(window.receipt.exceptions)
-    return sent, exceptions
+    return sent, withheld, exceptions
 
 
 def _exceptions(tools: Tools, session: Session, segments: Sequence[SegmentRef]) -> Table:

@@ -29,6 +29,7 @@ from engine.steps.deliver import Paused, deliver
 from engine.steps.delivery_log import Work
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import Settlement, fold, settle
+from engine.steps.last_mile import Counted
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.record import record
 from engine.steps.set_aside import set_aside
@@ -177,8 +178,9 @@ def _deliver(trip: _Trip, session: Session, planned: PlanMade, segment: SegmentR
     def sent(rows: int) -> None:
         trip.observe("deliver", rows, segment.rows)
 
+    counted = Counted(planned.registers, planned.consent_until)
     job_seconds = trip.sync.target.jobs.deadline_seconds
-    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds)
+    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds, counted)
     with trip.timed("deliver"):
         end = deliver(trip.tools, session, trip.sync, work, stop)
     if isinstance(end, Halted):
@@ -254,7 +256,7 @@ def _settlement(planned: PlanMade) -> Settlement:
 
 def _buckets(row: RunRow, segment: SegmentRef) -> Buckets:
     delivered = row.delivered_inserts + row.delivered_updates + row.delivered_deletes
-    return Buckets(segment.rows, delivered, row.rejected, row.failed, row.unknown)
+    return Buckets(segment.rows, delivered, row.rejected, row.failed, row.unknown, row.withheld_late)
 
 
 def _row(tools: Tools, run: RunId) -> RunRow:

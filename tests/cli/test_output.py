@@ -19,6 +19,7 @@ from tests.cli.reports import plan_preview, run_report
 
 RUN_KEYS = {"sync", "dataset", "version", "run", "status", "reason", "plan", "delivered", "rejected", "failed"} | {
     "unknown",
+    "withheld",
     "requests",
     "bytes_sent",
     "seconds",

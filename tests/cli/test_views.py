@@ -92,7 +92,7 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (look.versions_view, [VersionReport(h, 1, h, 2, 3, 4, 5, True)]),
         (look.diff_view, DiffReport(h, 1, 2, 3, 4, 5, (sample,))),
         (look.record_view, RecordReport(h, h, True, True, False, False, 1, {h: h}, {h: None}, h, h)),
-        (quarantine.list_view, QuarantineReport(h, 1, 1, 5, (RejectedRecord(h, h, 1, h, h, h),))),
+        (quarantine.list_view, QuarantineReport(h, 1, 1, 1, 5, (RejectedRecord(h, h, 1, h, h, h),))),
         (quarantine.record_view, QuarantinedRecord(h, h, h, 1, 5, (RejectionReport(h, h, h),), sample)),
         (quarantine.decision_view, QuarantineDecision(h, h, 1, h)),
         (ledger.tail_view, [EventReport(1, h, 1, h, h, h, h)]),

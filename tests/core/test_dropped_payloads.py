@@ -14,6 +14,8 @@ ROW = {
     "id": "1",
     "pk": "1",
     "key": '{"id":"1"}',
+    "subject": "s",
+    "receipt": "r",
     "op": "delete",
     "was_acked": True,
     "was_unknown": False,

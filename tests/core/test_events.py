@@ -15,17 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core import events as module
-from engine.core.events import (
-    EVENTS,
-    UPCASTS,
-    CaptureUnchanged,
-    Event,
-    Json,
-    RunStarted,
-    UnknownEvent,
-    decode,
-    encode,
-)
+from engine.core.event_codec import UPCASTS, Json, UnknownEvent, decode, encode
+from engine.core.events import EVENTS, CaptureUnchanged, Event, RunStarted
 from engine.core.names import DatasetId, VersionNumber
 from tests.property.effort import examples
 

@@ -31,7 +31,7 @@ from engine.core.names import Digest
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import BATCH_COLUMNS, Slice, slices
-from engine.delivery.executor import End, Executor, WindowRules
+from engine.delivery.executor import AllMayLeave, End, Executor, WindowRules
 from engine.delivery.jobs import JobLog, JobsNotKept
 from engine.delivery.pacer import Budget, Pacer, Unlimited
 from engine.delivery.rehearsal import SkippedClock
@@ -198,7 +198,12 @@ class Sent:
         self.stop = StopRequest()
         self.clock = SkippedClock()
         self._executor = Executor(
-            sender(self.destination, self.clock, budget=budget), self.journal, rules, sync="people", digest=DIGEST
+            sender(self.destination, self.clock, budget=budget),
+            self.journal,
+            rules,
+            AllMayLeave(),
+            sync="people",
+            digest=DIGEST,
         )
         self._rows = rows(numbered(count))
 
@@ -216,7 +221,8 @@ class Sent:
 
     def resume(self, numbers: list[int]) -> End:
         found = slices([self._rows], first=0, records=10, size=10**6)
-        return ran(self._executor.resume(0, found, numbers, self.stop))
+        intents = [BatchIntent(n, "upsert", 0, 0, "") for n in numbers]
+        return ran(self._executor.resume(0, found, intents, self.stop))
 
     @property
     def buckets(self) -> Counter[str]:

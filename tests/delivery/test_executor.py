@@ -23,7 +23,7 @@ from destinations.base import (
     Unavailable,
 )
 from engine.delivery.batches import slices
-from engine.delivery.executor import Completed, Executor, Stopped, WindowRules
+from engine.delivery.executor import AllMayLeave, Completed, Executor, Stopped, WindowRules
 from engine.delivery.rehearsal import SkippedClock
 from engine.delivery.stop import StopRequest
 from tests.delivery.scripted import DIGEST, RULES, Journal, Scripted, Sent, numbered, ran, refusing, rows, sender
@@ -138,7 +138,9 @@ def test_receipts_count_what_was_delivered_by_its_effect() -> None:
     ]
     destination = Scripted(refusing({"d1", "i2"}))
     journal = Journal(destination)
-    executor = Executor(sender(destination, SkippedClock()), journal, RULES, sync="people", digest=DIGEST)
+    executor = Executor(
+        sender(destination, SkippedClock()), journal, RULES, AllMayLeave(), sync="people", digest=DIGEST
+    )
 
     end = ran(executor.run(slices(plan, first=0, records=10, size=10**6), window=0, number=0, stop=StopRequest()))
 

@@ -29,8 +29,9 @@ from destinations.base import (
     Transport,
     Unavailable,
 )
+from engine.core.events import BatchIntent
 from engine.core.split import Cut
-from engine.delivery.executor import Executor, Halted
+from engine.delivery.executor import AllMayLeave, Executor, Halted
 from engine.delivery.jobs import JOB_DEADLINE, OpenJob
 from engine.delivery.pacer import Unlimited
 from engine.delivery.rehearsal import SkippedClock
@@ -300,7 +301,7 @@ def test_a_stop_while_a_job_runs_halts_and_the_next_process_asks_about_the_same_
 
     left = Kept(jobs={cut: OpenJob(job) for cut, job, _ in kept.story})
     journal, executor, destination = _executor(left, lambda _: None)
-    ran(executor.resume(0, [whole(4)], [0], _Stop()))
+    ran(executor.resume(0, [whole(4)], [BatchIntent(0, "upsert", 0, 3, "")], _Stop()))
 
     assert destination.asked == ["j1"]
     assert destination.sent == []
@@ -311,7 +312,7 @@ def _executor(kept: Kept, takes: Callable[[Batch], Reply | None]) -> tuple[Journ
     destination = Taker(takes=takes)
     journal = Journal(destination)
     sending = sender(destination, SkippedClock(), jobs=kept)
-    return journal, Executor(sending, journal, RULES, sync="people", digest=DIGEST), destination
+    return journal, Executor(sending, journal, RULES, AllMayLeave(), sync="people", digest=DIGEST), destination
 
 
 class _Stop:

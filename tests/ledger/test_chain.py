@@ -57,7 +57,7 @@ def test_an_edited_previous_hash_is_named(engine: Engine, ledger_of_nine: Ledger
 def test_an_event_that_was_edited_and_hashed_anew_shows_in_the_next_one(engine: Engine, ledger_of_nine: Ledger) -> None:
     with engine.connect() as connection:
         row = connection.execute(text(f"SELECT * FROM event WHERE {THIRD}")).one()
-    anew = event_hash(row.prev_hash, STREAM, 3, row.type, 1, "{}", row.actor, row.recorded_at)
+    anew = event_hash(row.prev_hash, STREAM, 3, row.type, row.schema, "{}", row.actor, row.recorded_at)
     as_intruder(engine, f"UPDATE event SET data = '{{}}', hash = '{anew}' WHERE {THIRD}")
     assert broken(engine).position == 4
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from engine.core.events import Event, Upcast
+from engine.core.event_codec import Upcast
+from engine.core.events import Event
 from engine.core.names import DatasetId, Position, RunId, StreamId, SyncId, dataset_stream
 from engine.errors import LedgerConflict, SchemaMismatch
 from engine.ledger import log

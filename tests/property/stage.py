@@ -25,7 +25,7 @@ from tests.property.tables import Tables
 ROWS = pa.schema(
     [("pk", pa.int64()), ("mail", pa.string()), ("a", pa.string()), ("b", pa.int64()), ("subject", pa.string())]
 )
-SUBJECTS = pa.schema([("subject", pa.string())])
+SUBJECTS = pa.schema([("subject", pa.string()), ("receipt", pa.string())])
 PKS = pa.schema([("pk", pa.string())])
 EXCEPTIONS = pa.schema([("ordinal", pa.int64()), ("outcome", pa.string()), ("uncertain", pa.bool_())])
 STATE = ibis.schema({**FACTS, **{FIELD + name: "string" for name in FIELDS}}).to_pyarrow()
@@ -62,7 +62,7 @@ class Stage:
         self._tables.put("rows", listed)
 
     def grant(self, subjects: Iterable[str]) -> None:
-        self._tables.put("subjects", ({"subject": subject} for subject in subjects))
+        self._tables.put("subjects", ({"subject": subject, "receipt": None} for subject in subjects))
 
     def plan(self) -> list[Operation]:
         """The plan of a comparison of everything with everything."""

@@ -41,6 +41,9 @@ COMMANDS = {
         "approve": Entry(_HERE + "decide:approve", "Let the next run send the plan that a run was held for."),
         "reject": Entry(_HERE + "decide:reject", "Refuse the plan that a run was held for."),
     },
+    "Privacy": {
+        "consent": Entry(_HERE + "consent:consent", "Record who agreed to what, and who took it back."),
+    },
     "Undo and redo": {
         "retry": Entry(_HERE + "quarantine:retry", "Release what was rejected and run the sync now."),
         "quarantine": Entry(_HERE + "quarantine:quarantine", "See what a destination rejects, and decide about it."),

@@ -27,6 +27,7 @@ TOTALS = {
     "rejected": "rejected",
     "failed": "failed",
     "unknown": "unknown",
+    "withheld_late": "withheld",
     "requests": "requests",
     "bytes_sent": "bytes_sent",
 }
@@ -36,6 +37,8 @@ TOTALS = {
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """A run; the plan's fields are None or 0 when none was made, the totals sum the receipts so far.
+
+    ``withheld`` counts rows that the plan left out, ``withheld_late`` rows of the plan whose consent ended before they left.
 
     ``version`` is the one that the run ended with, or plans to; ``reason`` and ``seconds`` are empty until the end.
     """
@@ -69,6 +72,7 @@ class RunRow:
     rejected: int
     failed: int
     unknown: int
+    withheld_late: int
     requests: int
     bytes_sent: int
     seconds: Mapping[str, float]

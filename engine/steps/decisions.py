@@ -1,0 +1,93 @@
+"""Consent decisions that were taken here, one at a time or by a list, beside the registers that datasets hold.
+
+A decision is a row of a segment, and an event names the segments that hold all of them: whom a decision is about stands
+in no event. It counts from the moment of its event on, also for a run that is under way.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.expr.types import Table
+
+from engine.core.events import ConsentDecided
+from engine.core.names import CONSENT_STREAM, Position, SegmentRef
+from engine.errors import LedgerConflict
+from engine.segments.compute import Session
+from engine.steps.anchors import check_anchors, drop_anchor
+from engine.steps.facts import Tools
+
+CONSENT_ANCHOR = "consent"
+FOLDER = "consent/decisions"
+SEGMENTS_MAX = 16
+"""Segments before they are merged into one."""
+ATTEMPTS_MAX = 10
+
+DECISIONS = pa.schema(
+    [
+        ("subject", pa.string()),
+        ("purpose", pa.string()),
+        ("status", pa.string()),
+        ("legal_basis", pa.string()),
+        ("collected_at", pa.timestamp("us", "UTC")),
+        ("expires_at", pa.timestamp("us", "UTC")),
+        ("source", pa.string()),
+        ("receipt_id", pa.string()),
+    ]
+)
+
+
+def decide(tools: Tools, rows: pa.Table, origin: str) -> Position:
+    """Record decisions, which are rows of `DECISIONS`; returns when they are durable, with their place in the stream.
+
+    ``origin`` says how they came. Raises `LedgerRegressed` when the ledger may not be written to.
+    """
+    check_anchors(tools)
+    granted = rows.column("status").to_pylist().count("granted")
+    with tools.storage.writing(FOLDER, tools.entropy.token(8)) as draft:
+        pq.write_table(rows.cast(DECISIONS), draft.local, compression="zstd")
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        head, before = _newest(tools)
+        event = ConsentDecided(
+            segments=_stacked(tools, (*before, draft.ref)),
+            origin=origin,
+            granted=granted,
+            refused=rows.num_rows - granted,
+        )
+        try:
+            position = tools.ledger.append(CONSENT_STREAM, event, expected=head)
+        except LedgerConflict:
+            if attempt == ATTEMPTS_MAX:
+                raise
+            continue
+        break
+    drop_anchor(tools, CONSENT_ANCHOR, CONSENT_STREAM)
+    return position
+
+
+def decisions_head(tools: Tools) -> Position:
+    """How many times decisions were recorded; 0 when never."""
+    return tools.ledger.head(CONSENT_STREAM)
+
+
+def decided(tools: Tools, session: Session) -> Table | None:
+    """Every decision that was recorded; None when there is none."""
+    _, segments = _newest(tools)
+    return session.table(*(tools.storage.local(ref) for ref in segments)) if segments else None
+
+
+def _newest(tools: Tools) -> tuple[Position, tuple[SegmentRef, ...]]:
+    for recorded in tools.ledger.tail(1, CONSENT_STREAM):
+        assert isinstance(recorded.event, ConsentDecided)
+        return recorded.position, recorded.event.segments
+    return Position(0), ()
+
+
+def _stacked(tools: Tools, segments: tuple[SegmentRef, ...]) -> tuple[SegmentRef, ...]:
+    """The segments, as one when they became many; nothing is left out, for the history is the proof."""
+    if len(segments) <= SEGMENTS_MAX:
+        return segments
+    merged = pa.concat_tables([pq.read_table(tools.storage.local(ref)) for ref in segments])
+    with tools.storage.writing(FOLDER, f"{tools.entropy.token(8)}-merged") as draft:
+        pq.write_table(merged, draft.local, compression="zstd")
+    return (draft.ref,)

@@ -10,6 +10,7 @@ from goals.goal import Goal
 
 MODULES: Mapping[str, str] = MappingProxyType(
     {
+        "G3": "simulator",
         "G4": "failpoints",
         "G9": "corruption",
         "G10": "disk",

@@ -78,9 +78,9 @@ def _sample(dice: random.Random, count: int) -> list[Mutant]:
     """Each place in the code is as likely as any other."""
     found = []
     for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.py")):
-        name = path.relative_to(ROOT).as_posix()
-        found += [Mutant(name, m.line, m.what, m.text) for m in mutations(path.read_text(encoding="utf-8"))]
-    return dice.sample(found, count)
+        source = path.read_text(encoding="utf-8")
+        found += [(path.relative_to(ROOT).as_posix(), source, mutation) for mutation in mutations(source)]
+    return [Mutant(name, m.line, m.what, m.text(source)) for name, source, m in dice.sample(found, count)]
 
 
 def _lane(mutants: Sequence[Mutant]) -> list[tuple[str, str]]:

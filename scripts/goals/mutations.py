@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 
 _TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -36,26 +35,27 @@ _UNTESTED_CALLS = frozenset({"failpoint", "assert_never", "super"})
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One changed module: which line, what was done to it, and the text of all of it."""
+    """One change that a module could suffer: at which line, what is done to it, and the n-th of its nodes that suffers it."""
 
     line: int
     what: str
-    text: str
+    place: int
+    change: Callable[..., None]
+
+    def text(self, source: str) -> str:
+        """The whole module with this change."""
+        tree = ast.parse(source)
+        self.change(next(node for place, node in enumerate(_meant(tree)) if place == self.place))
+        return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def mutations(source: str) -> list[Mutation]:
     """Every mutation of a module, in the order of its lines."""
-    tree = ast.parse(source)
-    places = list(_meant(tree))
-    found = []
-    for number, node in enumerate(places):
-        for what, change in _changes(node):
-            copy = deepcopy(tree)
-            target = next(other for place, other in enumerate(_meant(copy)) if place == number)
-            change(target)
-            text = ast.unparse(ast.fix_missing_locations(copy))
-            found.append(Mutation(node.lineno, f"{what}: {ast.unparse(node).splitlines()[0][:80]}", text))
-    return found
+    return [
+        Mutation(node.lineno, f"{what}: {ast.unparse(node).splitlines()[0][:80]}", place, change)
+        for place, node in enumerate(_meant(ast.parse(source)))
+        for what, change in _changes(node)
+    ]
 
 
 def _meant(node: ast.AST) -> Iterator[ast.stmt | ast.expr]:

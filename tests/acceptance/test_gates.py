@@ -240,7 +240,7 @@ def test_a_record_that_is_rejected_again_and_again_is_quarantined_until_its_valu
     third = project.report()
     assert (third["requests"], third["rejected"]) == (0, 0), "two attempts were enough"
     for report in (third, project.report()):
-        assert (report["status"], "1 records that were set aside" in report["reason"]) == ("unchanged", True)
+        assert (report["status"], "1 records that are set aside" in report["reason"]) == ("unchanged", True)
     (status,) = project.run("--json", "status").json
     assert status["owed"] == 1, "what was set aside is not forgotten"
     project.people({1: ("mended", 1.0), 2: ("good", 2.0)})

@@ -333,6 +333,8 @@ class Destination(ABC):
     """One account of one outside system. Subclasses that speak HTTP use `destinations.http.HttpDestination`."""
 
     spec: ClassVar[Spec]
+    calls_by_transport: ClassVar[bool] = True
+    """Whether every call goes through the `Transport`, which paces it; else the engine paces each `send` as one call."""
 
     def __init__(self, config: BaseModel) -> None:
         self.config = config

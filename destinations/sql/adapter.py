@@ -75,6 +75,7 @@ class SqlTable(Destination):
         undo="what triggers, foreign keys and readers of the table did meanwhile",
         docs="https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT",
     )
+    calls_by_transport: ClassVar[bool] = False
 
     def __init__(self, config: BaseModel) -> None:
         super().__init__(config)

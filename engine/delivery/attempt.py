@@ -28,7 +28,7 @@ from engine.core.retry import OnUnknown, RetryBudget, RetryPolicy, wait_seconds
 from engine.core.split import halves, idempotency_key
 from engine.delivery.batches import BATCH_COLUMNS, Slice
 from engine.delivery.jobs import JOB_DEADLINE, JobLog, OpenJob, Poller
-from engine.delivery.pacer import LOCAL_CODES, RECORDS, Pacer
+from engine.delivery.pacer import BYTES, LOCAL_CODES, RECORDS, REQUESTS, Pacer
 from engine.delivery.result import ADAPTER_ERROR, Result, Settled, all_of, is_settled, rejected, settle
 from engine.delivery.result import withheld as held_back
 from engine.delivery.transport import Metered
@@ -139,7 +139,7 @@ class Sender:
             meter = Metered(self._transport)
             reply: Reply
             if left is None:
-                if refusal := await self._pacer.turn(RECORDS, len(batch)):
+                if refusal := await self._turn(batch):
                     return refusal
                 failpoint("batch.before_send")
                 reply = await self._sent(batch, meter)
@@ -179,6 +179,13 @@ class Sender:
         )
         reply: Settled = await retrying(once)
         return reply, uncertain
+
+    async def _turn(self, batch: Batch) -> Unavailable | None:
+        """Wait until the batch may leave; its calls have turns of their own where the transport makes them."""
+        refusal = await self._pacer.turn(RECORDS, len(batch))
+        if refusal is not None or self._destination.calls_by_transport:
+            return refusal
+        return await self._pacer.turn(BYTES, batch.rows.nbytes) or await self._pacer.turn(REQUESTS)
 
     async def _sent(self, batch: Batch, transport: Transport) -> Settled | Submitted:
         try:

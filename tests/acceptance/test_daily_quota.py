@@ -6,6 +6,7 @@ import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,24 @@ def test_records_have_a_day_of_their_own_and_no_batch_is_larger_than_it(
 
     assert (report["status"], report["delivered"]["inserts"]) == ("paused", 10)
     assert "10 records is used up" in report["reason"]
+
+
+def test_a_database_has_a_day_of_calls_too(tmp_path: Path) -> None:
+    project = TestProject(tmp_path, "http://127.0.0.1:1")
+    project.people({i: (f"p{i}", None) for i in range(8)})
+    shop = project.folder / "shop.db"
+    with closing(sqlite3.connect(shop)) as database, database:
+        database.execute("CREATE TABLE contacts (external_id INTEGER PRIMARY KEY, name TEXT, score REAL)")
+    file = {"name": "hook", "type": "sql", "config": {"url": f"sqlite:///{shop}"}}
+    project.write("destinations/hook.yaml", {**file, "batch": {"records": 1}, "rate": rate(requests=5)})
+
+    report = project.report()
+
+    assert (report["status"], report["delivered"]["inserts"], report["requests"]) == ("paused", 5, 5)
+    assert "daily quota of 5 requests is used up" in report["reason"]
+    passes(project, "day_ends = 1")
+    assert project.report()["status"] == "succeeded"
+    assert project.report()["status"] == "unchanged"
 
 
 def test_a_quota_stops_all_syncs_of_its_account_and_no_other(project: TestProject, receiver: Receiver) -> None:

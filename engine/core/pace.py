@@ -95,6 +95,17 @@ def rate(allowance: Allowance, declared: Pace | None, now: float) -> float | Non
     return found if ceiling is None else min(found, ceiling)
 
 
+def learned_rate(allowance: Allowance, declared: Pace | None, now: float) -> float | None:
+    """Units per second while throttled calls keep them below the declared pace, else below the one that was too fast."""
+    found = rate(allowance, declared, now)
+    if allowance.learned is None or found is None:
+        return None
+    if declared is not None:
+        return found if found < declared.rate * HEADROOM else None
+    too_fast = 2 * allowance.learned if allowance.ceiling is None else allowance.ceiling / AIMED
+    return found if found < too_fast else None
+
+
 def _climbed(low: float, ceiling: float, since: float) -> float:
     """A cubic from ``low``, flat at ``ceiling`` after `PLATEAU_SECONDS`, as in RFC 9438."""
     bend = (since - PLATEAU_SECONDS) / PLATEAU_SECONDS

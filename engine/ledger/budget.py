@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, extract, func, select, update
 
 from engine.clock import Clock, Entropy
 from engine.core.breaker import CLOSED, Circuit, Shut, entered, failed, wait_seconds
-from engine.core.pace import IDLE, Allowance, Pace, Slice, held, next_start, sliced, throttled
+from engine.core.pace import IDLE, Allowance, Pace, Slice, held, learned_rate, next_start, sliced, throttled
 from engine.core.quota import (
     NOTHING_UNUSED,
     NOTHING_USED,
@@ -48,6 +48,29 @@ class _Row:
     allowance: Allowance = IDLE
     circuit: Circuit = CLOSED
     use: Use = NOTHING_USED
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What was ``used`` of a unit's quota until now, and whether no call can be made of the rest."""
+
+    quota: Quota
+    used: float
+    resets_at: float
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an account allows ``at`` a moment: its circuit, the silence that it asked for, its days and its pace."""
+
+    at: float
+    is_open: bool
+    probe_in: float
+    held_until: float
+    days: Mapping[str, Day]
+    learned_rate: float | None
+    """Calls per second, where throttled ones led to fewer than are declared."""
 
 
 class AccountBudget:
@@ -125,19 +148,30 @@ class AccountBudget:
 
     def silence(self, wait_seconds_max: float) -> str:
         """Why no call may leave for longer than that, for a sentence that begins with the account; empty when one may."""
+        now = self.standing()
+        if now.probe_in > 0:
+            return f"did not answer call after call; it is left alone for another {now.probe_in:,.0f} s"
+        if now.held_until - now.at > wait_seconds_max:
+            return f"asked for no calls until {moment(now.held_until)}"
+        for unit, day in now.days.items():
+            if day.is_over and day.resets_at - now.at > wait_seconds_max:
+                return f"may not be called: {used_up(unit, UsedUp(day.quota, day.resets_at))}"
+        return ""
+
+    def standing(self) -> Standing:
+        """What the account allows now; nothing is changed by looking."""
         with reading(self._engine) as connection:
             now = _now(connection, self._clock)
             rows = {unit: _read(connection, self._name(unit)) for unit in {REQUESTS, *self._quotas}}
         row = rows[REQUESTS]
-        if (wait := wait_seconds(row.circuit, now)) > 0:
-            return f"did not answer call after call; it is left alone for another {wait:,.0f} s"
-        if row.allowance.held_until - now > wait_seconds_max:
-            return f"asked for no calls until {moment(row.allowance.held_until)}"
-        for unit, quota in self._quotas.items():
-            use = current(rows[unit].use, quota, next_start(rows[unit].allowance, now))
-            if not lease(use, quota, 1) and use.ends - now > wait_seconds_max:
-                return f"may not be called: {used_up(unit, UsedUp(quota, use.ends))}"
-        return ""
+        return Standing(
+            at=now,
+            is_open=row.circuit.is_open,
+            probe_in=wait_seconds(row.circuit, now),
+            held_until=row.allowance.held_until,
+            days={unit: _day(rows[unit], quota, now) for unit, quota in self._quotas.items()},
+            learned_rate=learned_rate(row.allowance, self._declared.get(REQUESTS), now),
+        )
 
     def _name(self, unit: str) -> str:
         return f"{self._account}:{unit}"
@@ -155,6 +189,11 @@ class AccountBudget:
                 return result
 
         return patiently(whole)
+
+
+def _day(row: _Row, quota: Quota, now: float) -> Day:
+    use = current(row.use, quota, next_start(row.allowance, now))
+    return Day(quota, use.used, use.ends, is_over=not lease(use, quota, 1))
 
 
 def _read(connection: Connection, name: str, *, lock: bool = False) -> _Row:

@@ -11,20 +11,21 @@ from ibis.expr.types import Table
 from engine.core.canonical import fragment, key_text
 from engine.core.diff import CHANGE, IncomparableTypes, changed_keys
 from engine.core.names import VersionNumber
-from engine.core.state import live
 from engine.errors import ConfigurationError
 from engine.ledger.projections import runs, states, versions
 from engine.segments.compute import Session
+from engine.service.accounts import AccountReport, account_report
 from engine.service.app import App
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
+from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Dataset, Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """One sync at a glance; ``owed`` counts records whose last attempt did not deliver, those set aside too."""
+    """One sync and its destination's account at a glance; ``owed`` counts records whose last attempt did not deliver, those set aside too."""
 
     sync: str
     dataset: str
@@ -38,6 +39,7 @@ class SyncStatus:
     last_status: str
     last_finished_at: str
     reason: str
+    account: AccountReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,19 @@ class DiffReport:
 def sync_statuses(app: App, name: str | None) -> list[SyncStatus]:
     """Every sync, or one."""
     names = app.sync_names if name is None else (app.sync(name).id,)
+    syncs = [app.syncs[name] for name in names]
+    accounts = {sync.target.name: account_report(app, sync) for sync in syncs}
     with app.tools.compute.session() as session:
-        return [_status(app.tools, session, app.syncs[n]) for n in names]
+        return [_status(app.tools, session, sync, accounts[sync.target.name]) for sync in syncs]
 
 
-def _status(tools: Tools, session: Session, sync: Sync) -> SyncStatus:
+def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) -> SyncStatus:
     state = states.current(tools.database, sync.id)
     last = runs.last(tools.database, sync.id)
     latest = versions.latest(tools.database, sync.dataset.id)
     held, unsettled = 0, 0
     if state is not None and state.segments:
-        rows = live([session.table(tools.storage.local(ref)) for ref in state.segments])
+        rows = state_rows(tools, session, state)
         found = session.single(rows.aggregate(held=rows.count(where=rows.acked), owed=rows.count(where=rows.owed)))
         held, unsettled = int(found["held"]), int(found["owed"])
     return SyncStatus(
@@ -96,6 +100,7 @@ def _status(tools: Tools, session: Session, sync: Sync) -> SyncStatus:
         last_status=last.status if last else "never run",
         last_finished_at=last.finished_at.isoformat() if last and last.finished_at else "",
         reason=(last.reason or "") if last else "",
+        account=account,
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from typing import assert_never
 
-import ibis
 from ibis.expr.types import Table
 
 from engine.checks.clearance import too_sensitive
@@ -21,13 +20,14 @@ from engine.core.events import CheckResult, Place, PlanMade, StateFolded
 from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
 from engine.core.plan import compared, counts, moving, operations, touched_ids
 from engine.core.relations import union
-from engine.core.state import FACTS, is_exhausted, live
+from engine.core.state import is_exhausted, live
 from engine.core.verdict import Verdict, blocked, passed, worst
 from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
 from engine.segments.digest import content_digest
 from engine.segments.files import Storage
 from engine.steps.consent import NO_PREVIEW, Candidate, Consent, Preview, consent_now, newest_version, register_versions
+from engine.steps.delivered_state import state_layers
 from engine.steps.facts import Sync, Tools
 from engine.steps.place import place_of, same_place
 from engine.steps.snapshots import snapshot_table
@@ -265,13 +265,6 @@ def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumbe
 def preview_keys(session: Session, before: Table, after: Table, key: tuple[str, ...]) -> Table:
     """Changed keys between the newest version and a candidate, for a preview."""
     return session.cached(changed_keys(before, after, key))
-
-
-def state_layers(tools: Tools, session: Session, state: StateFolded | None) -> list[Table]:
-    """The state segments of a sync, oldest first; one without rows before the first fold."""
-    if state is None or not state.segments:
-        return [session.rows(ibis.schema(FACTS).to_pyarrow().empty_table())]
-    return [session.table(tools.storage.local(ref)) for ref in state.segments]
 
 
 def _clearance(sync: Sync) -> CheckResult:

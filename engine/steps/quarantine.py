@@ -18,7 +18,7 @@ from ibis.expr.types import BooleanValue, Table
 from engine.core.events import RejectionsDropped, RejectionsReleased, StateFolded
 from engine.core.names import SegmentRef
 from engine.core.relations import union
-from engine.core.state import DROPPED, dropped, field_columns, is_in_doubt, live, payload_digest, released
+from engine.core.state import DROPPED, dropped, field_columns, is_in_doubt, payload_digest, released
 from engine.errors import ConfigurationError
 from engine.ledger.lease import HeldLease
 from engine.ledger.log import Fence
@@ -26,9 +26,9 @@ from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.anchors import check_anchors
+from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import remember, stacked
-from engine.steps.plan import state_layers
 from engine.steps.record_state import compared_records
 from engine.steps.run import LEASE_SECONDS
 
@@ -97,7 +97,7 @@ def outstanding(tools: Tools, session: Session, sync: Sync, limit: int) -> Outst
 
 def _outstanding(tools: Tools, session: Session, sync: Sync) -> Table:
     """``id``, ``attempts``, ``standing``, ``reason`` and ``digest`` of the payload, of every record that is not settled."""
-    held = live(state_layers(tools, session, states.current(tools.database, sync.id)))
+    held = state_rows(tools, session, states.current(tools.database, sync.id))
     open_rows = held.attempts > 0
     if sync.rules.holds_doubt:
         open_rows |= is_in_doubt(held.unknown, held.attempts)
@@ -221,7 +221,7 @@ def _decided(
     with lease, tools.compute.session() as session:
         _refuse_unfinished(tools, sync)
         before = states.current(tools.database, sync.id)
-        held = live(state_layers(tools, session, before))
+        held = state_rows(tools, session, before)
         rows = session.cached(changed(session, held))
         count = int(session.single(rows.aggregate(n=rows.count()))["n"])
         if before is None or not count:

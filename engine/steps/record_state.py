@@ -11,12 +11,11 @@ from ibis.expr.types import Table
 
 from engine.core.desired import desired, touched_rows
 from engine.core.plan import compared
-from engine.core.state import live
 from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.steps.consent import NO_PREVIEW, consent_now, newest_version
+from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
-from engine.steps.plan import state_layers
 from engine.steps.snapshots import snapshot_table
 
 
@@ -49,7 +48,7 @@ def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) 
         return None
     key = sync.dataset.schema.key
     rows = snapshot_table(tools, session, sync.dataset.id, version)
-    state = live(state_layers(tools, session, states.current(tools.database, sync.id)))
+    state = state_rows(tools, session, states.current(tools.database, sync.id))
     moving = session.cached(state.semi_join(chosen, "id").select("pk"))
     consent = consent_now(tools, session, sync, NO_PREVIEW)
     near = touched_rows(rows, sync.mapping, key, chosen, moving)

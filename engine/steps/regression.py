@@ -15,7 +15,7 @@ from engine.core.compare import INCOMPLETE
 from engine.core.events import BatchReceipt, LostEvent, RegressionAccepted, RunFinished, StateFolded
 from engine.core.names import LEDGER_STREAM, SyncId, run_stream, sync_stream
 from engine.core.outcome import RunStatus
-from engine.core.state import doubted, live
+from engine.core.state import doubted
 from engine.delivery.result import Exceptional
 from engine.ledger.anchor import Anchor, Gap
 from engine.ledger.lease import HeldLease
@@ -25,6 +25,7 @@ from engine.ledger.projections.runs import RunRow
 from engine.ledger.projections.windows import WindowRow
 from engine.segments.compute import Session
 from engine.steps.anchors import anchor_gaps, anchored_sync, drop_anchor
+from engine.steps.delivered_state import state_rows
 from engine.steps.delivery_log import LedgerLog, Work
 from engine.steps.facts import Tools
 from engine.steps.fold import Settlement, state_after
@@ -90,9 +91,8 @@ def _doubt(tools: Tools, session: Session, sync: SyncId, fence: Fence) -> int:
     before = states.current(tools.database, sync)
     if before is None or not before.segments:
         return 0
-    layers = [session.table(tools.storage.local(ref)) for ref in before.segments]
     with tools.storage.writing(f"syncs/{sync}/state", f"{before.run}-doubted") as draft:
-        session.write(doubted(live(layers)), draft.local)
+        session.write(doubted(state_rows(tools, session, before)), draft.local)
     rows = session.table(tools.storage.local(draft.ref))
     owed = int(session.single(rows.aggregate(n=rows.count(where=rows.owed)))["n"])
     event = StateFolded(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from engine.core.state import is_in_doubt, live
+from engine.core.state import is_in_doubt
 from engine.ledger.projections import states
 from engine.segments.compute import Session
+from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
-from engine.steps.plan import state_layers
 
 
 def set_aside(tools: Tools, session: Session, sync: Sync) -> int:
@@ -14,7 +14,7 @@ def set_aside(tools: Tools, session: Session, sync: Sync) -> int:
     state = states.current(tools.database, sync.id)
     if state is None or not state.segments:
         return 0
-    rows = live(state_layers(tools, session, state))
+    rows = state_rows(tools, session, state)
     waiting = rows.owed & (rows.attempts >= sync.max_attempts)
     if sync.rules.holds_doubt:
         waiting |= is_in_doubt(rows.unknown, rows.attempts)

@@ -22,6 +22,7 @@ from engine.faces.cli.plain import moment, plain, seconds, size
 from engine.faces.cli.progress import bar
 from engine.faces.cli.render import Lines, console, show
 from engine.observe.redact import Redactor
+from engine.service.accounts import AccountReport, DayReport
 from engine.service.captures import CaptureReport
 from engine.service.destinations import AdapterReport, CheckReport, DestinationReport
 from engine.service.ledgers import DoubtReport, EventReport, LostReport, RegressionReport, VerifyReport
@@ -81,7 +82,8 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
     h = HOSTILE
     sample = Sample("update", h, h, {h: h}, {h: h + "!"}, (h,))
     check = CheckResult(h, "block", h, {})
-    status = SyncStatus(h, h, h, h, 1, None, 5, 6, h, h, h, h)
+    account = AccountReport("open", 1.0, h, (DayReport(h, 1, 2, h),), 1.5, None)
+    status = SyncStatus(h, h, h, h, 1, None, 5, 6, h, h, h, h, account)
     return [
         (run.run_view, [run_report(sync=h, reason=h, resumed=h, next=h)]),
         (run.capture_view, CaptureReport(h, "blocked", 1, 2, 3, 4, 5, h, (check,))),

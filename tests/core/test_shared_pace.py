@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from engine.core.pace import (
     HEADROOM,
+    IDLE,
     SLICE_SECONDS,
     Allowance,
     Pace,
     held,
+    learned_rate,
     rate,
     sliced,
     throttled,
@@ -176,3 +178,14 @@ def test_a_clock_that_is_set_back_moves_times_along_instead_of_stopping_the_acco
     _, given = sliced(allowance, pace, 1e6 + 1.0 - back, 1)
 
     assert given.starts_in == pytest.approx(5.0 + SLICE_SECONDS, abs=1.2)
+
+
+def test_a_learned_pace_is_told_while_it_is_below_the_declared_one_or_the_one_that_was_too_fast() -> None:
+    told = throttled(IDLE, Pace(100, 1), 0.0, 100.0, 0.0)
+    guessed = throttled(IDLE, None, 0.0, 100.0, 0.0)
+
+    assert learned_rate(IDLE, Pace(100, 1), 0.0) is None
+    assert learned_rate(told, Pace(100, 1), 1.0) == rate(told, Pace(100, 1), 1.0)
+    assert learned_rate(told, Pace(100, 1), 3_600.0) is None
+    assert learned_rate(guessed, None, 0.5) == rate(guessed, None, 0.5)
+    assert learned_rate(guessed, None, 3_600.0) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 from rich.text import Text
@@ -27,6 +27,7 @@ from engine.faces.cli.render import (
 from engine.faces.cli.render import (
     show as show_report,
 )
+from engine.service.accounts import AccountReport
 from engine.service.look import (
     DiffReport,
     SyncStatus,
@@ -116,7 +117,7 @@ def show(context: click.Context, sync: str, key: str) -> int:
 
 
 def status_view(report: Sequence[SyncStatus]) -> Lines:
-    """One row a sync; below it the reasons of those whose last run did not succeed."""
+    """One row a sync; below it the reasons of those whose last run did not succeed, and what accounts ask for."""
     if not report:
         yield Text("The project has no syncs.")
         return
@@ -129,6 +130,22 @@ def status_view(report: Sequence[SyncStatus]) -> Lines:
     for sync in report:
         if sync.reason:
             yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.reason))
+    for destination, account in {sync.destination: sync.account for sync in report}.items():
+        if said := "; ".join(_account(account)):
+            yield Text.assemble(cell(destination, "bold"), ": ", plain(said))
+
+
+def _account(account: AccountReport) -> Iterable[str]:
+    """What an account does not simply allow."""
+    if account.circuit == "open":
+        yield f"circuit open, probe in {account.probe_in_seconds:.0f} s"
+    if account.held_until:
+        yield f"no calls until {moment(account.held_until)}"
+    for day in account.daily:
+        yield f"{day.used:,} of {day.limit:,} {day.unit} used until {moment(day.resets_at)}"
+    if account.learned_rate is not None:
+        declared = f" of {account.declared_rate:,.4g} declared" if account.declared_rate else ""
+        yield f"throttled to {account.learned_rate:,.4g} calls per second{declared}"
 
 
 def _status_row(sync: SyncStatus) -> list[Text]:

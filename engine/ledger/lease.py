@@ -126,7 +126,7 @@ def _now(connection: Connection, clock: Clock) -> datetime:
 def _stale(name: str, epoch: int) -> StaleEpoch:
     return StaleEpoch(
         f"The lease {name} (epoch {epoch}) has ended or another process took it.",
-        safe="Nothing was written.",
+        safe="Nothing more was written.",
         next="this process stops; the new holder continues from the ledger.",
     )
 
@@ -180,6 +180,10 @@ class HeldLease:
         if self._clock.monotonic() >= self._ends:
             self._taken.set()
         return self._taken.is_set()
+
+    def ended(self) -> StaleEpoch:
+        """What to raise, instead of what came of it, once the lease is lost."""
+        return _stale(self._name, self._held.epoch)
 
     def renew(self) -> None:
         """Renew once. A failure to reach the ledger is not yet a loss: the next beat tries again until the end."""

@@ -15,7 +15,7 @@ from engine.core.names import RunId, SegmentRef, VersionNumber, run_id, run_stre
 from engine.core.outcome import Buckets, RunStatus, run_status
 from engine.core.verdict import Verdict, reasons, worst
 from engine.delivery.executor import Completed, End, Halted, Stopped, StopSignal
-from engine.errors import Interrupted, SourceError, StorageError
+from engine.errors import Interrupted, LedgerConflict, SourceError, StorageError
 from engine.failpoints import failpoint
 from engine.ledger.lease import HeldLease
 from engine.ledger.log import Fence
@@ -93,24 +93,41 @@ def run(
 
     Returns the run, and the earlier run that was resumed and finished first, if there was one. ``capture`` reads the
     dataset (or returns what another sync's run just read). Raises `Busy` when another process holds the sync,
-    `Interrupted` when ``stop`` ended it before its end, `LedgerRegressed` before anything when the ledger went back in
-    time, and whatever a step raises after the run's end was recorded.
+    `StaleEpoch` when its lease was lost meanwhile, `Interrupted` when ``stop`` ended it before its end,
+    `LedgerRegressed` before anything when the ledger went back in time, and whatever a step raises after the run's end
+    was recorded.
     """
     check_anchors(tools)
     with HeldLease(tools.database, tools.clock, f"sync:{sync.id}", tools.holder, LEASE_SECONDS) as lease:
-        stopping = _AnyStop(stop, lease)
-        resumed = _resume(tools, sync, lease.fence, stopping, observe)
-        started = tools.clock.now()
-        trip = _Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence, observe)
-        trip.append(RunStarted(run=trip.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
         try:
-            _proceed(trip, capture, stopping)
-        except (SourceError, StorageError) as error:
-            # Once a window was intended, only a resumed run can fold what its receipts say.
-            if windows.last(tools.database, trip.run) is None:
-                trip.finish(RunStatus.FAILED, error.what, None)
+            return _run(tools, sync, capture, lease, stop, observe)
+        except (Interrupted, LedgerConflict) as error:
+            if lease.lost:
+                raise lease.ended() from error
             raise
-        return _row(tools, trip.run), resumed
+
+
+def _run(
+    tools: Tools,
+    sync: Sync,
+    capture: Callable[[], Captured],
+    lease: HeldLease,
+    stop: StopSignal,
+    observe: Observe,
+) -> tuple[RunRow, RunRow | None]:
+    stopping = _AnyStop(stop, lease)
+    resumed = _resume(tools, sync, lease.fence, stopping, observe)
+    started = tools.clock.now()
+    trip = _Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence, observe)
+    trip.append(RunStarted(run=trip.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
+    try:
+        _proceed(trip, capture, stopping)
+    except (SourceError, StorageError) as error:
+        # Once a window was intended, only a resumed run can fold what its receipts say.
+        if windows.last(tools.database, trip.run) is None:
+            trip.finish(RunStatus.FAILED, error.what, None)
+        raise
+    return _row(tools, trip.run), resumed
 
 
 def _proceed(trip: _Trip, capture: Callable[[], Captured], stop: StopSignal) -> None:

@@ -2,9 +2,9 @@
 
 A point does nothing until it is armed, and it can be armed only when ``TIDEGATE_TEST_FAILPOINTS`` is present in the
 environment at the first hit: ``NAME=ACTION[:ARGUMENT][@HIT]``, separated by ``;``. Actions: ``kill`` (SIGKILL to
-this process), ``exit:CODE``, ``raise[:MESSAGE]``, ``sleep:SECONDS``, ``touch:PATH`` (tell a test that the point was
-reached). ``@HIT`` arms only the n-th pass, counted from 1. A production process never sets the variable, so a
-point costs one dictionary look-up.
+this process), ``stop`` (SIGSTOP to it), ``exit:CODE``, ``raise[:MESSAGE]``, ``sleep:SECONDS``, ``touch:PATH`` (tell a
+test that the point was reached). ``@HIT`` arms only the n-th pass, counted from 1. A production process never sets the
+variable, so a point costs one dictionary look-up.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def failpoint(name: str) -> None:
         return
     if armed.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif armed.action == "stop":
+        signal.raise_signal(signal.SIGSTOP)
     elif armed.action == "exit":
         os._exit(int(armed.argument or 1))
     elif armed.action == "sleep":

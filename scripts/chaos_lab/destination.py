@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from tests.receiver import Answer, Receiver
 
-Trouble = Literal["throttled", "error before", "error after", "broken answer"]
+Trouble = Literal["throttled", "error before", "error after", "broken answer", "silence asked", "silence needed"]
 TROUBLES: tuple[Trouble, ...] = get_args(Trouble)
+TROUBLE_WEIGHTS = (8, 8, 8, 8, 1, 1)
+"""Silence is asked for seldom, since it is the one trouble that costs a second."""
 _BEFORE: dict[str, Answer] = {
     "throttled": (429, {"retry-after": "0"}, b""),
     "error before": (503, {}, b""),
+    "silence asked": (429, {"retry-after": "1"}, b""),
+    "silence needed": (503, {"retry-after": "1"}, b""),
 }
 _AFTER: dict[str, Answer] = {
     "error after": (500, {}, b""),
@@ -20,13 +25,24 @@ _AFTER: dict[str, Answer] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """From when to when, by the destination's own clock, it had asked for no calls."""
+
+    began: float
+    ends: float
+
+
 @dataclass
 class Troubled(Receiver):
     """``troubles`` meet one call each; a batch that holds one of ``poison`` is refused as a whole.
 
-    ``idle`` are the ids of effects that changed nothing: what they did had been done before.
+    ``idle`` are the ids of effects that changed nothing: what they did had been done before. ``arrivals`` are the moments
+    of all calls.
     """
 
+    arrivals: list[float] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     troubles: deque[Trouble] = field(default_factory=deque)
     poison: frozenset[str] = frozenset()
     disturbed: int = 0
@@ -36,7 +52,11 @@ class Troubled(Receiver):
         self.answer = self._instead
 
     def receive(self, key: str, body: dict[str, Any]) -> Answer:
+        self.arrivals.append(time.monotonic())
         answer = super().receive(key, {**body, "idempotency_key": key})
+        if wait := float(answer[1].get("retry-after", 0)):
+            now = time.monotonic()
+            self.silences.append(Silence(now, now + wait))
         with self._lock:
             spoiled = _AFTER.get(self.troubles[0]) if answer[0] == 200 and self.troubles else None
             if spoiled is None:

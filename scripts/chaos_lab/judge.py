@@ -6,12 +6,15 @@ import time
 from typing import Any
 
 import pyarrow.parquet as pq
-from chaos_lab.stage import BATCH, SYNC, WINDOW_BATCHES, WINDOW_RECORDS, Life
+from chaos_lab.destination import Silence
+from chaos_lab.stage import BATCH, CONCURRENCY, SYNC, WINDOW_BATCHES, WINDOW_RECORDS, Life
 
 from tests.checker import check
 
 RUNS_MAX = 4
 WAIT_SECONDS_MAX = 60.0
+HEARD_SECONDS = 0.3
+"""How long after an answer a process may still be about to write down what it heard."""
 WAITING = frozenset({"busy", "paused"})
 """A lease that somebody still holds, a circuit that is open: to be waited for, not failures."""
 SENT = frozenset({"succeeded", "partial", "unchanged"})
@@ -68,6 +71,7 @@ def judge(life: Life) -> None:
     _effects(life)
     again = _replayed(life)
     _repeats(life, again)
+    _silences(life)
     verified = life.command("ledger", "verify")
     if verified.wait() != 0:
         life.tally.unverified += 1
@@ -119,6 +123,21 @@ def _repeats(life: Life, again: int) -> None:
         raise Broken("I19", f"{calls - keys} calls were repeated, more than was disturbed")
 
 
+def _silences(life: Life) -> None:
+    """While the destination wants no calls, only those come that were on their way when it said so."""
+    for silence in [s for s in life.receiver.silences if _was_heard(life, s)]:
+        came = sum(silence.began < moment < silence.ends for moment in life.receiver.arrivals)
+        if came > CONCURRENCY - 1:
+            life.tally.early += came - (CONCURRENCY - 1)
+            raise Broken("I19", f"{came} calls came while the destination had asked for silence")
+
+
+def _was_heard(life: Life, silence: Silence) -> bool:
+    """Whether the process that was asked could tell the ledger, and nobody was about who could not know."""
+    hit = any(silence.began <= moment < silence.began + HEARD_SECONDS for moment in life.hits)
+    return not hit and not any(silence.began <= moment < silence.ends for moment in life.continued)
+
+
 def close(life: Life) -> None:
     """Add what only the end of a life tells to the tally."""
     again = _replayed(life)
@@ -127,5 +146,9 @@ def close(life: Life) -> None:
     life.tally.again_max += allowed
     life.tally.again_worst = max(life.tally.again_worst, again / allowed if allowed else 0.0)
     unknown, idle = _unknown(life), life.receiver.idle.total()
+    life.tally.silences += sum(_was_heard(life, silence) for silence in life.receiver.silences)
+    begun, finished = life.look.runs()
+    life.tally.begun += begun
+    life.tally.finished += finished
     life.tally.unknown += unknown
     life.tally.repeated_effects += idle

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -14,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.postgres import PostgresServer
 
 LOCK_SECONDS_MAX = 0.3
+_ENDS = ("started", "finished")
 LONG_AGO = "1970-01-01T00:00:00.000000Z"
 _OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
@@ -109,6 +112,48 @@ class Look:
                 return connection.execute(statement, {"past": LONG_AGO, "name": lease}).rowcount == 1
         except DBAPIError:
             return False
+
+    def ended(self, lease: str) -> bool:
+        """Whether the lease's time is over, by the clock that its users go by."""
+        column = text("SELECT expires_at FROM lease WHERE name = :name")
+        now = text("SELECT clock_timestamp()")
+        with self._connected() as connection:
+            until = connection.execute(column, {"name": lease}).scalar_one()
+            if self._url.startswith("sqlite"):
+                return datetime.fromisoformat(until) <= datetime.now(UTC)
+            return bool(until <= connection.execute(now).scalar_one())
+
+    def acquired(self, lease: str) -> datetime:
+        """When the lease was taken last."""
+        with self._connected() as connection:
+            found = connection.execute(text("SELECT acquired_at FROM lease WHERE name = :name"), {"name": lease})
+            moment = found.scalar_one()
+        return moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
+
+    def is_open(self, lease: str) -> bool:
+        """Whether the lease could be taken, as far as locks go: a stopped process may be inside a transaction."""
+        statement = text("UPDATE lease SET epoch = epoch WHERE name = :name")
+        try:
+            with self._connected() as connection:
+                connection.execute(statement, {"name": lease})
+        except DBAPIError:
+            return False
+        return True
+
+    def runs(self) -> tuple[int, int]:
+        """How many runs were started, and how many of them have ended."""
+        statement = text("SELECT count(*) FROM event WHERE type = :type")
+        with self._connected() as connection:
+            counts = [connection.execute(statement, {"type": f"run.{what}"}).scalar_one() for what in _ENDS]
+        return int(counts[0]), int(counts[1])
+
+    def intended_keys(self, until: int) -> set[str]:
+        """The idempotency keys of all batches that were intended up to an event."""
+        statement = text("SELECT data FROM event WHERE type = 'run.window_intended' AND seq <= :until")
+        with self._connected() as connection:
+            found = list(connection.execute(statement, {"until": until}).scalars())
+        contents = [json.loads(data) if isinstance(data, str) else data for data in found]
+        return {str(batch["key"]) for content in contents for batch in content["batches"]}
 
     def head(self) -> int:
         with self._connected() as connection:

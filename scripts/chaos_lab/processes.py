@@ -15,11 +15,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from engine import failpoints
 from engine.faces.cli.main import main
+from engine.ledger import holder
+from engine.steps import run as run_step
 
 POLL_SECONDS = 0.002
 RUN_SECONDS_MAX = 90.0
@@ -32,7 +35,22 @@ PRELOADED = [
     "engine.ledger.migrate",
     "engine.sources.files",
     "ibis.backends.duckdb",
+    # What a run imports only when it first sends.
+    "anyio._backends._asyncio",
+    "certifi",
+    "httpcore._async.http11",
+    "pyarrow_hotfix",
+    "stringprep",
 ]
+STOPPED = "T"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What no operator can choose: the length of a run's lease, and the name of the machine it believes to be on."""
+
+    lease_seconds: float = run_step.LEASE_SECONDS
+    host: str | None = None
 
 
 class TookTooLongError(Exception):
@@ -80,7 +98,16 @@ class Running:
     def stop(self) -> bool:
         """Stop it where it is; whether it was still alive."""
         self._signal(signal.SIGSTOP)
-        return not self.ended
+        return self.await_stop()
+
+    def await_stop(self) -> bool:
+        """Wait until it stands still, by a signal or by itself; false when it ended instead."""
+        while not self.ended:
+            with suppress(FileNotFoundError):
+                if Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == STOPPED:
+                    return True
+            time.sleep(POLL_SECONDS)
+        return False
 
     def go_on(self) -> None:
         self._signal(signal.SIGCONT)
@@ -140,9 +167,9 @@ class Processes:
         self._folder = folder
         self._started = 0
 
-    def warm(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Running:
+    def warm(self, arguments: Sequence[str], environment: Mapping[str, str], setting: Setting) -> Running:
         said = self._next_file()
-        process = self._context.Process(target=_enter, args=(list(arguments), dict(environment), str(said)))
+        process = self._context.Process(target=_enter, args=(list(arguments), dict(environment), setting, str(said)))
         process.start()
         return Running(_Warm(process), said)
 
@@ -160,13 +187,16 @@ class Processes:
         return said
 
 
-def _enter(arguments: list[str], environment: dict[str, str], said: str) -> None:
+def _enter(arguments: list[str], environment: dict[str, str], setting: Setting, said: str) -> None:
     file = os.open(said, os.O_WRONLY)
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.environ.update(environment)
     # The server imported the module before this process knew what it is to arm.
     failpoints._points = failpoints._parse(environment.get(failpoints.VARIABLE, ""))  # noqa: SLF001
+    run_step.LEASE_SECONDS = setting.lease_seconds
+    if setting.host is not None:
+        holder.socket.gethostname = lambda: setting.host
     main(arguments)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from chaos_lab.destination import TROUBLES, Troubled
+from chaos_lab.destination import TROUBLE_WEIGHTS, TROUBLES, Troubled
 from chaos_lab.ledgers import Ledgers, Look
-from chaos_lab.processes import Processes, Running
+from chaos_lab.processes import Processes, Running, Setting
 from chaos_lab.tally import Tally
 
 from engine.failpoints import VARIABLE
@@ -31,7 +32,11 @@ DATA, NEXT_DATA = "people.parquet", "people.next.parquet"
 
 
 class Life:
-    """What blows are dealt to; ``windows`` counts how many may have been sent twice by what was dealt so far."""
+    """What blows are dealt to; ``windows`` counts how many may have been sent twice by what was dealt so far.
+
+    ``hits`` are the moments at which a process may have lost what it had just heard, ``continued`` those at which one that
+    knows nothing of the time between went on.
+    """
 
     def __init__(
         self,
@@ -51,6 +56,9 @@ class Life:
         self.tally = tally
         self.dice = dice
         self.windows = 0
+        self.hits: list[float] = []
+        self.continued: list[float] = []
+        self.setting = Setting()
         self.history: list[str] = []
         self._processes = processes
         self._next_id = OBJECT_ROWS
@@ -95,6 +103,15 @@ class Life:
         """What the destination must hold in the end."""
         return {str(id): {"name": name, "score": score} for id, (name, score) in self.people.items()}
 
+    def hit(self) -> None:
+        """Something just happened to a process or under it."""
+        self.hits.append(time.monotonic())
+
+    def go_on(self, stopped: Running) -> None:
+        """Continue a process that was stopped."""
+        self.continued.append(time.monotonic())
+        stopped.go_on()
+
     def start(self, *, points: str = "", actor: str = "chaos", cold: bool = False) -> Running:
         """A process that runs the sync; ``points`` arms failpoints."""
         return self.command("--json", "run", SYNC, points=points, actor=actor, cold=cold)
@@ -102,8 +119,10 @@ class Life:
     def command(self, *arguments: str, points: str = "", actor: str = "chaos", cold: bool = False) -> Running:
         self.tally.runs += 1
         environment = {"TIDEGATE_ACTOR": actor} | ({VARIABLE: points} if points else {})
-        begin = self._processes.cold if cold else self._processes.warm
-        return begin(["--project", str(self.folder), *arguments], environment)
+        whole = ["--project", str(self.folder), *arguments]
+        if cold:
+            return self._processes.cold(whole, environment)
+        return self._processes.warm(whole, environment, self.setting)
 
     def trouble(self) -> None:
         """Let destination or network misbehave for a while, or not."""
@@ -111,7 +130,7 @@ class Life:
         dice = self.dice
         kind = dice.random()
         if kind < 0.3:
-            self.receiver.troubles.extend(dice.choices(TROUBLES, k=dice.randint(1, 3)))
+            self.receiver.troubles.extend(dice.choices(TROUBLES, TROUBLE_WEIGHTS, k=dice.randint(1, 3)))
         elif kind < 0.6:
             self.proxy.faults = dice.choice(
                 (

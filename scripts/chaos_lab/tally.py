@@ -6,10 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+_LARGEST = frozenset({"again_worst", "converging_runs_max"})
+NEVER = ("duplicates", "missing", "stale", "stale_writes", "unverified", "early")
+
 
 @dataclass
 class Tally:
-    """Counts over all lives of one chaos run; the last block must be zero."""
+    """Counts over all lives of one chaos run; `NEVER`, the last block, must be zero."""
 
     lives: int = 0
     rounds: int = 0
@@ -21,6 +24,8 @@ class Tally:
     """Processes that were stopped, replaced, and went on."""
     waited_takeovers: int = 0
     """Of these, those that were stopped until the lease ended by itself."""
+    takeovers_beside: int = 0
+    """Of these, those that went on while the one that replaced them still held the lease."""
     sessions: int = 0
     """Database sessions that were terminated under a process."""
     restarts: int = 0
@@ -45,6 +50,12 @@ class Tally:
     """Calls that a process which had been replaced made after it went on."""
     stale_calls_after_wait: int = 0
     """Of these, those of a process whose own clock said that its lease is over."""
+    silences: int = 0
+    """Times that the destination asked for no calls for a while, heard by a process that was left alone meanwhile."""
+    begun: int = 0
+    """Runs that the ledgers say were started."""
+    finished: int = 0
+    """Of these, those that came to an end, each without anybody's help."""
     converging_runs_max: int = 0
 
     duplicates: int = 0
@@ -52,6 +63,8 @@ class Tally:
     stale: int = 0
     stale_writes: int = 0
     unverified: int = 0
+    early: int = 0
+    """Calls before the silence that the destination had asked for was over."""
 
     @property
     def killed(self) -> int:
@@ -62,6 +75,12 @@ class Tally:
         plain["again_worst"] = round(self.again_worst, 3)
         return {**plain, "kills": dict(sorted(self.kills.items())), "killed": self.killed}
 
+    def add(self, other: Tally) -> None:
+        """Count what another lane counted as well."""
+        for name in self.__dataclass_fields__:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            setattr(self, name, max(mine, theirs) if name in _LARGEST else mine + theirs)
+
     def rows(self) -> list[tuple[str, str]]:
         """What is worth a line, in words."""
         points = sum(1 for name in self.kills if "." in name)
@@ -70,11 +89,14 @@ class Tally:
             ("… at how many named points", f"{points:,}"),
             ("processes stopped, replaced and continued", f"{self.takeovers:,}"),
             ("… of these after waiting for the lease's own end", f"{self.waited_takeovers:,}"),
+            ("… of these while the successor held the lease", f"{self.takeovers_beside:,}"),
             ("database sessions terminated", f"{self.sessions:,}"),
             ("immediate restarts of the database server", f"{self.restarts:,}"),
             ("calls disturbed by destination or network", f"{self.disturbed:,}"),
             ("ledgers, rounds, processes", f"{self.lives:,}, {self.rounds:,}, {self.runs:,}"),
             ("calls, records that arrived", f"{self.requests:,}, {self.records:,}"),
+            ("silences that the destination asked for", f"{self.silences:,}"),
+            ("runs begun, and finished without help", f"{self.begun:,}, {self.finished:,}"),
             ("runs until nothing was left to do, at most", f"{self.converging_runs_max:,}"),
             ("records that arrived again (allowed)", f"{self.again:,} ({self.again_max:,})"),
             ("calls by a process that had been replaced", f"{self.stale_calls:,}"),
@@ -85,5 +107,6 @@ class Tally:
             ("stale records", f"{self.stale:,}"),
             ("ledger events by a process that had been replaced", f"{self.stale_writes:,}"),
             ("ledgers that did not verify", f"{self.unverified:,}"),
+            ("calls in a silence that was asked for", f"{self.early:,}"),
         ]
         return [row for row in rows if self.restarts or self.sessions or "database" not in row[0]]

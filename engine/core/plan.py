@@ -177,7 +177,7 @@ def touched_ids(moving: Table, identities: Table, delivered: Table) -> Table:
 
 def unconsented(plan: Table, granted: Table) -> Table:
     """The rows of a plan that send something about a subject whom ``granted.subject`` does not name."""
-    return plan.filter(plan.op != "delete").anti_join(granted, "subject")
+    return plan.filter(plan["op"] != "delete").anti_join(granted, "subject")
 
 
 def payloads(plan: Table) -> Table:

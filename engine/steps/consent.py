@@ -10,13 +10,18 @@ import ibis
 from ibis.expr.types import Table
 
 from engine.core.consent import decisions, earliest_expiry, granted, register_rows
+from engine.core.consent_proof import unproven
+from engine.core.events import CheckResult
 from engine.core.names import CONSENT_STREAM, DatasetId, VersionNumber
 from engine.core.relations import union
+from engine.core.verdict import blocked, passed
 from engine.ledger.projections import versions
 from engine.segments.compute import Session
 from engine.steps.decisions import decided, decisions_head
 from engine.steps.facts import Sync, Tools
 from engine.steps.snapshots import snapshot_table
+
+APPLIED = "consent.applied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,36 @@ def consent_now(tools: Tools, session: Session, sync: Sync, preview: Preview) ->
     rule = sync.mapping.consent
     if rule is None:
         return Consent(None, None)
+    register = _decisions(tools, session, sync, preview)
+    if register is None:
+        nobody = ibis.schema({"subject": "string", "receipt": "string"}).to_pyarrow().empty_table()
+        return Consent(session.rows(nobody), None)
+    now = tools.clock.now()
+    newest = session.cached(decisions(register, rule.purpose))
+    until = session.single(earliest_expiry(newest, now))["until"]
+    return Consent(granted(newest, now), until.isoformat() if until is not None else None)
+
+
+def consent_applied(
+    tools: Tools, session: Session, sync: Sync, planned: Table, rows: Table, preview: Preview
+) -> CheckResult:
+    """The gate that derives anew that nothing leaves about a subject without a standing grant."""
+    rule = sync.mapping.consent
+    if rule is None:
+        return passed(APPLIED, "nobody needs to be asked")
+    register, key = _decisions(tools, session, sync, preview), sync.dataset.schema.key
+    if register is None:
+        found = planned.filter(planned["op"] != "delete")
+    else:
+        found = unproven(planned, rows, key, register, rule, tools.clock.now())
+    count = int(session.single(found.aggregate(n=found.count()))["n"])
+    if count:
+        return blocked(APPLIED, f"{count:,} planned records have no consent to {rule.purpose}", {"unproven": count})
+    return passed(APPLIED, f"every planned record has consent to {rule.purpose}", {"unproven": 0})
+
+
+def _decisions(tools: Tools, session: Session, sync: Sync, preview: Preview) -> Table | None:
+    """Every decision that the sync's rule may rest on; None when there is none at all."""
     tables = [
         register_rows(table)
         for register in sync.registers
@@ -77,14 +112,7 @@ def consent_now(tools: Tools, session: Session, sync: Sync, preview: Preview) ->
     ]
     if (here := decided(tools, session)) is not None:
         tables.append(register_rows(here))
-    if not tables:
-        nobody = ibis.schema({"subject": "string", "receipt": "string"}).to_pyarrow().empty_table()
-        return Consent(session.rows(nobody), None)
-    now = tools.clock.now()
-    register = union(*tables)
-    newest = session.cached(decisions(register, rule.purpose))
-    until = session.single(earliest_expiry(newest, now))["until"]
-    return Consent(granted(newest, now), until.isoformat() if until is not None else None)
+    return union(*tables) if tables else None
 
 
 def _register(tools: Tools, session: Session, register: DatasetId, preview: Preview) -> Table | None:

@@ -26,7 +26,15 @@ from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
 from engine.segments.digest import content_digest
 from engine.segments.files import Storage
-from engine.steps.consent import NO_PREVIEW, Candidate, Consent, Preview, consent_now, newest_version, register_versions
+from engine.steps.consent import (
+    NO_PREVIEW,
+    Consent,
+    Preview,
+    consent_applied,
+    consent_now,
+    newest_version,
+    register_versions,
+)
 from engine.steps.delivered_state import state_layers
 from engine.steps.facts import Sync, Tools
 from engine.steps.place import place_of, same_place
@@ -111,7 +119,7 @@ def plan(
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
     consent = consent_now(tools, session, sync, preview)
     return _compare(
-        tools, session, sync, _Sides(rows, version, state, how, candidate, consent, drafts), mapping, registers
+        tools, session, sync, _Sides(rows, version, state, how, preview, consent, drafts), mapping, registers
     )
 
 
@@ -121,7 +129,7 @@ class _Sides:
     version: VersionNumber
     state: StateFolded | None
     how: Comparison
-    candidate: Candidate | None
+    preview: Preview
     consent: Consent
     drafts: Storage
 
@@ -162,7 +170,8 @@ def _compare(
         session.write(operations(comparing), draft.local)
     written = session.table(sides.drafts.local(draft.ref))
     numbers = _counted(session, sync, held, comparing, wanted, written)
-    checks = (*checks, *_delta(session, sync, live(layers), written))
+    applied = consent_applied(tools, session, sync, written, sides.rows, sides.preview)
+    checks = (*checks, applied, *_delta(session, sync, live(layers), written))
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
 
 
@@ -254,8 +263,8 @@ def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumbe
     key = sync.dataset.schema.key
     later = [row for row in versions.listing(tools.database, sync.dataset.id) if since < row.version <= sides.version]
     tables = [session.table(tools.storage.local(row.changes)) for row in later if row.changes is not None]
-    if sides.candidate is not None and sides.candidate.changed is not None:
-        tables.append(sides.candidate.changed)
+    if sides.preview.dataset is not None and sides.preview.dataset.changed is not None:
+        tables.append(sides.preview.dataset.changed)
     pks = [table.select(pk=key_text([table[c] for c in key])) for table in tables]
     if not pks:
         return sides.rows.limit(0).select(pk=key_text([sides.rows[c] for c in key]))

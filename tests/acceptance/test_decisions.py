@@ -122,6 +122,28 @@ def test_a_withdrawal_during_a_run_counts_from_the_next_window_on(
     project.checked(receiver)
 
 
+def test_removals_of_the_same_plan_are_not_withheld(project: TestProject, receiver: Receiver) -> None:
+    everybody(project)
+    assert project.report()["status"] == "succeeded"
+    withdraw(project, *range(1, 21))
+    project.people({n: (f"Other {n}", float(n)) for n in PEOPLE})
+    before = len(receiver.journal)
+
+    def answer(_body: dict[str, Any]) -> Answer | None:
+        if len(receiver.journal) == before + 2:
+            withdraw(project, 60)
+        return None
+
+    receiver.answer = answer
+    report = project.report()
+
+    assert (report["status"], report["withheld"]) == ("succeeded", 1)
+    assert report["delivered"] == {"inserts": 0, "updates": 39, "deletes": 20}
+    assert project.report()["delivered"]["deletes"] == 1
+    assert set(receiver.records) == {str(n) for n in range(21, 60)}
+    project.checked(receiver)
+
+
 def test_a_withdrawal_between_a_crash_and_its_resumption_keeps_the_open_window_from_being_sent_again(
     project: TestProject, receiver: Receiver
 ) -> None:

@@ -117,7 +117,7 @@ def _made(url: str) -> None:
 
 def _at_once(work: Callable[[Task], Counter[str]], url: str, count: int, amount: float) -> Counter[str]:
     """What all processes counted together; they begin at one moment."""
-    tasks = [Task(url, number, time.monotonic() + 3.0, amount) for number in range(count)]
+    tasks = [Task(url, number, time.perf_counter() + 3.0, amount) for number in range(count)]
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(count, mp_context=context) as pool:
@@ -134,8 +134,8 @@ def _write(task: Task) -> Counter[str]:
     ledger = Ledger(engine, clock, f"writer-{task.number}")
     budget = AccountBudget(engine, clock, SystemEntropy(), "shared", {"requests": Pace(1e9, 1)})
     _await(task.begins)
-    until = time.monotonic() + task.amount
-    while time.monotonic() < until:
+    until = time.perf_counter() + task.amount
+    while time.perf_counter() < until:
         try:
             lease = acquire(engine, clock, f"sync:{task.number}", f"writer-{task.number}", LEASE_SECONDS)
             _append(ledger, Fence(lease.name, lease.epoch), RunId(f"run-{task.number}-{lease.epoch}"), found)
@@ -189,7 +189,7 @@ def _claim(task: Task) -> Counter[str]:
 
 
 def _await(moment: float) -> None:
-    time.sleep(max(0.0, moment - time.monotonic()))
+    time.sleep(max(0.0, moment - time.perf_counter()))
 
 
 def broken(numbers: Numbers) -> list[str]:

@@ -22,7 +22,7 @@ def run_report(**changed: object) -> RunReport:
         "rejected": 0,
         "failed": 0,
         "unknown": 0,
-            "withheld": 0,
+        "withheld": 0,
         "requests": 25,
         "bytes_sent": 1_234_567,
         "seconds": {"total": 12.34, "capture": 1.0, "gate": 0.0, "plan": 2.0, "deliver": 9.0, "fold": 0.34},

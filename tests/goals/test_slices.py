@@ -19,7 +19,12 @@ REGISTRY = ROOT / "scripts" / "goals" / "registry.py"
 GOALS = re.findall(r'^ +"(G\d+)": ', REGISTRY.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("goal", GOALS)
+LONG = ("G4", "G20")
+"""Even a small share of these takes minutes: they are run by hand or nightly."""
+CASES = [pytest.param(goal, marks=[pytest.mark.scale] if goal in LONG else []) for goal in GOALS]
+
+
+@pytest.mark.parametrize("goal", CASES)
 def test_a_share_of_the_goal_holds(goal: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     command = [sys.executable, str(ROOT / "scripts" / "measure.py"), goal, "--slice", "--seed", SEED]

@@ -8,9 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from config.model import FileModel, Model
-from config.values import Duration, LedgerUrl, Memory, Name, PathLocation, PostgresUrl, StorageLocation, Texts
+from config.values import Duration, LedgerUrl, Memory, Name, PathLocation, PostgresUrl, SomeTexts, StorageLocation
 
-Approvers: TypeAlias = Annotated[Texts, Field(min_length=1)]
+Approvers: TypeAlias = SomeTexts
 """Who may decide about held plans: an actor as the ledger names it, or its part before the ``@`` for any host."""
 
 
@@ -29,7 +29,7 @@ class Environment(Model):
     deliver: Literal["live", "record"] = "live"
     require_approval: bool = False
     approvers: Approvers | None = None
-    approval: Approval = Approval()
+    approval: Approval = Field(default_factory=Approval)
 
     @property
     def four_eyes(self) -> bool:

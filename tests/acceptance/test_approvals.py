@@ -12,6 +12,7 @@ from engine.clock import SystemClock
 from engine.failpoints import VARIABLE
 from engine.ledger.database import open_database
 from engine.ledger.lease import acquire, release
+from tests.acceptance.test_consent import REGISTER, decide, granted, withdrawn
 from tests.projects import Outcome, TestProject
 from tests.receiver import Receiver
 
@@ -199,6 +200,25 @@ def test_whatever_changes_the_plan_voids_its_approval(
     run = project.report()["run"]
     assert approve(project, run).code == 0
     change(project)
+    assert is_held(project, receiver)
+
+
+def test_a_consent_that_is_withdrawn_voids_the_approval_of_the_plan_before(
+    project: TestProject, receiver: Receiver, acting: As
+) -> None:
+    project.write("contracts/register-v1.odcs.yaml", REGISTER)
+    source = {"connection": "lake", "table": "register.parquet"}
+    register = {"name": "register", "kind": "consent", "contract": "contracts/register-v1.odcs.yaml", "source": source}
+    project.write("datasets/register.yaml", register)
+    everybody = [granted(str(id)) for id in FULL]
+    decide(project, *everybody)
+    rule = {"purpose": "email", "subject": "id", "on_withdrawal": "delete"}
+    project.sync(SYNC, gates=REVIEWED, consent=rule)
+    project.people(FULL)
+    project.report()
+    keep(project, 5)
+    assert approve(project, project.report()["run"]).code == 0
+    decide(project, *everybody, withdrawn("1"))
     assert is_held(project, receiver)
 
 

@@ -212,6 +212,23 @@ def test_an_object_store_remembers_as_a_folder_does(project: TestProject, receiv
         app.close()
 
 
+def test_an_approval_from_before_an_acceptance_allows_nothing_after_it(
+    project: TestProject, receiver: Receiver
+) -> None:
+    project.sync(SYNC, gates={"deletes": {"max": 0, "on_fail": "review"}})
+    project.report()
+    project.people({1: ("Ada", 1.5), 2: ("Bo", None)})
+    held = project.report()
+    assert project.run("approve", held["run"]).code == 0
+    yesterday = copied(project)
+    assert project.report()["status"] == "succeeded"
+    put_back(project, yesterday)
+    accept(project)
+    requests, again = receiver.requests, project.report()
+    assert (again["status"], receiver.requests) == ("held", requests)
+    assert again["plan"]["digest"] != held["plan"]["digest"]
+
+
 def test_an_anchor_that_cannot_be_read_is_not_taken_for_none(project: TestProject, receiver: Receiver) -> None:
     project.report()
     (project.folder / ".tidegate" / "segments" / "anchors" / f"sync.{SYNC}.json").write_bytes(b"{")

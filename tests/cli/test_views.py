@@ -17,12 +17,13 @@ import pytest
 from engine.core.events import CheckResult
 from engine.core.outcome import RunStatus
 from engine.delivery.stop import StopRequest
-from engine.faces.cli import destination, ledger, look, quarantine, run
+from engine.faces.cli import decide, destination, ledger, look, quarantine, run
 from engine.faces.cli.plain import moment, plain, seconds, size
 from engine.faces.cli.progress import bar
 from engine.faces.cli.render import Lines, console, show
 from engine.observe.redact import Redactor
 from engine.service.accounts import AccountReport, DayReport
+from engine.service.approvals import HeldReport
 from engine.service.captures import CaptureReport
 from engine.service.destinations import AdapterReport, CheckReport, DestinationReport
 from engine.service.ledgers import DoubtReport, EventReport, LostReport, RegressionReport, VerifyReport
@@ -94,6 +95,7 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (look.versions_view, [VersionReport(h, 1, h, 2, 3, 4, 5, True)]),
         (look.diff_view, DiffReport(h, 1, 2, 3, 4, 5, (sample,))),
         (look.record_view, RecordReport(h, h, True, True, False, False, 1, {h: h}, {h: None}, h, h)),
+        (decide.held_view, [HeldReport(h, h, h, 1, 2, 3, h, h, h, h, h, h, h, h)]),
         (quarantine.list_view, QuarantineReport(h, 1, 1, 1, 5, (RejectedRecord(h, h, 1, h, h, h),))),
         (quarantine.record_view, QuarantinedRecord(h, h, h, 1, 5, (RejectionReport(h, h, h),), sample)),
         (quarantine.decision_view, QuarantineDecision(h, h, 1, h)),

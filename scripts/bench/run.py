@@ -47,7 +47,7 @@ class Sample:
 
 def main() -> None:
     options = _options()
-    with tempfile.TemporaryDirectory() as folder, _sink() as port:
+    with tempfile.TemporaryDirectory() as folder, sink() as port:
         home = Path(folder)
         first, second = home / "v1.parquet", home / "v2.parquet"
         write_versions(options.rows, first, second)
@@ -72,7 +72,7 @@ def _options() -> argparse.Namespace:
 
 
 @contextmanager
-def _sink() -> Iterator[int]:
+def sink() -> Iterator[int]:
     process = subprocess.Popen([sys.executable, HERE / "sink.py"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -31,6 +31,7 @@ from engine.delivery.jobs import JOB_DEADLINE, JobLog, OpenJob, Poller
 from engine.delivery.pacer import BYTES, LOCAL_CODES, RECORDS, REQUESTS, Pacer
 from engine.delivery.result import ADAPTER_ERROR, Result, Settled, all_of, is_settled, rejected, settle
 from engine.delivery.result import withheld as held_back
+from engine.delivery.seats import ANY_SEAT, Seating
 from engine.delivery.transport import Metered
 from engine.failpoints import failpoint
 
@@ -66,6 +67,7 @@ class Sender:
         clock: Clock,
         entropy: Entropy,
         jobs: JobLog,
+        seats: Seating = ANY_SEAT,
     ) -> None:
         self._sending = sending
         self._destination = destination
@@ -74,7 +76,8 @@ class Sender:
         self._clock = clock
         self._entropy = entropy
         self._jobs = jobs
-        self._poller = Poller(destination, sending.jobs or JobRules(), clock, entropy, self._told)
+        self._seats = seats
+        self._poller = Poller(destination, sending.jobs or JobRules(), clock, entropy, self._told, seats)
         self._budget = RetryBudget()
 
     async def deliver(
@@ -188,10 +191,14 @@ class Sender:
         return await self._pacer.turn(BYTES, batch.rows.nbytes) or await self._pacer.turn(REQUESTS)
 
     async def _sent(self, batch: Batch, transport: Transport) -> Settled | Submitted:
+        if refusal := await self._seats.take():
+            return refusal
         try:
             reply: object = await self._destination.send(batch, transport)
         except Exception as error:  # noqa: BLE001  # the one boundary: an adapter's bug must not lose a window
             return _broken(f"the adapter failed with {type(error).__name__}")
+        finally:
+            self._seats.leave()
         if is_settled(reply) or (isinstance(reply, Submitted) and reply.is_usable):
             return reply
         return _broken(f"the adapter gave a {type(reply).__name__} that is no reply")

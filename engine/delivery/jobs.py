@@ -23,6 +23,7 @@ from engine.clock import Clock, Entropy
 from engine.core.retry import RetryPolicy, backoff
 from engine.core.split import Cut
 from engine.delivery.result import ADAPTER_ERROR, Settled, is_settled
+from engine.delivery.seats import ANY_SEAT, Seating
 
 JOB_DEADLINE = "job_deadline"
 
@@ -70,12 +71,14 @@ class Poller:
         clock: Clock,
         entropy: Entropy,
         told: Callable[[Settled | Running], Awaitable[None]],
+        seats: Seating = ANY_SEAT,
     ) -> None:
         self._destination = destination
         self._rules = rules
         self._clock = clock
         self._entropy = entropy
         self._told = told
+        self._seats = seats
         self._policy = RetryPolicy(base_seconds=rules.ask_seconds, wait_seconds_max=rules.ask_seconds_max)
 
     async def ended(self, left: OpenJob, batch: Batch, transport: Transport) -> tuple[Settled, bool]:
@@ -106,10 +109,14 @@ class Poller:
             await self._clock.sleep(wait)
 
     async def _asked(self, job: str, batch: Batch, transport: Transport) -> Progress:
+        if refusal := await self._seats.take():
+            return refusal
         try:
             progress: object = await self._destination.poll(job, batch, transport)
         except Exception as error:  # noqa: BLE001  # an adapter's bug must not lose the job
             return Stop(ADAPTER_ERROR, f"the adapter failed with {type(error).__name__}")
+        finally:
+            self._seats.leave()
         if isinstance(progress, Running | Throttled | Unavailable | Stop):
             return progress
         if isinstance(progress, Ended) and is_settled(progress.reply):

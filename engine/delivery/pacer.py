@@ -20,8 +20,8 @@ from engine.core.pace import SLICE_SECONDS, Slice
 from engine.core.quota import NOTHING_UNUSED, Unused, UsedUp, moment, used_up
 
 REQUESTS, RECORDS, BYTES = "requests", "records", "bytes"
-CIRCUIT_OPEN, HELD, QUOTA_USED = "circuit_open", "held", "quota_used"
-LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD, QUOTA_USED})
+CIRCUIT_OPEN, HELD, QUOTA_USED, SEATS_TAKEN = "circuit_open", "held", "quota_used", "seats_taken"
+LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD, QUOTA_USED, SEATS_TAKEN})
 """Codes of `Unavailable` by which we ourselves refused a call: the destination saw nothing and failed nothing."""
 WAIT_SECONDS_MAX = 600.0
 """The longest wait for a turn; a destination that wants more silence than that ends the run and is asked by the next."""

@@ -161,7 +161,7 @@ class AccountBudget:
     def standing(self) -> Standing:
         """What the account allows now; nothing is changed by looking."""
         with reading(self._engine) as connection:
-            now = _now(connection, self._clock)
+            now = seconds_now(connection, self._clock)
             rows = {unit: _read(connection, self._name(unit)) for unit in {REQUESTS, *self._quotas}}
         row = rows[REQUESTS]
         return Standing(
@@ -181,14 +181,19 @@ class AccountBudget:
 
         def whole() -> T:
             with writing(self._engine) as connection:
-                insert_missing(connection, table, {"name": name, **_values(_Row())})
-                row = _read(connection, name, lock=True)
-                after, result = change(row, _now(connection, self._clock))
+                row = locked(connection, name)
+                after, result = change(row, seconds_now(connection, self._clock))
                 if after != row:
                     connection.execute(update(table).where(table.c.name == name).values(**_values(after)))
                 return result
 
         return patiently(whole)
+
+
+def locked(connection: Connection, name: str) -> _Row:
+    """The row of an account and unit, which is there and nobody else's until the transaction ends."""
+    insert_missing(connection, table, {"name": name, **_values(_Row())})
+    return _read(connection, name, lock=True)
 
 
 def _day(row: _Row, quota: Quota, now: float) -> Day:
@@ -221,7 +226,7 @@ def _values(row: _Row) -> dict[str, float | int | None]:
     }
 
 
-def _now(connection: Connection, clock: Clock) -> float:
+def seconds_now(connection: Connection, clock: Clock) -> float:
     """The database's time on PostgreSQL, this machine's on SQLite, which all its users share."""
     if connection.dialect.name != "postgresql":
         return clock.now().timestamp()

@@ -21,11 +21,13 @@ from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import exact, slices
 from engine.delivery.executor import Completed, End, Executor, Stopped, StopSignal, WindowRules
 from engine.delivery.jobs import OpenJob
-from engine.delivery.pacer import HELD, QUOTA_USED, WAIT_SECONDS_MAX, Pacer
+from engine.delivery.pacer import HELD, QUOTA_USED, SEATS_TAKEN, WAIT_SECONDS_MAX, Pacer
 from engine.delivery.result import THROTTLED
+from engine.delivery.seats import ANY_SEAT, NO_SEAT, Seating, Seats
 from engine.delivery.transport import HttpTransport, TransportLimits
 from engine.ledger.budget import AccountBudget
 from engine.ledger.projections import windows
+from engine.ledger.shares import AccountShares
 from engine.segments.compute import BATCH_ROWS, ORDINAL, Session
 from engine.steps.delivery_log import NO_JOBS, LedgerLog, Work, jobs_left
 from engine.steps.facts import Sync, Tools
@@ -34,7 +36,7 @@ from engine.steps.last_mile import LastMile
 WINDOW_BATCHES_PER_CALL = 4
 """Batches in a window per concurrent call: enough to keep calls busy, few enough to send twice without harm."""
 
-_LATER = frozenset({THROTTLED, HELD, QUOTA_USED})
+_LATER = frozenset({THROTTLED, HELD, QUOTA_USED, SEATS_TAKEN})
 """Why delivery stops when it is a matter of time."""
 
 
@@ -86,7 +88,8 @@ async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop:
         on_unknown=sync.on_unknown,
         jobs=target.jobs,
     )
-    sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log)
+    seats = _seats(tools, sync)
+    sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log, seats)
     rules = WindowRules(WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio)
     last_mile = LastMile(tools, session, sync, work.segment, work.counted)
     executor = Executor(sender, log, rules, last_mile, sync=sync.id, digest=work.digest)
@@ -94,6 +97,7 @@ async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop:
         end = await _windows(executor, session, tools, work, start, target.limits, stop)
         return _paused(tools, sync, end) if isinstance(end, Stopped) and end.code in _LATER else end
     finally:
+        await seats.close()
         await pacer.close()
         await transport.close()
         await target.destination.close()
@@ -124,7 +128,9 @@ async def _again(
 
 
 def _paused(tools: Tools, sync: Sync, end: Stopped) -> Stopped | Paused:
-    """A pause, when the account says until when nothing may leave."""
+    """A pause, when the account says until when nothing may leave, or other runs leave this one no call."""
+    if end.code == SEATS_TAKEN:
+        return Paused(f"{sync.target.name}: {NO_SEAT}")
     silence = account_budget(tools, sync).silence(WAIT_SECONDS_MAX)
     return Paused(f"{sync.target.name} {silence}") if silence else end
 
@@ -133,6 +139,15 @@ def account_budget(tools: Tools, sync: Sync) -> AccountBudget:
     """The pace and the circuit of the sync's destination, shared with everybody who uses it."""
     target = sync.target
     return AccountBudget(tools.database, tools.clock, tools.entropy, target.name, target.paces, target.quotas)
+
+
+def _seats(tools: Tools, sync: Sync) -> Seating:
+    """The share of the calls at once that the run gets, where it is declared how many there are."""
+    target = sync.target
+    if target.slots is None:
+        return ANY_SEAT
+    holder = f"{tools.holder}-{sync.id}"
+    return Seats(AccountShares(tools.database, tools.clock, target.name, target.slots, holder), tools.clock)
 
 
 def payloads_from(

@@ -36,6 +36,7 @@ from engine.delivery.jobs import JobLog, JobsNotKept
 from engine.delivery.pacer import Budget, Pacer, Unlimited
 from engine.delivery.rehearsal import SkippedClock
 from engine.delivery.result import Exceptional
+from engine.delivery.seats import ANY_SEAT, Seating
 from engine.delivery.stop import StopRequest
 
 DIGEST = Digest("d" * 64)
@@ -142,6 +143,7 @@ def sender(
     entropy: Any = None,
     jobs: JobLog | None = None,
     on_unknown: OnUnknown = OnUnknown.RESEND,
+    seats: Seating = ANY_SEAT,
 ) -> Sender:
     sending = Sending(
         sync="people",
@@ -155,7 +157,7 @@ def sender(
         jobs=destination.spec.jobs,
     )
     pacer = Pacer(budget or Unlimited(), clock)
-    return Sender(sending, destination, NoWire(), pacer, clock, entropy or Middle(), jobs or JobsNotKept())
+    return Sender(sending, destination, NoWire(), pacer, clock, entropy or Middle(), jobs or JobsNotKept(), seats)
 
 
 @dataclass

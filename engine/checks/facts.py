@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.core.demands import NO_DEMANDS, Demands
 from engine.core.schema import TableSchema
 from engine.core.verdict import Verdict
 
@@ -17,6 +18,7 @@ class CandidateFacts:
     allow_empty: bool
     rows_min: int | None
     rows_max: int | None
+    demands: Demands = NO_DEMANDS
     max_change: float | None = None
     """The largest change of the row count, as a share of the last accepted version's."""
     identifiers: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ def primary_key_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Sca
     """Rows with a null part, and rows beyond the first of their key."""
     key = facts.schema.key
     null = ibis.or_(*(table[name].isnull() for name in key))
-    return {"null": table.count(where=null), "duplicate": _beyond_first(table, key)}
+    return {"null": table.count(where=null), "duplicate": beyond_first(table, key)}
 
 
 def primary_key_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
@@ -52,7 +52,7 @@ def required_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequen
 
 def unique_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
     """Rows beyond the first of their value, per unique column; nulls do not count."""
-    return {name: _beyond_first(table, (name,)) for name in _unique(facts)}
+    return {name: beyond_first(table, (name,)) for name in _unique(facts)}
 
 
 def unique_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
@@ -64,7 +64,8 @@ def unique_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence
     return [passed(UNIQUE, f"{len(repeats)} unique columns without repeats", repeats)]
 
 
-def _beyond_first(table: Table, columns: Sequence[str]) -> IntegerScalar:
+def beyond_first(table: Table, columns: Sequence[str]) -> IntegerScalar:
+    """Rows beyond the first of their value; a row with a null among ``columns`` has no value to repeat."""
     complete = ibis.and_(*(table[name].notnull() for name in columns))
     value = table[columns[0]] if len(columns) == 1 else ibis.struct({name: table[name] for name in columns})
     return table.count(where=complete) - value.nunique(where=complete)

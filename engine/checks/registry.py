@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from ibis.expr.types import Scalar, Table
 
-from engine.checks import identifiers, identity, keys, volume
+from engine.checks import identifiers, identity, keys, quality, volume
 from engine.checks.facts import CandidateFacts, PlanFacts
 from engine.core.events import CheckResult
 
@@ -35,6 +35,7 @@ CANDIDATE: tuple[Check[CandidateFacts], ...] = (
     Check(keys.PRIMARY_KEY, keys.primary_key_metrics, keys.primary_key_verdict),
     Check(keys.REQUIRED, keys.required_metrics, keys.required_verdict),
     Check(keys.UNIQUE, keys.unique_metrics, keys.unique_verdict),
+    Check(quality.NAME, quality.metrics, quality.verdict),
     Check(identifiers.NAME, identifiers.metrics, identifiers.verdict),
 )
 """Judged on a candidate before it becomes a version."""

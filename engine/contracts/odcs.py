@@ -14,7 +14,9 @@ from open_data_contract_standard.model import CustomProperty, OpenDataContractSt
 from pydantic import BaseModel, ValidationError
 
 from engine.contracts.columns import ColumnType, classification, column_type, not_enforced
+from engine.contracts.demands import read_demands
 from engine.contracts.finding import Finding, KeyPath, nearest
+from engine.core.demands import Demands
 from engine.core.schema import Classification, Column, LogicalType, TableSchema
 
 _SEMVER = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
@@ -35,6 +37,7 @@ class Contract:
     status: str
     object: str
     schema: TableSchema
+    demands: Demands
     allow_empty: bool
     not_enforced: tuple[str, ...]
 
@@ -60,6 +63,7 @@ def read_contract(data: Mapping[str, Any]) -> Contract | InvalidContract:
         return InvalidContract(tuple(findings))
     columns = _columns(objects[0], findings)
     findings += _unknown_keys(data["schema"][0], SchemaObject, ("schema", 0))
+    demands, unjudged = read_demands(data["schema"][0], columns, findings)
     allow_empty, unenforced = _custom(model, objects[0], findings)
     if findings or model.version is None:
         return InvalidContract(tuple(findings))
@@ -71,8 +75,9 @@ def read_contract(data: Mapping[str, Any]) -> Contract | InvalidContract:
         status=model.status or "",
         object=objects[0].name or "",
         schema=TableSchema(columns),
+        demands=demands,
         allow_empty=allow_empty,
-        not_enforced=(*unenforced, *_not_enforced(model, objects[0])),
+        not_enforced=(*unenforced, *unjudged, *_not_enforced(model, objects[0])),
     )
 
 
@@ -219,8 +224,7 @@ def _custom_properties(
 def _not_enforced(model: OpenDataContractStandard, table: SchemaObject) -> Iterator[str]:
     if model.slaProperties:
         yield "slaProperties"
-    for key in ("quality", "relationships"):
-        if getattr(table, key):
-            yield f"{key} of {table.name}"
+    if table.relationships:
+        yield f"relationships of {table.name}"
     for property in table.properties or []:
         yield from not_enforced(property)

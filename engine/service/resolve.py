@@ -103,6 +103,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         schema=contract.schema,
         contract=contract.version,
         read=_reader(project, file),
+        demands=contract.demands,
         allow_empty=contract.allow_empty,
         rows_min=file.gates.rows.min,
         rows_max=file.gates.rows.max,

@@ -132,6 +132,7 @@ def _facts(dataset: Dataset, before: VersionRow | None) -> CandidateFacts:
         allow_empty=dataset.allow_empty,
         rows_min=dataset.rows_min,
         rows_max=dataset.rows_max,
+        demands=dataset.demands,
         max_change=dataset.max_change,
         identifiers=dataset.identifiers,
         max_null_increase=dataset.max_null_increase,

@@ -13,6 +13,7 @@ from destinations.base import Destination, Jobs, Limits
 from engine.checks.facts import DeleteLimit
 from engine.clock import Clock, Entropy
 from engine.core.approval import ApprovalRules
+from engine.core.demands import NO_DEMANDS, Demands
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
 from engine.core.pace import Pace
@@ -48,6 +49,7 @@ class Dataset:
     schema: TableSchema
     contract: str
     read: Callable[[], AbstractContextManager[Reading]]
+    demands: Demands = NO_DEMANDS
     allow_empty: bool = False
     rows_min: int | None = None
     rows_max: int | None = None

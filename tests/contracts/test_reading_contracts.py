@@ -102,16 +102,16 @@ def test_a_version_that_is_not_semantic_is_refused(version: str) -> None:
 
 
 def test_what_is_not_enforced_is_named() -> None:
-    rule = [{"metric": "nullValues", "mustBe": 0}]
-    ruled = {"name": "x", "logicalType": "string", "quality": rule, "logicalTypeOptions": {"maxLength": 3}}
+    text = [{"type": "text", "description": "looks right"}]
+    ruled = {"name": "x", "logicalType": "string", "quality": text, "logicalTypeOptions": {"maxLength": 3}}
     sla = [{"property": "latency", "value": 4, "unit": "h"}]
     quarantine = [{"property": "tidegate.quarantine", "value": True}]
-    found = read(KEY, ruled, slaProperties=sla, customProperties=quarantine, table={"quality": rule})
+    found = read(KEY, ruled, slaProperties=sla, customProperties=quarantine, table={"quality": text})
     assert found.not_enforced == (
         "tidegate.quarantine",
+        "the quality text `looks right` of customers",
+        "the quality text `looks right` of x",
         "slaProperties",
-        "quality of customers",
-        "quality of x",
         "logicalTypeOptions of x",
     )
     assert read().not_enforced == ()

@@ -1,0 +1,95 @@
+"""The quality rules of a contract: every metric of every rule is one aggregate, and its threshold is judged exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, assert_never
+
+import ibis
+from ibis.expr.types import BooleanValue, Column, IntegerScalar, Scalar, Table
+
+from engine.checks.facts import CandidateFacts
+from engine.checks.keys import beyond_first
+from engine.checks.literals import is_among
+from engine.core.demands import Allowed, Metric, Rule, Severity, Unit, meets, percent
+from engine.core.events import CheckResult
+from engine.core.verdict import blocked, passed, warned
+
+NAME = "contract.quality"
+_ROWS = "rows"
+
+
+def metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
+    """The rows, and per rule the rows that it counts, under the rule's place in the contract."""
+    rules = facts.demands.rules
+    counted = {str(place): _counted(table, rule) for place, rule in enumerate(rules)}
+    return {_ROWS: table.count(), **counted} if rules else {}
+
+
+def verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
+    """One result per rule; no message shows a value of a row."""
+    rules = facts.demands.rules
+    rows = int(values[_ROWS]) if rules else 0
+    return [_judged(rule, int(values[str(place)]), rows) for place, rule in enumerate(rules)]
+
+
+def _counted(table: Table, rule: Rule) -> IntegerScalar:
+    match rule.metric:
+        case Metric.ROWS:
+            return table.count()
+        case Metric.DUPLICATE:
+            return beyond_first(table, rule.columns)
+        case Metric.NULL:
+            return table.count(where=table[rule.columns[0]].isnull())
+        case Metric.MISSING:
+            return table.count(where=_is_missing(table[rule.columns[0]], rule.allowed))
+        case Metric.INVALID:
+            return table.count(where=_is_invalid(table[rule.columns[0]], rule.allowed))
+        case _:
+            assert_never(rule.metric)
+
+
+def _is_missing(column: Column, missing: Allowed) -> BooleanValue:
+    """A listed value; null only when null is listed."""
+    listed = column.notnull() & is_among(column, missing.values or ())
+    return listed | column.isnull() if missing.null else listed
+
+
+def _is_invalid(column: Column, valid: Allowed) -> BooleanValue:
+    """A value outside the list, or one that the pattern is not found in; null is no value, and so never invalid."""
+    conditions = []
+    if valid.values is not None:
+        conditions.append(~is_among(column, valid.values))
+    if valid.pattern is not None:
+        conditions.append(~column.re_search(valid.pattern))  # only strings have patterns
+    return column.notnull() & ibis.or_(*conditions)
+
+
+def _judged(rule: Rule, count: int, rows: int) -> CheckResult:
+    share = percent(count, rows)
+    measured = Fraction(count) if rule.unit is Unit.ROWS else share
+    numbers = {"count": count, _ROWS: rows}
+    said = f"{rule.label}: {_what(rule)} {'is' if rule.metric is Metric.ROWS else 'are'} {_measured(rule, count, rows)}"
+    if meets(measured, rule.threshold):
+        return passed(NAME, said, numbers)
+    message = f"quality rule {said}, and {rule.threshold}{' %' if rule.unit is Unit.PERCENT else ''}"
+    match rule.severity:
+        case Severity.INFO:
+            return passed(NAME, f"{message}; it is only recorded", numbers)
+        case Severity.WARNING:
+            return warned(NAME, message, numbers)
+        case Severity.ERROR:
+            return blocked(NAME, message, numbers)
+        case _:
+            assert_never(rule.severity)
+
+
+def _what(rule: Rule) -> str:
+    return f"{rule.metric} of {', '.join(rule.columns)}" if rule.columns else str(rule.metric)
+
+
+def _measured(rule: Rule, count: int, rows: int) -> str:
+    if rule.unit is Unit.ROWS:
+        return f"{count:,}"
+    return f"{count:,} of {rows:,} rows, {float(percent(count, rows)):.4g} %"

@@ -1,0 +1,134 @@
+"""What a contract demands of rows beyond columns and keys, as plain values, and whether a measured number meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import TypeAlias
+
+Value: TypeAlias = str | bool | Decimal | date | datetime | time
+"""A value that a contract writes down for a column; every number is a `Decimal`, every moment has a zone."""
+
+
+class Metric(StrEnum):
+    """What a quality rule measures, in the words of ODCS."""
+
+    NULL = "nullValues"
+    MISSING = "missingValues"
+    INVALID = "invalidValues"
+    DUPLICATE = "duplicateValues"
+    ROWS = "rowCount"
+
+
+class Operator(StrEnum):
+    """How what was measured is compared with one bound, or with two."""
+
+    EQUAL = "mustBe"
+    NOT_EQUAL = "mustNotBe"
+    GREATER = "mustBeGreaterThan"
+    GREATER_OR_EQUAL = "mustBeGreaterOrEqualTo"
+    LESS = "mustBeLessThan"
+    LESS_OR_EQUAL = "mustBeLessOrEqualTo"
+    BETWEEN = "mustBeBetween"
+    NOT_BETWEEN = "mustNotBeBetween"
+
+
+class Unit(StrEnum):
+    """Whether rows are counted, or their share of all rows in percent."""
+
+    ROWS = "rows"
+    PERCENT = "percent"
+
+
+class Severity(StrEnum):
+    """What a rule that is not met does: nothing but stand in the record, warn, block."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """An operator with its bound; `Operator.BETWEEN` and its opposite have two, the smaller first."""
+
+    operator: Operator
+    bounds: tuple[Decimal, ...]
+
+    def __str__(self) -> str:
+        words = _WORDS[self.operator]
+        return f"{words} {' and '.join(f'{bound:,f}' for bound in self.bounds)}"
+
+
+_WORDS = {
+    Operator.EQUAL: "must be",
+    Operator.NOT_EQUAL: "must not be",
+    Operator.GREATER: "must be greater than",
+    Operator.GREATER_OR_EQUAL: "must be at least",
+    Operator.LESS: "must be less than",
+    Operator.LESS_OR_EQUAL: "must be at most",
+    Operator.BETWEEN: "must be between",
+    Operator.NOT_BETWEEN: "must not be between",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Values and a pattern of a rule; ``null`` is whether null stands among the values."""
+
+    values: tuple[Value, ...] | None = None
+    null: bool = False
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One library rule of ODCS ``quality``: a metric over ``columns`` (none for the row count) and its threshold.
+
+    ``allowed`` holds what a missing value is, or what a valid one is.
+    """
+
+    label: str
+    metric: Metric
+    threshold: Threshold
+    columns: tuple[str, ...] = ()
+    unit: Unit = Unit.ROWS
+    severity: Severity = Severity.ERROR
+    allowed: Allowed = Allowed()
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """Everything that a contract demands of rows beyond columns and keys."""
+
+    rules: tuple[Rule, ...] = ()
+
+
+NO_DEMANDS = Demands()
+
+
+def meets(measured: Fraction, threshold: Threshold) -> bool:
+    """Whether a number is within a threshold; both ends of a range belong to it, and nothing is rounded."""
+    first, last = Fraction(threshold.bounds[0]), Fraction(threshold.bounds[-1])
+    return _MEETS[threshold.operator](measured, first, last)
+
+
+_MEETS: dict[Operator, Callable[[Fraction, Fraction, Fraction], bool]] = {
+    Operator.EQUAL: lambda measured, bound, _: measured == bound,
+    Operator.NOT_EQUAL: lambda measured, bound, _: measured != bound,
+    Operator.GREATER: lambda measured, bound, _: measured > bound,
+    Operator.GREATER_OR_EQUAL: lambda measured, bound, _: measured >= bound,
+    Operator.LESS: lambda measured, bound, _: measured < bound,
+    Operator.LESS_OR_EQUAL: lambda measured, bound, _: measured <= bound,
+    Operator.BETWEEN: lambda measured, first, last: first <= measured <= last,
+    Operator.NOT_BETWEEN: lambda measured, first, last: not first <= measured <= last,
+}
+
+
+def percent(count: int, rows: int) -> Fraction:
+    """``count`` as a share of ``rows`` in percent, exactly; of no rows it is nothing."""
+    return Fraction(count * 100, rows) if rows else Fraction(0)

@@ -52,10 +52,10 @@ class Troubled(Receiver):
         self.answer = self._instead
 
     def receive(self, key: str, body: dict[str, Any]) -> Answer:
-        self.arrivals.append(time.monotonic())
+        self.arrivals.append(time.perf_counter())
         answer = super().receive(key, {**body, "idempotency_key": key})
         if wait := float(answer[1].get("retry-after", 0)):
-            now = time.monotonic()
+            now = time.perf_counter()
             self.silences.append(Silence(now, now + wait))
         with self._lock:
             spoiled = _AFTER.get(self.troubles[0]) if answer[0] == 200 and self.troubles else None

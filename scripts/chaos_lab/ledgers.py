@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -120,7 +120,7 @@ class Look:
         with self._connected() as connection:
             until = connection.execute(column, {"name": lease}).scalar_one()
             if self._url.startswith("sqlite"):
-                return datetime.fromisoformat(until) <= datetime.now(UTC)
+                return datetime.fromisoformat(until) <= SystemClock().now()
             return bool(until <= connection.execute(now).scalar_one())
 
     def acquired(self, lease: str) -> datetime:

@@ -105,11 +105,11 @@ class Life:
 
     def hit(self) -> None:
         """Something just happened to a process or under it."""
-        self.hits.append(time.monotonic())
+        self.hits.append(time.perf_counter())
 
     def go_on(self, stopped: Running) -> None:
         """Continue a process that was stopped."""
-        self.continued.append(time.monotonic())
+        self.continued.append(time.perf_counter())
         stopped.go_on()
 
     def start(self, *, points: str = "", actor: str = "chaos", cold: bool = False) -> Running:

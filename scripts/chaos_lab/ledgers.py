@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from engine.clock import SystemClock
 from tests.postgres import PostgresServer
 
 LOCK_SECONDS_MAX = 0.3

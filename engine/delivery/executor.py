@@ -210,7 +210,7 @@ class Executor:
             # However the window ends, also by an error of our own: when the caller learns of it, nothing is being sent.
             for task in (ending, *tasks.values()):
                 task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await asyncio.gather(everything, *tasks.values(), return_exceptions=True)
 
     def _judged(
         self, batches: Sequence[Leaving], results: Mapping[int, Result], exceptions: Sequence[Exceptional]

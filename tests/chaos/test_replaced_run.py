@@ -51,10 +51,11 @@ def test_a_run_that_is_replaced_while_it_waits_for_an_answer_fails_and_names_the
         ended.wait(PATIENCE_SECONDS)
 
     receiver.answer = answer
-    report = project.report()
+    outcome = project.run("--json", "run", SYNC)
     ended.set()
 
-    assert (report["status"], report["exit"]) == ("failed", 1), report
+    (report,) = outcome.json
+    assert (report["status"], outcome.code, outcome.err) == ("failed", 1, "")
     assert f"lease sync:{SYNC} (epoch 1) has ended or another process took it" in report["reason"]
     assert "the new holder continues from the ledger" in report["reason"]
     events = project.run("--json", "ledger", "tail").json

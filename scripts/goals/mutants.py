@@ -1,7 +1,7 @@
 """G20, its second part: of small faults planted anywhere in the decisions and the delivery, tests notice nearly all.
 
 Faults are sampled over `engine/core` and `engine/delivery`, each alone in a copy of the tree; the tests of those folders run
-there, then the properties of the planner. Who survived is told on stderr by file and line: it is a missing test, or a
+there and those that name the module, then the properties of the planner. Who survived is told on stderr by file and line: it is a missing test, or a
 change that means the same.
 """
 
@@ -36,6 +36,8 @@ from tests.seeded_bugs.bank import ROOT, copy_tree
 MUTANTS = 200
 FOLDERS = ("engine/core", "engine/delivery")
 TESTS = ("tests/core", "tests/delivery")
+SLOW = frozenset({"acceptance", "chaos", "crash", "property", "seeded_bugs"})
+"""Folders whose tests take seconds each."""
 PROPERTIES = "tests/property/test_planning.py"
 PLANNERS = frozenset({"desired", "plan", "state", "compare"})
 """Modules of which the properties of the planner are asked, when no other test noticed anything."""
@@ -114,11 +116,14 @@ def _fate(folder: Path, mutant: Mutant) -> str:
 
 
 def _closest(folder: Path, file: str) -> list[str]:
-    """Test files that name the module: most likely the first to notice."""
+    """Test files of whatever folder that name the module: most likely the first to notice, its own before the others."""
     module = file.removesuffix(".py").replace("/", ".")
-    paths = [path for tests in TESTS for path in sorted((folder / tests).glob("test_*.py"))]
-    paths.sort(key=lambda path: path.stem != f"test_{module.rpartition('.')[2]}")
-    return [str(path.relative_to(folder)) for path in paths if f"from {module} import" in path.read_text("utf-8")]
+    paths = sorted((folder / "tests").rglob("test_*.py"))
+    paths.sort(
+        key=lambda path: (path.stem != f"test_{module.rpartition('.')[2]}", f"tests/{path.parent.name}" not in TESTS)
+    )
+    named = [path for path in paths if f"from {module} import" in path.read_text(encoding="utf-8")]
+    return [path.relative_to(folder).as_posix() for path in named if path.parent.name not in SLOW]
 
 
 def _tested(folder: Path, tests: Sequence[str]) -> str:

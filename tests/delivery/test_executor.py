@@ -187,6 +187,20 @@ def test_too_many_rejected_records_end_the_run_after_their_window() -> None:
     assert sent.buckets == {"rejected": 120}
 
 
+@pytest.mark.parametrize(("rejected", "ends"), [(103, False), (104, True)])
+def test_the_share_of_rejected_records_is_that_of_all_that_were_sent_until_then(rejected: int, ends: bool) -> None:
+    """Of 180 records sent, 0.575 are 103.5: one record decides."""
+    bad = set(map(str, range(180 - rejected, 180)))
+    sent = Sent(
+        lambda batch: Outcomes(tuple(Rejected(i, "bad", "") if i in bad else Delivered(i) for i in batch.ids)),
+        count=210,
+        rules=WindowRules(batches=3, concurrency=2, stop_ratio=0.575),
+    )
+
+    assert isinstance(sent.run(), Stopped) == ends
+    assert sent.buckets["delivered"] == (180 if ends else 210) - rejected
+
+
 def test_a_few_rejected_records_never_end_a_run() -> None:
     sent = Sent(lambda batch: Outcomes(tuple(Rejected(i, "bad", "") for i in batch.ids)), count=99)
 

@@ -18,7 +18,9 @@ from destinations.http import exhausted_for
 from engine.clock import SystemClock, SystemEntropy
 from engine.core.breaker import FAILURES_MAX
 from engine.core.pace import Pace, Slice
-from engine.delivery.pacer import CIRCUIT_OPEN, HELD, RECORDS, WAIT_SECONDS_MAX, Pacer
+from engine.core.quota import Unused
+from engine.delivery.pacer import CIRCUIT_OPEN, HELD, RECORDS, WAIT_SECONDS_MAX, Pacer, Unlimited
+from engine.delivery.rehearsal import SkippedClock
 from engine.delivery.transport import HttpTransport, TransportLimits
 from engine.ledger.budget import AccountBudget
 from engine.ledger.database import open_database
@@ -131,3 +133,21 @@ def test_an_answer_that_leaves_no_call_holds_the_next_one_before_it_is_throttled
 
     assert isinstance(given, Slice)
     assert given.starts_in == pytest.approx(60, abs=2)
+
+
+def test_a_turn_that_names_no_units_takes_one() -> None:
+    class Tens(Unlimited):
+        def __init__(self) -> None:
+            self.given = 0
+
+        def slice(self, unit: str, units: float, unused: Unused) -> Slice:
+            self.given += 1
+            return Slice(0.0, 10.0, 0.0, 60.0)
+
+    async def turns(budget: Tens) -> int:
+        line = Pacer(budget, SkippedClock())
+        for _ in range(21):
+            assert await line.turn() is None
+        return budget.given
+
+    assert asyncio.run(turns(Tens())) == 3

@@ -18,7 +18,7 @@ from engine.core.desired import Mode
 from tests.property import model
 from tests.property.conftest import Stages
 from tests.property.effort import PATIENCE, examples
-from tests.property.histories import Round, edited, histories
+from tests.property.histories import Edit, Round, edited, histories
 from tests.property.model import Operation
 from tests.property.stage import Stage
 
@@ -90,3 +90,16 @@ def test_the_planner_agrees_with_the_model_and_converges(
     twins.deliver(twins.plan(), {})
 
     assert twins.plan() == []
+
+
+def test_a_record_that_was_given_up_and_is_in_doubt_since_is_still_given_up(stages: Stages) -> None:
+    """It was rejected twice, then another value left without an answer, and then the value that is refused came back."""
+    twins = Twins(stages(Mode.MIRROR, False, True), Mode.MIRROR, False, True)
+    for value, outcome in (("bad", "rejected"), ("bad", "rejected"), ("other", "unknown")):
+        twins.happen(Round({0: Edit(model.Row("m", value, None, "s"))}, None, {}))
+        twins.deliver(twins.plan(), {"m": outcome})
+
+    twins.happen(Round({0: Edit(model.Row("m", "bad", None, "s"))}, None, {}))
+
+    assert twins.plan() == []
+    assert twins.stage.counts()["quarantined"] == 1

@@ -157,10 +157,16 @@ def counts(judged: Table) -> Table:
     return judged.aggregate(**{name: judged.count(where=kind) for name, kind in kinds.items()})
 
 
-def moving(changed_pks: Table, delivered: Table) -> Table:
-    """Primary keys, as text, of rows in motion: those that changed, and those of which something is owed or unknown."""
+def moving(changed_pks: Table, identities: Table, delivered: Table) -> Table:
+    """Primary keys, as text, of rows in motion: those that changed, and those with a record that is not settled.
+
+    That is one of which something is owed or unknown, and one whose row in the version (``identities``: ``id`` and
+    ``pk``) does not have its id any more: another row may have taken it over with equal values, of which nothing was
+    sent and nothing remembered, and may since be gone as well.
+    """
     unsettled = delivered.filter(delivered.owed | delivered.unknown).select("pk")
-    return union(changed_pks.select("pk"), unsettled, distinct=True)
+    stray = delivered.anti_join(identities, ["id", "pk"]).select("pk")
+    return union(changed_pks.select("pk"), unsettled, stray, distinct=True)
 
 
 def touched_ids(moving: Table, identities: Table, delivered: Table) -> Table:

@@ -151,7 +151,8 @@ def _compare(
         case Full():
             pass
         case Incremental(since):
-            in_motion = session.cached(moving(_changed_pks(tools, session, sync, since, sides), live(layers)))
+            changed = _changed_pks(tools, session, sync, since, sides)
+            in_motion = session.cached(moving(changed, identities, live(layers)))
             touched = session.cached(touched_ids(in_motion, identities, live(layers)))
             rows = touched_rows(sides.rows, sync.mapping, key, touched, in_motion)
             looked_at = session.cached(desired(rows, sync.mapping, key, sides.consent.subjects))

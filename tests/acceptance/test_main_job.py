@@ -122,6 +122,16 @@ def test_mirror_deletes_only_what_this_sync_delivered(project: TestProject, rece
     assert set(receiver.records) == {"1", "77"}
 
 
+def test_a_record_that_another_row_took_over_as_it_was_is_deleted_when_that_row_leaves(
+    project: TestProject, receiver: Receiver
+) -> None:
+    project.sync("people_to_hook", match={"external_id": "name"}, fields={"score": "score"})
+    for rows in ({1: ("a", 1.0)}, {1: (None, 1.0), 2: ("a", 1.0)}, {1: (None, 1.0), 3: ("b", 1.0)}):
+        project.people(rows)
+        project.report()
+    assert set(receiver.records) == {"b"}
+
+
 def test_a_flip_back_to_an_earlier_value_is_delivered_although_the_same_rows_left_before(
     project: TestProject, receiver: Receiver
 ) -> None:

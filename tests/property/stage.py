@@ -112,7 +112,7 @@ class Stage:
     def _prepare_incremental(self, rows: Table, layers: list[Table]) -> None:
         changed = self._tables.given("changed", PKS)
         now = ids(rows, self._mapping, KEY)
-        in_motion = self._tables.computed("moving", moving(changed, live(layers)))
+        in_motion = self._tables.computed("moving", moving(changed, now, live(layers)))
         touched = self._tables.computed("touched", touched_ids(in_motion, now, live(layers)))
         held = self._tables.computed("held", live([layer.semi_join(touched, "id") for layer in layers]))
         touching = touched_rows(rows, self._mapping, KEY, touched, in_motion)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.property.model import Row
 
-HOUSEHOLDS_MAX = 6
+HOUSEHOLDS_MAX = 16
 ROUNDS_MAX = 5
 MEMBERS = 3
 _MAILS = ("", "é", 'q"\\')

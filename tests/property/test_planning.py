@@ -71,7 +71,7 @@ class Twins:
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-@examples(30)
+@examples(12)
 @given(consent=st.booleans(), holds_doubt=st.booleans(), history=histories())
 def test_the_planner_agrees_with_the_model_and_converges(
     stages: Stages, mode: Mode, consent: bool, holds_doubt: bool, history: list[Round]

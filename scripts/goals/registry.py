@@ -18,6 +18,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G16": "phantom",
         "G18": "resources",
         "G20": "mutants",
+        "G22": "mass_change",
         "G26": "writers",
     }
 )

@@ -30,6 +30,7 @@ MIGRATION_STEPS_MAX = 4
 SESSIONS_PER_BLOW = 3.0
 """How many sessions end by one blow, about."""
 TAKEOVER_SHARE = 0.06
+DUE_SHARE = 0.3
 Blow = Callable[[Life], str]
 
 
@@ -86,17 +87,22 @@ class Blows:
 
     def deal(self, life: Life, left: Wanted) -> None:
         """One blow, chosen by the dice in the proportion of what is left to do."""
-        if self._due and life.dice.random() < 0.3:
-            blow = self._due.pop(0)
+        if self._due and life.dice.random() < DUE_SHARE:
+            due, takeovers = self._due.pop(0), life.tally.takeovers
+            self._dealt(life, due)
+            if life.tally.takeovers == takeovers:
+                self._due.append(due)
         elif life.dice.random() < TAKEOVER_SHARE:
-            blow = life.dice.choice((self._takeover, self._takeover_beside))
+            self._dealt(life, life.dice.choice((self._takeover, self._takeover_beside)))
         else:
             kinds: dict[Blow, float] = {
                 self._killing(life): left.kills,
                 self._restart: left.restarts,
                 self._sessions: left.terminations / SESSIONS_PER_BLOW,
             }
-            (blow,) = life.dice.choices(list(kinds), list(kinds.values()))
+            self._dealt(life, life.dice.choices(list(kinds), list(kinds.values()))[0])
+
+    def _dealt(self, life: Life, blow: Blow) -> None:
         life.history.append(f"{blow.__name__.strip('_')}: {blow(life)}")
 
     def _killing(self, life: Life) -> Blow:

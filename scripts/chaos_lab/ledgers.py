@@ -116,20 +116,16 @@ class Look:
 
     def ended(self, lease: str) -> bool:
         """Whether the lease's time is over, by the clock that its users go by."""
-        column = text("SELECT expires_at FROM lease WHERE name = :name")
-        now = text("SELECT clock_timestamp()")
         with self._connected() as connection:
-            until = connection.execute(column, {"name": lease}).scalar_one()
+            until = _moment(connection, "expires_at", lease)
             if self._url.startswith("sqlite"):
-                return datetime.fromisoformat(until) <= SystemClock().now()
-            return bool(until <= connection.execute(now).scalar_one())
+                return until <= SystemClock().now()
+            return bool(until <= connection.execute(text("SELECT clock_timestamp()")).scalar_one())
 
     def acquired(self, lease: str) -> datetime:
         """When the lease was taken last."""
         with self._connected() as connection:
-            found = connection.execute(text("SELECT acquired_at FROM lease WHERE name = :name"), {"name": lease})
-            moment = found.scalar_one()
-        return moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
+            return _moment(connection, "acquired_at", lease)
 
     def is_open(self, lease: str) -> bool:
         """Whether the lease could be taken, as far as locks go: a stopped process may be inside a transaction."""
@@ -160,8 +156,19 @@ class Look:
         with self._connected() as connection:
             return int(connection.execute(text("SELECT coalesce(max(seq), 0) FROM event")).scalar_one())
 
+    def finished_by(self, actor: str, until: int) -> bool:
+        """Whether ``actor`` had recorded the end of a run by then."""
+        statement = text("SELECT count(*) FROM event WHERE actor = :actor AND seq <= :until AND type = 'run.finished'")
+        with self._connected() as connection:
+            return bool(connection.execute(statement, {"actor": actor, "until": until}).scalar_one())
+
     def written_by(self, actor: str, after: int) -> list[str]:
         """Types of the events of runs and of the sync that ``actor`` appended behind ``after``."""
         statement = text("SELECT type FROM event WHERE actor = :actor AND seq > :after AND stream NOT LIKE 'dataset:%'")
         with self._connected() as connection:
             return list(connection.execute(statement, {"actor": actor, "after": after}).scalars())
+
+
+def _moment(connection: Connection, column: str, lease: str) -> datetime:
+    found = connection.execute(text(f"SELECT {column} FROM lease WHERE name = :name"), {"name": lease})
+    return datetime.fromisoformat(found.scalar_one())

@@ -166,19 +166,29 @@ class Processes:
         self._context = context
         self._folder = folder
         self._started = 0
+        self._living: list[Running] = []
+
+    def end(self) -> None:
+        """Kill what still lives: a process that stands still would be waited for without end."""
+        for running in self._living:
+            running.kill()
 
     def warm(self, arguments: Sequence[str], environment: Mapping[str, str], setting: Setting) -> Running:
         said = self._next_file()
         process = self._context.Process(target=_enter, args=(list(arguments), dict(environment), setting, str(said)))
         process.start()
-        return Running(_Warm(process), said)
+        return self._kept(Running(_Warm(process), said))
 
     def cold(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Running:
         said = self._next_file()
         command = [sys.executable, "-m", "engine.faces.cli", *arguments]
         with said.open("wb") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environment})
-        return Running(_Cold(process), said)
+        return self._kept(Running(_Cold(process), said))
+
+    def _kept(self, running: Running) -> Running:
+        self._living = [*(one for one in self._living if not one.ended), running]
+        return running
 
     def _next_file(self) -> Path:
         self._started += 1
@@ -208,7 +218,11 @@ def starting(root: Path, folder: Path) -> Iterator[Processes]:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(root), str(root / "scripts")])
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    yield Processes(context, folder)
+    processes = Processes(context, folder)
+    try:
+        yield processes
+    finally:
+        processes.end()
 
 
 def waited(seconds: float, running: Running) -> bool:

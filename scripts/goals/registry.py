@@ -10,8 +10,12 @@ from goals.goal import Goal
 
 MODULES: Mapping[str, str] = MappingProxyType(
     {
+        "G1": "kills",
+        "G2": "postgres_kills",
         "G3": "simulator",
         "G4": "failpoints",
+        "G5": "zombies",
+        "G6": "takeover",
         "G9": "corruption",
         "G10": "disk",
         "G13": "poison",
@@ -19,6 +23,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G18": "resources",
         "G20": "mutants",
         "G22": "mass_change",
+        "G25": "failover",
         "G26": "writers",
     }
 )

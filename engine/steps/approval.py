@@ -27,15 +27,12 @@ from engine.core.outcome import RunStatus
 from engine.core.verdict import Verdict, reasons
 from engine.errors import ConfigurationError
 from engine.ledger.holds import history
-from engine.ledger.lease import HeldLease
 from engine.ledger.projections import runs, windows
 from engine.ledger.projections.runs import RunRow
 from engine.steps.anchors import check_anchors
 from engine.steps.facts import Sync, Tools
 from engine.steps.plan import EVERY_PLAN
-
-LEASE_SECONDS = 15.0
-"""A run may not start between the look at what is held and the decision about it."""
+from engine.steps.sync_lease import sync_lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,8 @@ def _decide(tools: Tools, run: RunId, decided: Callable[[Digest, Question], Plan
     row = runs.get(tools.database, run)
     if row is None:
         _nothing_held(run)
-    with HeldLease(tools.database, tools.clock, f"sync:{row.sync}", tools.holder, LEASE_SECONDS) as lease:
+    # A run may not start between the look at what is held and the decision about it.
+    with sync_lease(tools, row.sync) as lease:
         asked = None
         if row.digest is not None and _is_waiting(tools, row):
             asked = question(tools, row.sync, row.digest)

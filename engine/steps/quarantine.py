@@ -20,7 +20,6 @@ from engine.core.names import SegmentRef
 from engine.core.relations import union
 from engine.core.state import DROPPED, dropped, field_columns, is_in_doubt, payload_digest, released
 from engine.errors import ConfigurationError
-from engine.ledger.lease import HeldLease
 from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
@@ -30,7 +29,7 @@ from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import remember, stacked
 from engine.steps.record_state import compared_records
-from engine.steps.run import LEASE_SECONDS
+from engine.steps.sync_lease import sync_lease
 
 RUNS_LOOKED_AT_MAX = 50
 """Runs of a sync, newest first, among which rejections are looked for; of an older one the reason is not shown."""
@@ -217,8 +216,7 @@ def _decided(
 ) -> int:
     """Write the changed rows as the newest layer of the state and append the decision; nothing when none changed."""
     check_anchors(tools)
-    lease = HeldLease(tools.database, tools.clock, f"sync:{sync.id}", tools.holder, LEASE_SECONDS)
-    with lease, tools.compute.session() as session:
+    with sync_lease(tools, sync.id) as lease, tools.compute.session() as session:
         _refuse_unfinished(tools, sync)
         before = states.current(tools.database, sync.id)
         held = state_rows(tools, session, before)

@@ -18,7 +18,6 @@ from engine.core.outcome import RunStatus
 from engine.core.state import doubted
 from engine.delivery.result import Exceptional
 from engine.ledger.anchor import Anchor, Gap
-from engine.ledger.lease import HeldLease
 from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
@@ -29,7 +28,7 @@ from engine.steps.delivered_state import state_rows
 from engine.steps.delivery_log import LedgerLog, Work
 from engine.steps.facts import Tools
 from engine.steps.fold import Settlement, state_after
-from engine.steps.run import LEASE_SECONDS
+from engine.steps.sync_lease import sync_lease
 
 CLOSED = "not resumed: the ledger went back in time after this run had begun"
 CODE = "ledger_regressed"
@@ -65,7 +64,7 @@ def accept_regression(tools: Tools, reason: str) -> AcceptedRegression:
     results = []
     with tools.compute.session() as session:
         for sync in sorted(affected | set(unfinished)):
-            with HeldLease(tools.database, tools.clock, f"sync:{sync}", tools.holder, LEASE_SECONDS) as lease:
+            with sync_lease(tools, sync) as lease:
                 if sync in unfinished:
                     _close(tools, session, unfinished[sync], lease.fence)
                 if sync in affected:

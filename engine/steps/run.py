@@ -33,8 +33,8 @@ from engine.steps.last_mile import Counted
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.record import record
 from engine.steps.set_aside import set_aside
+from engine.steps.sync_lease import sync_lease
 
-LEASE_SECONDS = 15.0
 INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
 
 
@@ -98,7 +98,7 @@ def run(
     was recorded.
     """
     check_anchors(tools)
-    with HeldLease(tools.database, tools.clock, f"sync:{sync.id}", tools.holder, LEASE_SECONDS) as lease:
+    with sync_lease(tools, sync.id) as lease:
         try:
             return _run(tools, sync, capture, lease, stop, observe)
         except (Interrupted, LedgerConflict) as error:

@@ -23,7 +23,7 @@ from chaos_lab.replacement import (
 from chaos_lab.stage import Life
 from chaos_lab.tally import Tally
 
-from engine.steps.run import LEASE_SECONDS
+from engine.steps.sync_lease import LEASE_SECONDS
 from tests.faultproxy import NO_FAULTS, Faults
 
 MIGRATION_STEPS_MAX = 4

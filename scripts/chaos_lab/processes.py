@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from engine import failpoints
 from engine.faces.cli.main import main
 from engine.ledger import holder
-from engine.steps import run as run_step
+from engine.steps import sync_lease
 
 POLL_SECONDS = 0.002
 RUN_SECONDS_MAX = 90.0
@@ -49,7 +49,7 @@ STOPPED = "T"
 class Setting:
     """What no operator can choose: the length of a run's lease, and the name of the machine it believes to be on."""
 
-    lease_seconds: float = run_step.LEASE_SECONDS
+    lease_seconds: float = sync_lease.LEASE_SECONDS
     host: str | None = None
 
 
@@ -204,7 +204,7 @@ def _enter(arguments: list[str], environment: dict[str, str], setting: Setting, 
     os.environ.update(environment)
     # The server imported the module before this process knew what it is to arm.
     failpoints._points = failpoints._parse(environment.get(failpoints.VARIABLE, ""))  # noqa: SLF001
-    run_step.LEASE_SECONDS = setting.lease_seconds
+    sync_lease.LEASE_SECONDS = setting.lease_seconds
     if setting.host is not None:
         holder.socket.gethostname = lambda: setting.host
     main(arguments)

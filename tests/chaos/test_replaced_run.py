@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.steps import run as run_step
+from engine.steps import sync_lease
 from tests.projects import TestProject
 from tests.receiver import Receiver, receiving
 
@@ -43,7 +43,7 @@ def test_a_run_that_is_replaced_while_it_waits_for_an_answer_fails_and_names_the
     project: TestProject, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was not the operator who stopped it, so it does not end as if it were (exit 130)."""
-    monkeypatch.setattr(run_step, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(sync_lease, "LEASE_SECONDS", 0.3)
     ended = threading.Event()
 
     def answer(_body: object) -> None:

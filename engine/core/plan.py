@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import ibis
-from ibis.expr.types import BooleanValue, StringValue, Table
+from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
 
 from engine.core.canonical import differs, object_text, present
 from engine.core.desired import FIELD, Mode
@@ -32,6 +32,11 @@ class PlanRules:
     max_attempts: int
     holds_doubt: bool = False
     """A record whose outcome nobody knows waits for a person, because sending it again may do harm."""
+
+
+def waits_in_doubt(rules: PlanRules, unknown: BooleanValue, attempts: IntegerValue) -> BooleanValue:
+    """Whether a record waits for a person because nobody knows what is held of it."""
+    return ibis.literal(rules.holds_doubt) & is_in_doubt(unknown, attempts)
 
 
 def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
@@ -82,7 +87,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     refused = rows.id.notnull() | rows.s_pk.isin(desired.filter(~desired.allowed).pk)
     exhausted = is_exhausted(rows.was_attempts, rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
     updating = rules.mode is Mode.UPDATE
-    doubt = is_in_doubt(unknown, rows.was_attempts.fill_null(0))
+    doubt = waits_in_doubt(rules, unknown, rows.was_attempts.fill_null(0))
     send = wanted & (differing | ~holds)
     if rules.mode is Mode.INSERT:
         send = wanted & (~holds | unknown)
@@ -101,7 +106,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     verdict = ibis.cases(
         # The removal of somebody who must not be there is owed for ever: it is tried again, and never set aside.
         (exhausted.fill_null(False) & (send | (remove & ~refused)), "quarantined"),
-        (ibis.literal(rules.holds_doubt) & doubt & (send | (remove & ~refused)), "in doubt"),
+        (doubt & (send | (remove & ~refused)), "in doubt"),
         (send | remove, "send"),
         (wanted, "unchanged"),
         (rows.id.notnull(), "unconsented"),

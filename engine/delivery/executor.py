@@ -20,7 +20,7 @@ from engine.core.names import Digest
 from engine.core.split import idempotency_key
 from engine.delivery.attempt import Sender
 from engine.delivery.batches import Slice
-from engine.delivery.result import Exceptional, Result
+from engine.delivery.result import Exceptional, Result, all_of, rejected
 from engine.failpoints import failpoint
 
 GRACE_SECONDS = 8.0
@@ -139,7 +139,7 @@ class Executor:
 
         What was withheld then stays so; who took consent back since is withheld as well, and may have been sent.
         """
-        now = set(await self._withheld(intents))
+        now = set(await self._allowance.withheld(intents[0].first, intents[-1].last))
         batches = [
             Leaving(intent.number, rows, frozenset(intent.withheld) | _within(rows, now))
             for intent, rows in zip(intents, slices, strict=True)
@@ -166,9 +166,6 @@ class Executor:
         cut, key = batch.rows.cut, idempotency_key(self._sync, self._digest, batch.rows.cut)
         withheld = tuple(sorted(batch.withheld))
         return BatchIntent(batch.number, batch.rows.op, cut.first, cut.last, key, withheld)
-
-    async def _withheld(self, intents: Sequence[BatchIntent]) -> Sequence[int]:
-        return await self._allowance.withheld(intents[0].first, intents[-1].last)
 
     async def _window(self, window: int, batches: Sequence[Leaving], stop: StopSignal, *, uncertain: bool) -> End:
         results = await self._send_all(batches, stop, uncertain=uncertain)
@@ -221,7 +218,7 @@ class Executor:
             if result.unreachable is not None:
                 return Stopped(result.unreachable.code, result.unreachable.message)
         self._sent += sum(batch.rows.cut.count for batch in batches)
-        self._rejected += sum(1 for e in exceptions if e.outcome == "rejected")
+        self._rejected += rejected(exceptions)
         if self._rejected > self._rules.stop_ratio * self._sent and self._rejected >= 100:
             return Stopped("too_many_rejected", f"{self._rejected} of {self._sent} records were rejected")
         return Completed()
@@ -245,9 +242,7 @@ def _within(rows: Slice, ordinals: Collection[int]) -> frozenset[int]:
 def _unsent(rows: Slice, because: Result, *, uncertain: bool) -> Result:
     cause = because.stop or because.unreachable
     assert cause is not None
-    ordinals = range(rows.cut.first, rows.cut.last + 1)
-    why = "not sent: the destination refused the call before"
-    return Result([Exceptional(o, "failed", cause.code, why, uncertain) for o in ordinals])
+    return Result(all_of(rows, "failed", cause.code, "not sent: the destination refused the call before", uncertain))
 
 
 def _receipt(number: int, rows: Slice, result: Result) -> BatchReceipt:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,19 +50,17 @@ class Compute:
                 "preserve_insertion_order": True,
             },
         )
-        try:
-            # A bar would be drawn on stdout, in the middle of what a program reads.
-            connection.execute("SET enable_progress_bar = false")
-            connection.execute("SET TimeZone = 'UTC'")
+        with closing(connection):
             yield Session(connection)
-        finally:
-            connection.close()
 
 
 class Session:
     """One connection; tables it returns are valid until it ends."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        # A bar would be drawn on stdout, in the middle of what a program reads.
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")
         self._connection = connection
         # Ibis calls what it factors out t0, t1, …; a table of that name would be hidden by it without an error.
         self._names = (f"session_{n}" for n in itertools.count())
@@ -70,13 +68,8 @@ class Session:
     @contextmanager
     def beside(self) -> Iterator[Session]:
         """A session within the same limits, for questions while a stream of this one is being read."""
-        cursor = self._connection.cursor()
-        try:
-            cursor.execute("SET enable_progress_bar = false")
-            cursor.execute("SET TimeZone = 'UTC'")
+        with closing(self._connection.cursor()) as cursor:
             yield Session(cursor)
-        finally:
-            cursor.close()
 
     def table(self, *paths: Path) -> Table:
         """The rows of one Parquet file, or of several with the same columns, read when asked for."""

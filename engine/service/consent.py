@@ -34,17 +34,14 @@ class Status(StrEnum):
     EXPIRED = "expired"
 
 
-_COLUMNS = TableSchema(
-    (
-        Column("subject", LogicalType.STRING, required=True),
-        Column("purpose", LogicalType.STRING, required=True),
-        Column("status", LogicalType.STRING, required=True),
-        Column("legal_basis", LogicalType.STRING),
-        Column("collected_at", LogicalType.TIMESTAMP),
-        Column("expires_at", LogicalType.TIMESTAMP),
-        Column("source", LogicalType.STRING),
-        Column("receipt_id", LogicalType.STRING),
+_REQUIRED = frozenset({"subject", "purpose", "status"})
+_COLUMNS = tuple(
+    Column(
+        field.name,
+        LogicalType.TIMESTAMP if pa.types.is_timestamp(field.type) else LogicalType.STRING,
+        required=field.name in _REQUIRED,
     )
+    for field in DECISIONS
 )
 
 
@@ -113,7 +110,7 @@ def _read(file: Path) -> pa.Table:
         raise _unusable(str(file), "there is no such file", "give the path of a .parquet, .csv or .jsonl file")
     source = open_source("files", {"name": "import", "path": str(file.parent), "memory": "512MB", "threads": 1})
     with source.open(Selection(table=file.name)) as reading:
-        known = TableSchema(tuple(c for c in _COLUMNS.columns if c.required or c.name in reading.schema.names))
+        known = TableSchema(tuple(c for c in _COLUMNS if c.required or c.name in reading.schema.names))
         normalised = normalise(reading, known)
         if breaking := [finding.message for finding in normalised.drift if finding.breaking]:
             raise _unusable(str(file), "; ".join(breaking), "name the columns as a consent register does")
@@ -163,15 +160,14 @@ def _unusable(where: str, why: str, next: str) -> ConfigurationError:
 
 
 def _recorded(app: App, rows: pa.Table, origin: str) -> ConsentReport:
-    decide(app.tools, rows, origin)
+    event = decide(app.tools, rows, origin)
     purposes = tuple(sorted(set(rows["purpose"].to_pylist())))
     rules = {name: sync.mapping.consent for name, sync in app.syncs.items()}
     syncs = tuple(sorted(name for name, rule in rules.items() if rule is not None and rule.purpose in purposes))
     asked = {rule.purpose for rule in rules.values() if rule is not None}
-    granted = rows["status"].to_pylist().count(Status.GRANTED.value)
     return ConsentReport(
-        granted=granted,
-        refused=rows.num_rows - granted,
+        granted=event.granted,
+        refused=event.refused,
         purposes=purposes,
         unknown_purposes=tuple(purpose for purpose in purposes if purpose not in asked),
         syncs=syncs,

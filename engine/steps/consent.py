@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 import ibis
@@ -46,10 +47,15 @@ NO_PREVIEW = Preview(None, MappingProxyType({}))
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Subjects with a grant that counts now and its receipt (None when the sync asks for none), and when the first ends."""
+    """Subjects with a grant that counts ``at`` a moment and its receipt (None when the sync asks for none).
+
+    ``until`` is when the first of them ends, ``register`` every decision that was read (None when there is none).
+    """
 
     subjects: Table | None
     until: str | None
+    register: Table | None
+    at: datetime
 
 
 def newest_version(tools: Tools, dataset: DatasetId) -> VersionNumber:
@@ -72,31 +78,30 @@ def register_versions(tools: Tools, sync: Sync, preview: Preview) -> dict[str, i
 
 def consent_now(tools: Tools, session: Session, sync: Sync, preview: Preview) -> Consent:
     """Evaluate the sync's consent rule at this moment; no register and no decision mean no consent."""
-    rule = sync.mapping.consent
+    rule, now = sync.mapping.consent, tools.clock.now()
     if rule is None:
-        return Consent(None, None)
+        return Consent(None, None, None, now)
     register = _decisions(tools, session, sync, preview)
     if register is None:
         nobody = ibis.schema({"subject": "string", "receipt": "string"}).to_pyarrow().empty_table()
-        return Consent(session.rows(nobody), None)
-    now = tools.clock.now()
+        return Consent(session.rows(nobody), None, None, now)
     newest = session.cached(decisions(register, rule.purpose))
     until = session.single(earliest_expiry(newest, now))["until"]
-    return Consent(granted(newest, now), until.isoformat() if until is not None else None)
+    return Consent(granted(newest, now), until.isoformat() if until is not None else None, register, now)
 
 
-def consent_applied(
-    tools: Tools, session: Session, sync: Sync, planned: Table, rows: Table, preview: Preview
-) -> CheckResult:
-    """The gate that derives anew that nothing leaves about a subject without a standing grant."""
+def consent_applied(session: Session, sync: Sync, planned: Table, rows: Table, consent: Consent) -> CheckResult:
+    """The gate that derives anew that nothing leaves about a subject without a standing grant.
+
+    From the decisions that were read for the plan and as of its moment, but by another way than its join.
+    """
     rule = sync.mapping.consent
     if rule is None:
         return passed(APPLIED, "nobody needs to be asked")
-    register, key = _decisions(tools, session, sync, preview), sync.dataset.schema.key
-    if register is None:
+    if consent.register is None:
         found = planned.filter(planned["op"] != "delete")
     else:
-        found = unproven(planned, rows, key, register, rule, tools.clock.now())
+        found = unproven(planned, rows, sync.dataset.schema.key, consent.register, rule, consent.at)
     count = int(session.single(found.aggregate(n=found.count()))["n"])
     if count:
         return blocked(APPLIED, f"{count:,} planned records have no consent to {rule.purpose}", {"unproven": count})

@@ -37,8 +37,8 @@ DECISIONS = pa.schema(
 )
 
 
-def decide(tools: Tools, rows: pa.Table, origin: str) -> Position:
-    """Record decisions, which are rows of `DECISIONS`; returns when they are durable, with their place in the stream.
+def decide(tools: Tools, rows: pa.Table, origin: str) -> ConsentDecided:
+    """Record decisions, which are rows of `DECISIONS`; returns what the ledger says of them when they are durable.
 
     ``origin`` says how they came. Raises `LedgerRegressed` when the ledger may not be written to.
     """
@@ -55,14 +55,14 @@ def decide(tools: Tools, rows: pa.Table, origin: str) -> Position:
             refused=rows.num_rows - granted,
         )
         try:
-            position = tools.ledger.append(CONSENT_STREAM, event, expected=head)
+            tools.ledger.append(CONSENT_STREAM, event, expected=head)
         except LedgerConflict:
             if attempt == ATTEMPTS_MAX:
                 raise
             continue
         break
     drop_anchor(tools, CONSENT_ANCHOR, CONSENT_STREAM)
-    return position
+    return event
 
 
 def decisions_head(tools: Tools) -> Position:

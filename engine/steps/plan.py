@@ -171,7 +171,7 @@ def _compare(
         session.write(operations(comparing), draft.local)
     written = session.table(sides.drafts.local(draft.ref))
     numbers = _counted(session, sync, held, comparing, wanted, written)
-    applied = consent_applied(tools, session, sync, written, sides.rows, sides.preview)
+    applied = consent_applied(session, sync, written, sides.rows, sides.consent)
     checks = (*checks, applied, *_delta(session, sync, live(layers), written))
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
 

@@ -17,8 +17,9 @@ from ibis.expr.types import BooleanValue, Table
 
 from engine.core.events import RejectionsDropped, RejectionsReleased, StateFolded
 from engine.core.names import SegmentRef
+from engine.core.plan import waits_in_doubt
 from engine.core.relations import union
-from engine.core.state import DROPPED, dropped, field_columns, is_in_doubt, payload_digest, released
+from engine.core.state import DROPPED, dropped, field_columns, payload_digest, released
 from engine.errors import ConfigurationError
 from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
@@ -97,10 +98,7 @@ def outstanding(tools: Tools, session: Session, sync: Sync, limit: int) -> Outst
 def _outstanding(tools: Tools, session: Session, sync: Sync) -> Table:
     """``id``, ``attempts``, ``standing``, ``reason`` and ``digest`` of the payload, of every record that is not settled."""
     held = state_rows(tools, session, states.current(tools.database, sync.id))
-    open_rows = held.attempts > 0
-    if sync.rules.holds_doubt:
-        open_rows |= is_in_doubt(held.unknown, held.attempts)
-    rejected = session.cached(held.filter(open_rows).select("id"))
+    rejected = session.cached(held.filter((held.attempts > 0) | _doubts(sync, held)).select("id"))
     compared = compared_records(tools, session, sync, rejected)
     if compared is None:
         texts = dict.fromkeys(("id", "standing", "reason", "digest"), "string")
@@ -199,7 +197,7 @@ def drop(tools: Tools, sync: Sync, keys: Sequence[str]) -> int:
 
 def _doubts(sync: Sync, rows: Table) -> BooleanValue:
     """Which rows wait for a person because nobody knows what is held of them."""
-    return ibis.literal(sync.rules.holds_doubt) & is_in_doubt(rows.unknown, rows.attempts)
+    return waits_in_doubt(sync.rules, rows.unknown, rows.attempts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.core.state import is_in_doubt
+from engine.core.plan import waits_in_doubt
 from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.steps.delivered_state import state_rows
@@ -15,7 +15,6 @@ def set_aside(tools: Tools, session: Session, sync: Sync) -> int:
     if state is None or not state.segments:
         return 0
     rows = state_rows(tools, session, state)
-    waiting = rows.owed & (rows.attempts >= sync.max_attempts)
-    if sync.rules.holds_doubt:
-        waiting |= is_in_doubt(rows.unknown, rows.attempts)
+    doubts = waits_in_doubt(sync.rules, rows.unknown, rows.attempts)
+    waiting = (rows.owed & (rows.attempts >= sync.max_attempts)) | doubts
     return int(session.single(rows.aggregate(n=rows.count(where=waiting)))["n"])

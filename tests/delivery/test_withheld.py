@@ -1,0 +1,50 @@
+"""Rows that must not leave are taken out of their slice: what is left is sent in parts, and they have an outcome (I2, I7)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.split import Cut
+from engine.delivery.rehearsal import SkippedClock
+from tests.delivery.scripted import Scripted, ran, sender, whole
+from tests.property.effort import examples
+
+FIRST = 40
+
+
+@given(count=st.integers(1, 30), data=st.data())
+@examples(100)
+def test_what_is_left_of_a_slice_is_every_other_row_in_unbroken_parts(count: int, data: st.DataObject) -> None:
+    out = data.draw(st.sets(st.integers(FIRST, FIRST + count - 1)))
+
+    parts = whole(count, FIRST).without(out)
+
+    kept = [n for n in range(FIRST, FIRST + count) if n not in out]
+    assert [n for part in parts for n in range(part.cut.first, part.cut.last + 1)] == kept
+    assert [int(id) for part in parts for id in part.rows.column("id").to_pylist()] == kept
+    assert all(after.cut.first > before.cut.last + 1 for before, after in pairwise(parts))
+
+
+def test_of_a_slice_without_its_rows_nothing_is_left_and_without_others_all() -> None:
+    assert whole(3, FIRST).without(range(FIRST, FIRST + 3)) == []
+    assert [part.cut for part in whole(3, FIRST).without(())] == [Cut(FIRST, FIRST + 2)]
+
+
+@pytest.mark.parametrize("uncertain", [False, True])
+def test_withheld_rows_never_leave_and_the_others_do(uncertain: bool) -> None:
+    destination = Scripted()
+    out = {FIRST, FIRST + 4, FIRST + 9}
+
+    result = ran(
+        sender(destination, SkippedClock()).deliver(whole(10, FIRST), 1, withheld=sorted(out), uncertain=uncertain)
+    )
+
+    assert destination.held == Counter(str(n) for n in range(FIRST, FIRST + 10) if n not in out)
+    assert {e.ordinal for e in result.exceptions} == out
+    assert {e.outcome for e in result.exceptions} == {"withheld"}
+    assert {e.uncertain for e in result.exceptions} == {uncertain}

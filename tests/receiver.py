@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.loopback import Quiet, serving
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -74,7 +76,7 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
     """``receiver``, or a new one, on a free loopback port."""
     receiver = receiver or Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Calls(Quiet, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = -1
@@ -88,23 +90,6 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-        def handle_error(self, *_: object) -> None:
-            """A client that was killed in the middle of a request is part of the test."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/batch"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(Calls) as address:
+        receiver.url = f"{address}/batch"
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar, TypeVar
 
 import httpx
@@ -29,6 +29,7 @@ from engine.clock import SystemClock
 from engine.delivery.pacer import Pacer, Unlimited
 from engine.delivery.transport import HttpTransport, TransportLimits
 from tests.destinations.batches import batch
+from tests.loopback import Quiet, serving
 
 TOKENS, API = "https://auth.example/token", "https://api.example/contacts"
 SECRET = "a client secret: 100% & more"
@@ -146,7 +147,7 @@ def served(issuer: Issuer) -> Iterator[Served]:
     """``issuer`` and the API that takes its tokens, on a free port."""
     world, one_at_a_time = Served(issuer), threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Calls(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             address = world.address + self.path
@@ -162,23 +163,6 @@ def served(issuer: Issuer) -> Iterator[Served]:
                 if is_token:
                     world.after()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            """A client that was killed in the middle of a call is part of the test."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    world.address = f"http://127.0.0.1:{server.server_address[1]}"
-    issuer.address = f"{world.address}/token"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(Calls) as address:
+        world.address, issuer.address = address, f"{address}/token"
         yield world
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

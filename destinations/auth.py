@@ -20,19 +20,19 @@ from weakref import WeakKeyDictionary
 import httpx
 from pydantic import AfterValidator, SecretStr
 
+from destinations.addresses import LOOPBACK
 from destinations.base import CheckFailed, DestinationConfig, Sign, Stop, Transport, Unavailable
 from destinations.grants import INVALID_GRANT, Grant, RetryAfter, Token, granted
 from destinations.token_file import TOKEN, TokenFile, TokenFileBusy, TokenFileError
 
 SPARE_SECONDS = 60.0
 """How much of its life a token must have left to be used when it could not be renewed early."""
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _T = TypeVar("_T")
 
 
 def _private(address: str) -> str:
     parts = urlsplit(address)
-    is_loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    is_loopback = parts.scheme == "http" and parts.hostname in LOOPBACK
     if not parts.hostname or not (parts.scheme == "https" or is_loopback):
         raise ValueError("must be an https address, for a secret is sent there")
     if parts.username or parts.password or parts.fragment:

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import AfterValidator, BaseModel, SecretStr, model_validator
 
+from destinations.addresses import LOOPBACK
 from destinations.base import Batch, CheckFailed, DestinationConfig, Idempotency, Limits, Op, Reply, Spec, Transport
 from destinations.base import Unavailable as NoAnswer
 from destinations.batch_protocol import body, reply
 from destinations.http import HttpDestination
 from destinations.signing import HEADERS, secret_bytes, signed
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _OURS = frozenset({"content-type", "content-length", "transfer-encoding", "idempotency-key", *HEADERS})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([ -~\t]*[!-~])?)?")
@@ -60,7 +60,7 @@ class WebhookConfig(DestinationConfig):
             raise ValueError("`url` must be an http or https address")
         if parts.username or parts.password or parts.fragment:
             raise ValueError("`url` must carry no user, password or fragment; put credentials in `headers`")
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not self.allow_http:
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
             raise ValueError("`url` must be https; `allow_http: true` accepts a connection that anybody can read")
         return self
 

@@ -9,6 +9,7 @@ import httpx
 import orjson
 from pydantic import AfterValidator, BaseModel
 
+from destinations.addresses import LOOPBACK
 from destinations.base import (
     Batch,
     CheckFailed,
@@ -30,7 +31,6 @@ from destinations.http import HttpDestination, News, Talk
 from destinations.sandbox.application import SERVICE
 from destinations.sandbox.batch import RECORDS_MAX
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _STATUSES = Statuses()
 
 
@@ -40,7 +40,7 @@ def _address(url: str) -> str:
         raise ValueError("must be an http or https address")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must carry no user, password, query or fragment")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError("must be on this machine, or https")
     return url.rstrip("/")
 

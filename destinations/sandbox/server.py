@@ -17,6 +17,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from destinations.addresses import LOOPBACK
 from destinations.sandbox.application import Answer, Application, Call, Drop, problem
 from destinations.sandbox.batch import BODY_BYTES_MAX
 from destinations.sandbox.store import Store
@@ -29,7 +30,6 @@ UNREAD_BYTES_MAX = 4 * BODY_BYTES_MAX
 """How much of a body that is too large is read and dropped, so that its sender comes to read the answer."""
 _END_SECONDS = 0.01
 """How long it may take to notice that the end has come."""
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _ENDINGS = frozenset({signal.SIGINT, signal.SIGTERM})
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _PIECE_BYTES = 64 * 1024
@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             path = tuple(unquote(part, errors="strict") for part in urlsplit(self.path).path.split("/")[1:])
         except ValueError:
             return problem(400, "bad_address", "the address cannot be read")
-        if host not in _LOOPBACK:
+        if host not in LOOPBACK:
             # A page of another site that makes its own name mean this machine must not read what is kept here.
             return problem(403, "foreign_host", "the sandbox is addressed by a name of this machine only")
         media, key = self.headers.get("content-type", ""), self.headers.get("idempotency-key", "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +45,9 @@ def jobs(sandbox: Visitor) -> list[dict[str, Any]]:
 
 def job_of_the_first_batch(project: TestProject, sandbox: Visitor) -> str:
     """Batches of a window are submitted at once, so that any of them may be the destination's first job."""
-    events = project.run("--json", "ledger", "tail", "--limit", "1000").json
-    key = next(e["data"]["batches"][0]["key"] for e in events if e["type"] == "run.window_intended")
+    with closing(sqlite3.connect(project.folder / ".tidegate" / "ledger.db")) as ledger:
+        (data,) = ledger.execute("SELECT data FROM event WHERE type = 'run.window_intended' ORDER BY seq").fetchone()
+    key = json.loads(data)["batches"][0]["key"]
     (job,) = [job["job"] for job in jobs(sandbox) if job["idempotency_key"] == key]
     return str(job)
 

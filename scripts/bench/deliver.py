@@ -29,7 +29,7 @@ sys.path.insert(0, str(HERE.parent.parent))
 
 from data import write_versions  # noqa: E402
 from project import write_project  # noqa: E402
-from run import sink  # noqa: E402
+from sink import sink  # noqa: E402
 
 from destinations.base import Batch, Op  # noqa: E402
 from destinations.http import HttpDestination  # noqa: E402

@@ -14,13 +14,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from data import bare_join, write_versions
 from project import write_project
+from sink import sink
 
 HERE = Path(__file__).parent
 BARE = """
@@ -69,17 +68,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--memory", default="350MB")
     parser.add_argument("--json")
     return parser.parse_args()
-
-
-@contextmanager
-def sink() -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, HERE / "sink.py"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _round(project: Path, first: Path, second: Path) -> tuple[float, Sample, Sample, Sample]:

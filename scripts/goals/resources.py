@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.sink import sink
 from goals.goal import Effort, Goal, Numbers
 
 from engine.clock import SystemClock
@@ -41,24 +42,12 @@ COMPUTE_MEMORY = "350MB"
 
 
 def measure(effort: Effort) -> Numbers:
-    with tempfile.TemporaryDirectory(prefix="tidegate-resources-") as folder, _sink() as port:
+    with tempfile.TemporaryDirectory(prefix="tidegate-resources-") as folder, sink() as port:
         home = Path(folder)
         return {
             **_many_runs(home / "runs", port, max(RUNS_MIN, effort.of(RUNS))),
             **_many_rows(home / "rows", port, max(ROWS_MIN, effort.of(ROWS))),
         }
-
-
-@contextmanager
-def _sink() -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, BENCH / "sink.py"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
 
 
 def _many_runs(folder: Path, port: int, count: int) -> Numbers:

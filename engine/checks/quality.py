@@ -12,6 +12,7 @@ from ibis.expr.types import BooleanValue, Column, IntegerScalar, Scalar, Table
 from engine.checks.facts import CandidateFacts
 from engine.checks.keys import beyond_first
 from engine.checks.literals import is_among
+from engine.checks.row_rules import RowRule
 from engine.core.demands import Allowed, Metric, Rule, Severity, Unit, meets, percent
 from engine.core.events import CheckResult
 from engine.core.verdict import blocked, passed, warned
@@ -34,35 +35,46 @@ def verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckR
     return [_judged(rule, int(values[str(place)]), rows) for place, rule in enumerate(rules)]
 
 
-def _counted(table: Table, rule: Rule) -> IntegerScalar:
+def row_rule(rule: Rule) -> RowRule | None:
+    """What a row breaks that the rule counts; None when it counts something that no row has by itself."""
     match rule.metric:
-        case Metric.ROWS:
-            return table.count()
-        case Metric.DUPLICATE:
-            return beyond_first(table, rule.columns)
+        case Metric.ROWS | Metric.DUPLICATE:
+            return None
         case Metric.NULL:
-            return table.count(where=table[rule.columns[0]].isnull())
+            breaks = _is_null
         case Metric.MISSING:
-            return table.count(where=_is_missing(table[rule.columns[0]], rule.allowed))
+            breaks = _is_missing
         case Metric.INVALID:
-            return table.count(where=_is_invalid(table[rule.columns[0]], rule.allowed))
+            breaks = _is_invalid
         case _:
             assert_never(rule.metric)
+    return RowRule(NAME, rule.label, rule.columns, lambda table: breaks(table[rule.columns[0]], rule.allowed))
 
 
-def _is_missing(column: Column, missing: Allowed) -> BooleanValue:
+def _counted(table: Table, rule: Rule) -> IntegerScalar:
+    if (of_rows := row_rule(rule)) is not None:
+        return table.count(where=of_rows.breaks(table))
+    return table.count() if rule.metric is Metric.ROWS else beyond_first(table, rule.columns)
+
+
+def _is_null(column: Column, allowed: Allowed) -> BooleanValue:
+    del allowed
+    return column.isnull()
+
+
+def _is_missing(column: Column, allowed: Allowed) -> BooleanValue:
     """A listed value; null only when null is listed."""
-    listed = column.notnull() & is_among(column, missing.values or ())
-    return listed | column.isnull() if missing.null else listed
+    listed = column.notnull() & is_among(column, allowed.values or ())
+    return listed | column.isnull() if allowed.null else listed
 
 
-def _is_invalid(column: Column, valid: Allowed) -> BooleanValue:
-    """A value outside the list, or one that the pattern is not found in; null is no value, and so never invalid."""
+def _is_invalid(column: Column, allowed: Allowed) -> BooleanValue:
+    """A value outside the list, or one that the pattern is not found in; null is no value, and so never inallowed."""
     conditions = []
-    if valid.values is not None:
-        conditions.append(~is_among(column, valid.values))
-    if valid.pattern is not None:
-        conditions.append(~column.re_search(valid.pattern))  # only strings have patterns
+    if allowed.values is not None:
+        conditions.append(~is_among(column, allowed.values))
+    if allowed.pattern is not None:
+        conditions.append(~column.re_search(allowed.pattern))  # only strings have patterns
     return column.notnull() & ibis.or_(*conditions)
 
 

@@ -12,8 +12,10 @@ from typing import Any, Generic, TypeVar
 
 from ibis.expr.types import Scalar, Table
 
-from engine.checks import identifiers, identity, keys, quality, volume
+from engine.checks import identifiers, identity, keys, quality, value_rules, volume
 from engine.checks.facts import CandidateFacts, PlanFacts
+from engine.checks.row_rules import RowRule
+from engine.core.demands import Demands
 from engine.core.events import CheckResult
 
 F = TypeVar("F")
@@ -35,6 +37,7 @@ CANDIDATE: tuple[Check[CandidateFacts], ...] = (
     Check(keys.PRIMARY_KEY, keys.primary_key_metrics, keys.primary_key_verdict),
     Check(keys.REQUIRED, keys.required_metrics, keys.required_verdict),
     Check(keys.UNIQUE, keys.unique_metrics, keys.unique_verdict),
+    Check(value_rules.NAME, value_rules.metrics, value_rules.verdict),
     Check(quality.NAME, quality.metrics, quality.verdict),
     Check(identifiers.NAME, identifiers.metrics, identifiers.verdict),
 )
@@ -57,3 +60,9 @@ def judged(checks: Sequence[Check[F]], row: Mapping[str, Any], facts: F) -> tupl
         prefix = f"{check.name}|"
         results += check.verdict({k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}, facts)
     return tuple(results)
+
+
+def row_rules(demands: Demands) -> tuple[RowRule, ...]:
+    """Every rule of a contract that one row by itself meets or breaks, in the order in which results name them."""
+    of_quality = (quality.row_rule(rule) for rule in demands.rules)
+    return (*value_rules.row_rules(demands.values), *(rule for rule in of_quality if rule is not None))

@@ -23,7 +23,7 @@ _DECIMAL = re.compile(r"(?:decimal|numeric|number)\s*(?:\(\s*([0-9]{1,3})\s*(?:,
 _INEXACT = frozenset({"double", "double precision", "float", "float4", "float8", "float32", "float64", "real"})
 _BINARY = frozenset({"binary", "blob", "bytea", "bytes", "varbinary"})
 _PRECISION_MAX = 38
-_NOT_ENFORCED = ("logicalTypeOptions", "enum", "relationships")
+_NOT_ENFORCED = ("relationships",)
 
 
 @dataclass(frozen=True, slots=True)

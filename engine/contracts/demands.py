@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.contracts.finding import Finding
+from engine.contracts.options import read_options
 from engine.contracts.quality import Place, read_quality
-from engine.core.demands import Demands
+from engine.core.demands import Demands, Rule
 from engine.core.schema import Column
+from engine.core.value_rules import ValueRule
 
 _Table = Mapping[str, Any]
 """The table as parsed YAML, which the published model has found to be well-formed."""
@@ -17,20 +19,26 @@ _Table = Mapping[str, Any]
 def read_demands(table: _Table, columns: Sequence[Column], findings: list[Finding]) -> tuple[Demands, tuple[str, ...]]:
     """The demands and the names of those that nothing can judge; what is wrong with them goes to ``findings``."""
     names = [str(property.get("name")) for property in table.get("properties") or ()]
-    rules, unenforced = [], []
+    rules: list[Rule] = []
+    values: list[ValueRule] = []
+    unenforced: list[str] = []
     for written, place in _places(table, columns):
-        quality = read_quality(written, place, names)
+        quality = read_quality(written.get("quality") or (), place, names)
         rules += quality.rules
         unenforced += quality.unenforced
         findings += quality.findings
-    return Demands(tuple(rules)), tuple(unenforced)
+        if place.column is not None:
+            options = read_options(written, place.column, place.path[:-1])
+            values += options.rules
+            unenforced += options.unenforced
+            findings += options.findings
+    return Demands(tuple(rules), tuple(values)), tuple(unenforced)
 
 
-def _places(table: _Table, columns: Sequence[Column]) -> Iterator[tuple[Sequence[Mapping[str, Any]], Place]]:
-    """Where quality rules can stand; columns that could not be read are left out."""
-    name = str(table.get("name"))
-    yield table.get("quality") or (), Place(("schema", 0, "quality"), name, None)
+def _places(table: _Table, columns: Sequence[Column]) -> Iterator[tuple[_Table, Place]]:
+    """The table and its columns, each with where its quality rules stand; columns that could not be read are left out."""
+    yield table, Place(("schema", 0, "quality"), str(table.get("name")), None)
     by_name = {column.name: column for column in columns}
     for index, property in enumerate(table.get("properties") or ()):
         if (column := by_name.get(property.get("name"))) is not None:
-            yield property.get("quality") or (), Place(("schema", 0, "properties", index, "quality"), name, column)
+            yield property, Place(("schema", 0, "properties", index, "quality"), column.name, column)

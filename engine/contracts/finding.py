@@ -18,6 +18,12 @@ class Finding(NamedTuple):
     path: KeyPath
 
 
+class Listed(NamedTuple):
+    """Something that a contract says and nothing can judge, by the name under which people are told of it."""
+
+    name: str
+
+
 def nearest(written: str, known: Iterable[str]) -> str:
     """A hint with the nearest known name, else with the first few names there are."""
     names = list(known)

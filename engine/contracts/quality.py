@@ -11,8 +11,9 @@ from open_data_contract_standard.model import DataQuality
 from engine.contracts.finding import Finding, KeyPath, nearest
 from engine.contracts.patterns import pattern_problem
 from engine.contracts.values import number, typed
-from engine.core.demands import Allowed, Metric, Operator, Rule, Severity, Threshold, Unit, Value
+from engine.core.demands import Allowed, Metric, Operator, Rule, Severity, Threshold, Unit
 from engine.core.schema import Column, LogicalType
+from engine.core.value_rules import Value
 
 Written = Mapping[str, Any]
 """One rule as parsed YAML: the published model turns texts into numbers, so what was written is judged instead."""

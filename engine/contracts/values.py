@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from engine.core.demands import Value
 from engine.core.schema import LogicalType
+from engine.core.value_rules import Value
 
 _NUMBERS = frozenset({LogicalType.INTEGER, LogicalType.DECIMAL, LogicalType.DOUBLE, LogicalType.NUMBER})
 

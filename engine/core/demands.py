@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import TypeAlias
 
-Value: TypeAlias = str | bool | Decimal | date | datetime | time
-"""A value that a contract writes down for a column; every number is a `Decimal`, every moment has a zone."""
+from engine.core.value_rules import Value, ValueRule
 
 
 class Metric(StrEnum):
@@ -106,6 +103,7 @@ class Demands:
     """Everything that a contract demands of rows beyond columns and keys."""
 
     rules: tuple[Rule, ...] = ()
+    values: tuple[ValueRule, ...] = ()
 
 
 NO_DEMANDS = Demands()

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from engine.checks import quality
 from engine.checks.facts import CandidateFacts
-from engine.checks.registry import CANDIDATE, aggregates, judged
+from engine.checks.registry import CANDIDATE, aggregates, judged, row_rules
 from engine.core.demands import Allowed, Demands, Metric, Operator, Rule, Severity, Threshold, Unit
 from engine.core.events import CheckResult
 from engine.core.schema import Column, LogicalType, TableSchema
 from engine.core.verdict import Verdict
 from engine.segments.compute import Compute, Session
-from tests.checks.quality_model import is_met
+from tests.checks.quality_model import count, is_met
 from tests.property.effort import examples
 
 SCHEMA = TableSchema(
@@ -224,3 +224,16 @@ def test_every_rule_agrees_with_counting_row_by_row(
 ) -> None:
     expected = [Verdict.PASS if is_met(each, found) else Verdict.BLOCK for each in tried]
     assert [result.verdict for result in judge(session, found, *tried)] == expected
+
+
+@examples(15)
+@given(found=TABLES, tried=st.lists(RULES, min_size=1, max_size=4))
+def test_what_is_counted_is_what_is_taken_out(session: Session, found: list[dict[str, Any]], tried: list[Rule]) -> None:
+    """Of each rule about single rows, the rows that its condition finds are those that the gate counted."""
+    table = session.rows(pa.Table.from_pylist(found, ARROW))
+    for each in tried:
+        (of_rows,) = row_rules(Demands((each,))) or (None,)
+        assert (of_rows is None) == (each.metric in (Metric.ROWS, Metric.DUPLICATE))
+        if of_rows is not None:
+            taken = session.fetch(table.filter(of_rows.breaks(table)))
+            assert len(taken) == count(each, found)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, model_validator
 
+from config.gates import DatasetGates
 from config.model import FileModel, Model
 from config.problems import Code
-from config.values import Count, Duration, Name, Positive, Query, Share, Text, Texts, refusal
+from config.values import Duration, Name, Positive, Query, Text, Texts, refusal
 
 
 class Source(Model):
@@ -45,33 +46,6 @@ def _extract(value: Any) -> Any:  # a validator sees whatever was written
     return {"mode": value} if isinstance(value, str) else value
 
 
-class RowGate(Model):
-    """Bounds on a version's row count; ``max_change`` is a share of the last accepted version."""
-
-    min: Count | None = None
-    max: Count | None = None
-    max_change: Annotated[float, Field(gt=0, le=1000)] | None = None
-
-    @model_validator(mode="after")
-    def _min_below_max(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise refusal(Code.OUT_OF_RANGE, "must not be less than `min`", "max")
-        return self
-
-
-class IdentifierGate(Model):
-    """How much worse the null rate of an identifier may get from one version to the next."""
-
-    max_null_increase: Share
-
-
-class DatasetGates(Model):
-    """What a candidate version must hold to."""
-
-    rows: RowGate = RowGate()
-    identifiers: IdentifierGate | None = None
-
-
 class Retain(Model):
     """How many accepted versions stay readable."""
 
@@ -92,3 +66,11 @@ class DatasetFile(FileModel):
     identifiers: Texts = ()
     gates: DatasetGates = DatasetGates()
     retain: Retain | None = None
+
+    @model_validator(mode="after")
+    def _identifiers_to_judge(self) -> Self:
+        if self.gates.identifiers is not None and not self.identifiers:
+            raise refusal(
+                Code.MISSING_KEY, "needs columns to judge: name them in `identifiers` of the dataset", "gates"
+            )
+        return self

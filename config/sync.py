@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
 from pydantic import StringConstraints as Constraints
 
+from config.gates import SyncGates
 from config.model import FileModel, Model, is_mapping_with
 from config.problems import Code
-from config.values import Count, Cron, Duration, Name, Share, Text, TimeZone, refusal
+from config.values import Cron, Duration, Name, Share, Text, TimeZone, refusal
 
 _DATASET = re.compile(r"([a-z][a-z0-9_-]{0,62})@(0|[1-9][0-9]{0,5})")
 _AFTER = re.compile(r"[a-z][a-z0-9_-]{0,62}(@(0|[1-9][0-9]{0,5}))?")
@@ -83,20 +84,6 @@ Consent: TypeAlias = Annotated[
     Annotated[ConsentRule, Tag("with consent")] | Annotated[NoConsent, Tag("without consent")],
     Discriminator(_consent_form),
 ]
-
-
-class DeleteGate(Model):
-    """The most that one run may delete, by count and as a share of what was delivered."""
-
-    max: Count | None = None
-    max_ratio: Share | None = None
-    on_fail: Literal["block", "review", "warn"] = "review"
-
-
-class SyncGates(Model):
-    """What a plan must hold to before anything is sent."""
-
-    deletes: DeleteGate | None = None
 
 
 class Schedule(Model):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from engine.checks.facts import DeleteLimit
+from engine.checks.rules import ChangeLimit
 from engine.core.events import CheckResult
 from engine.core.verdict import passed
 
 NAME = "delta.deletes"
 
 
-def deletes(gone: int, held: int, limit: DeleteLimit) -> CheckResult:
+def deletes(gone: int, held: int, limit: ChangeLimit) -> CheckResult:
     """Judge deletes of rows that are gone; removals for consent are owed to people and do not count."""
     numbers = {"deletes": gone, "held": held}
     share = gone / held if held else 0.0

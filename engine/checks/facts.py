@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.checks.rules import NO_RULES, DatasetRules
 from engine.core.demands import NO_DEMANDS, Demands
 from engine.core.schema import TableSchema
-from engine.core.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateFacts:
-    """The contract's columns and the dataset's own bounds."""
+    """The contract's columns and demands, what the dataset's file asks, and what earlier versions were like."""
 
     schema: TableSchema
     allow_empty: bool
-    rows_min: int | None
-    rows_max: int | None
+    rules: DatasetRules = NO_RULES
     demands: Demands = NO_DEMANDS
-    max_change: float | None = None
-    """The largest change of the row count, as a share of the last accepted version's."""
-    identifiers: tuple[str, ...] = ()
-    max_null_increase: float | None = None
-    """The largest increase of an identifier's share of nulls over the last accepted version's."""
     rows_before: int | None = None
-    nulls_before: Mapping[str, float] = field(default_factory=dict)
-    """Per identifier, its share of nulls in the last accepted version."""
+    """The rows of the last accepted version; None when there is none."""
+    history: tuple[int, ...] = ()
+    """The row counts of accepted versions, as many as the rule on history asks for."""
+    before: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The metrics of the last accepted version, by check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +31,3 @@ class PlanFacts:
     """The columns that make up the destination's key."""
 
     match_columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteLimit:
-    """The most that one plan may delete because rows are gone: by count, and as a share of what is held."""
-
-    max: int | None
-    max_ratio: float | None
-    on_fail: Verdict

@@ -21,6 +21,11 @@ def metrics(table: Table, facts: PlanFacts) -> Mapping[str, Scalar]:
     return {"null": table.count(where=~known), "collisions": table.count(where=known) - table.id.nunique()}
 
 
+def words(facts: PlanFacts) -> Sequence[str]:
+    """The rule on destination keys."""
+    return (f"{', '.join(facts.match_columns)} gives every row a destination key of its own",)
+
+
 def verdict(values: Mapping[str, Any], facts: PlanFacts) -> Sequence[CheckResult]:
     """Two rows for one destination key block, for one would overwrite the other; rows without a key are withheld."""
     columns = ", ".join(facts.match_columns)

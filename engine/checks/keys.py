@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ibis
-from ibis.expr.types import IntegerScalar, Scalar, Table
+from ibis.expr.types import BooleanValue, IntegerScalar, Scalar, Table
 
 from engine.checks.facts import CandidateFacts
 from engine.core.events import CheckResult
@@ -22,6 +22,11 @@ def primary_key_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Sca
     key = facts.schema.key
     null = ibis.or_(*(table[name].isnull() for name in key))
     return {"null": table.count(where=null), "duplicate": beyond_first(table, key)}
+
+
+def primary_key_words(facts: CandidateFacts) -> Sequence[str]:
+    """The key's own rule."""
+    return (f"{', '.join(facts.schema.key)} is unique and never null",)
 
 
 def primary_key_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
@@ -41,6 +46,11 @@ def required_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar
     return {name: table.count(where=table[name].isnull()) for name in _required(facts)}
 
 
+def required_words(facts: CandidateFacts) -> Sequence[str]:
+    """The required columns outside the key."""
+    return (f"never null: {', '.join(names)}",) if (names := _required(facts)) else ()
+
+
 def required_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
     """A null in a required column blocks; every such column is named."""
     nulls = {name: int(values[name]) for name in _required(facts)}
@@ -55,6 +65,11 @@ def unique_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
     return {name: beyond_first(table, (name,)) for name in _unique(facts)}
 
 
+def unique_words(facts: CandidateFacts) -> Sequence[str]:
+    """The unique columns."""
+    return (f"no repeats: {', '.join(names)}",) if (names := _unique(facts)) else ()
+
+
 def unique_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
     """A repeated value in a unique column blocks."""
     repeats = {name: int(values[name]) for name in _unique(facts)}
@@ -66,9 +81,17 @@ def unique_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence
 
 def beyond_first(table: Table, columns: Sequence[str]) -> IntegerScalar:
     """Rows beyond the first of their value; a row with a null among ``columns`` has no value to repeat."""
-    complete = ibis.and_(*(table[name].notnull() for name in columns))
+    return table.count(where=_complete(table, columns)) - different(table, columns)
+
+
+def different(table: Table, columns: Sequence[str]) -> IntegerScalar:
+    """Different values of rows without a null among ``columns``."""
     value = table[columns[0]] if len(columns) == 1 else ibis.struct({name: table[name] for name in columns})
-    return table.count(where=complete) - value.nunique(where=complete)
+    return value.nunique(where=_complete(table, columns))
+
+
+def _complete(table: Table, columns: Sequence[str]) -> BooleanValue:
+    return ibis.and_(*(table[name].notnull() for name in columns))
 
 
 def _required(facts: CandidateFacts) -> list[str]:

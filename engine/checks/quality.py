@@ -28,6 +28,11 @@ def metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
     return {_ROWS: table.count(), **counted} if rules else {}
 
 
+def words(facts: CandidateFacts) -> Sequence[str]:
+    """Each rule as it is said when it is not met."""
+    return tuple(f"{rule.label}: {_what(rule)} {_wanted(rule)} ({rule.severity})" for rule in facts.demands.rules)
+
+
 def verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
     """One result per rule; no message shows a value of a row."""
     rules = facts.demands.rules
@@ -85,7 +90,7 @@ def _judged(rule: Rule, count: int, rows: int) -> CheckResult:
     said = f"{rule.label}: {_what(rule)} {'is' if rule.metric is Metric.ROWS else 'are'} {_measured(rule, count, rows)}"
     if meets(measured, rule.threshold):
         return passed(NAME, said, numbers)
-    message = f"quality rule {said}, and {rule.threshold}{' %' if rule.unit is Unit.PERCENT else ''}"
+    message = f"quality rule {said}, and {_wanted(rule)}"
     match rule.severity:
         case Severity.INFO:
             return passed(NAME, f"{message}; it is only recorded", numbers)
@@ -95,6 +100,10 @@ def _judged(rule: Rule, count: int, rows: int) -> CheckResult:
             return blocked(NAME, message, numbers)
         case _:
             assert_never(rule.severity)
+
+
+def _wanted(rule: Rule) -> str:
+    return f"{rule.threshold}{' %' if rule.unit is Unit.PERCENT else ''}"
 
 
 def _what(rule: Rule) -> str:

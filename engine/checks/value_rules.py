@@ -23,6 +23,11 @@ def row_rules(rules: Iterable[ValueRule]) -> tuple[RowRule, ...]:
     return tuple(RowRule(NAME, rule.label, (rule.column,), _breaks(rule)) for rule in rules)
 
 
+def words(facts: CandidateFacts) -> Sequence[str]:
+    """Each rule by its label."""
+    return tuple(rule.label for rule in facts.demands.values)
+
+
 def metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
     """The rows that break each rule."""
     return counts(table, row_rules(facts.demands.values))

@@ -12,11 +12,16 @@ CONSENT_COLUMNS = ("subject", "purpose", "status")
 """What a dataset of consent decisions cannot do without."""
 
 
-def dataset_findings(schema: TableSchema, *, identifiers: Sequence[str], holds_consent: bool) -> tuple[Finding, ...]:
-    """What is wrong between a dataset's file and its contract's columns; paths are the dataset file's."""
-    findings = [
-        finding for index, name in enumerate(identifiers) if (finding := _unknown(schema, name, ("identifiers", index)))
-    ]
+def dataset_findings(
+    schema: TableSchema, *, identifiers: Sequence[str], holds_consent: bool, valued: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """What is wrong between a dataset's file and its contract's columns; paths are the dataset file's.
+
+    ``valued`` are the columns whose values are compared with those of the version before.
+    """
+    named: list[tuple[str, KeyPath]] = [(name, ("identifiers", index)) for index, name in enumerate(identifiers)]
+    named += [(name, ("gates", "values", "columns", index)) for index, name in enumerate(valued)]
+    findings = [finding for name, path in named if (finding := _unknown(schema, name, path))]
     if holds_consent:
         for name in CONSENT_COLUMNS:
             if name not in schema.names:

@@ -16,6 +16,11 @@ class Verdict(StrEnum):
     HOLD = "hold"
     BLOCK = "block"
 
+    @property
+    def stops(self) -> bool:
+        """Whether what was judged must not go on by itself."""
+        return self in {Verdict.HOLD, Verdict.BLOCK}
+
 
 def worst(results: Iterable[CheckResult]) -> Verdict:
     """The heaviest verdict; `Verdict.PASS` for none."""
@@ -36,6 +41,11 @@ def warned(check: str, message: str, metrics: Mapping[str, float] | None = None)
 def blocked(check: str, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
     """A check that stops what it judged."""
     return CheckResult(check, Verdict.BLOCK.value, message, metrics or {})
+
+
+def failed(check: str, verdict: Verdict, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
+    """A check that is not content, with the action that was declared for it."""
+    return CheckResult(check, verdict.value, message, metrics or {})
 
 
 def reasons(results: Iterable[CheckResult]) -> str:

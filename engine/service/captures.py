@@ -81,5 +81,5 @@ def _report(dataset: Dataset, captured: Captured) -> CaptureReport:
         case Unchanged(version, rows, _):
             return CaptureReport(dataset.id, "unchanged", version, rows, 0, 0, 0, "the source holds the same rows", ())
         case Blocked(_, version, checks, _):
-            why = reasons(c for c in checks if c.verdict == Verdict.BLOCK.value)
+            why = reasons(c for c in checks if Verdict(c.verdict).stops)
             return CaptureReport(dataset.id, "blocked", version, 0, 0, 0, 0, why, checks)

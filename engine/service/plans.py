@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.core.compare import Full
@@ -13,7 +13,7 @@ from engine.core.events import CheckResult
 from engine.core.names import VersionNumber
 from engine.core.plan import samples as sample_rows
 from engine.core.schema import Classification
-from engine.core.verdict import Verdict, blocked, worst
+from engine.core.verdict import blocked, worst
 from engine.ledger.projections import versions
 from engine.segments.compute import Session
 from engine.segments.files import Storage
@@ -50,7 +50,7 @@ def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
         drafts = Storage(folder, scratch=Path(folder), entropy=app.tools.entropy)
         reads = {d.id: _read(app, session, d, drafts) for d in (*sync.registers, sync.dataset)}
         checks = tuple(check for read in reads.values() for check in read.checks)
-        if worst(checks) is Verdict.BLOCK:
+        if worst(checks).stops:
             latest = versions.latest(app.tools.database, sync.dataset.id)
             version = latest.version if latest else 0
             return PlanPreview(name, sync.dataset.id, version, True, PlanCounts(), checks, (), True)
@@ -76,8 +76,8 @@ class _Read:
 
 def _read(app: App, session: Session, dataset: Dataset, drafts: Storage) -> _Read:
     latest = versions.latest(app.tools.database, dataset.id)
-    read = judge_candidate(replace(app.tools, storage=drafts), session, dataset, latest)
-    if read.ref is None or worst(read.checks) is Verdict.BLOCK:
+    read = judge_candidate(app.tools, session, dataset, latest, drafts=drafts)
+    if read.ref is None or worst(read.checks).stops:
         return _Read(None, read.checks)
     rows = session.table(drafts.local(read.ref))
     if latest is None:

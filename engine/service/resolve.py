@@ -16,7 +16,6 @@ from config.sync import SyncFile
 from destinations.base import Destination, Op
 from destinations.registry import UnknownAdapter, adapter
 from engine.checks.clearance import too_sensitive
-from engine.checks.facts import DeleteLimit
 from engine.contracts.finding import Finding
 from engine.contracts.odcs import Contract, read_contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
@@ -26,7 +25,7 @@ from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.core.schema import TableSchema
-from engine.core.verdict import Verdict
+from engine.service.gate_rules import dataset_rules, delete_limit
 from engine.service.target import sync_target
 from engine.sources.base import Reading, Selection
 from engine.sources.registry import open_source
@@ -95,7 +94,8 @@ def _contracts(project: Project, resolved: Resolved) -> dict[str, Contract]:
 
 def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: Contract) -> None:
     is_register = file.kind == "consent"
-    findings = dataset_findings(contract.schema, identifiers=file.identifiers, holds_consent=is_register)
+    valued = file.gates.values.columns if file.gates.values else ()
+    findings = dataset_findings(contract.schema, identifiers=file.identifiers, valued=valued, holds_consent=is_register)
     resolved.problems += (_placed(project, file.file, finding) for finding in findings)
     id = dataset_id(file.name, contract.major)
     resolved.datasets[id] = Dataset(
@@ -105,11 +105,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         read=_reader(project, file),
         demands=contract.demands,
         allow_empty=contract.allow_empty,
-        rows_min=file.gates.rows.min,
-        rows_max=file.gates.rows.max,
-        max_change=file.gates.rows.max_change,
-        identifiers=file.identifiers,
-        max_null_increase=file.gates.identifiers.max_null_increase if file.gates.identifiers else None,
+        rules=dataset_rules(file),
     )
     if is_register:
         resolved.registers.append(id)
@@ -219,7 +215,7 @@ def _resolved_sync(
         max_attempts=file.rejects.max_attempts,
         stop_ratio=file.rejects.stop_ratio,
         on_unknown=OnUnknown(file.on_unknown),
-        deletes=_delete_limit(file),
+        deletes=delete_limit(file),
         require_approval=project.environment.require_approval,
         approval=approval_rules(project),
     )
@@ -230,14 +226,6 @@ def approval_rules(project: Project) -> ApprovalRules:
     approvers, environment = project.approvers, project.environment
     named = None if approvers is None else frozenset(approvers)
     return ApprovalRules(named, environment.four_eyes, environment.approval.expires)
-
-
-_ON_FAIL = {"block": Verdict.BLOCK, "review": Verdict.HOLD, "warn": Verdict.WARN}
-
-
-def _delete_limit(file: SyncFile) -> DeleteLimit | None:
-    gate = file.gates.deletes
-    return DeleteLimit(gate.max, gate.max_ratio, _ON_FAIL[gate.on_fail]) if gate else None
 
 
 def _capabilities(file: SyncFile, sync: Sync, destination: Destination) -> list[Finding]:

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 from ibis.expr.types import Table
 
-from engine.checks import identifiers
-from engine.checks.facts import CandidateFacts
-from engine.checks.registry import CANDIDATE, aggregates, judged
 from engine.core.diff import IncomparableTypes, change_rows, changed_keys
 from engine.core.events import CaptureBlocked, CaptureUnchanged, CheckResult, VersionAccepted
 from engine.core.names import DatasetId, Position, SegmentRef, VersionNumber, dataset_stream
@@ -23,9 +20,11 @@ from engine.failpoints import failpoint
 from engine.ledger.projections import versions
 from engine.ledger.projections.versions import VersionRow
 from engine.segments.compute import Session
+from engine.segments.files import Storage
 from engine.sources.normalise import Normalised, ValueViolation, canonical_types, normalise
 from engine.steps.anchors import dataset_anchor, drop_anchor
 from engine.steps.facts import Dataset, Tools
+from engine.steps.gate import gate
 from engine.steps.snapshots import drop_candidate, snapshot_table, version_folder
 
 DRIFT = "contract.columns"
@@ -87,8 +86,8 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
     expected = tools.ledger.head(stream)
     before = versions.latest(tools.database, dataset.id)
     with tools.compute.session() as session:
-        candidate = judge_candidate(tools, session, dataset, before)
-        if candidate.ref is None or worst(candidate.checks) is Verdict.BLOCK:
+        candidate = judge_candidate(tools, session, dataset, before, drafts=tools.storage)
+        if candidate.ref is None or worst(candidate.checks).stops:
             return _refuse(tools, dataset, before, candidate, expected)
         if before is None:
             return _accept(tools, dataset, None, candidate.ref, None, (candidate.ref.rows, 0, 0), candidate, expected)
@@ -97,8 +96,10 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
         return _compare(tools, session, dataset, before, candidate, expected)
 
 
-def judge_candidate(tools: Tools, session: Session, dataset: Dataset, before: VersionRow | None) -> Read:
-    """Read the source into a candidate snapshot and judge it; appends nothing."""
+def judge_candidate(
+    tools: Tools, session: Session, dataset: Dataset, before: VersionRow | None, *, drafts: Storage
+) -> Read:
+    """Read the source into a candidate snapshot in ``drafts`` and judge it; appends nothing."""
     with dataset.read() as reading:
         normalised = normalise(reading, dataset.schema)
         drift = _drift(normalised)
@@ -107,7 +108,7 @@ def judge_candidate(tools: Tools, session: Session, dataset: Dataset, before: Ve
         watched = _Watched(normalised.reader)
         number = (before.version if before else 0) + 1
         try:
-            with tools.storage.writing(version_folder(dataset.id), f"{number:08d}-snapshot") as draft:
+            with drafts.writing(version_folder(dataset.id), f"{number:08d}-snapshot") as draft:
                 session.write_reader(watched.reader(), draft.local)
         except ValueViolation as violation:
             return Read(None, (*drift, blocked(VALUES, str(violation))))
@@ -117,28 +118,13 @@ def judge_candidate(tools: Tools, session: Session, dataset: Dataset, before: Ve
             if watched.raised is not None:
                 raise watched.raised from None
             raise
-    facts = _facts(dataset, before)
-    table = session.table(tools.storage.local(draft.ref))
     began = tools.clock.monotonic()
-    row = session.single(aggregates(CANDIDATE, table, facts))
-    checks = (*drift, *judged(CANDIDATE, row, facts))
-    return Read(draft.ref, checks, tools.clock.monotonic() - began)
 
+    def rows(version: VersionRow) -> Table:
+        return snapshot_table(tools, session, dataset.id, version.version)
 
-def _facts(dataset: Dataset, before: VersionRow | None) -> CandidateFacts:
-    nulls = next((c.metrics for c in before.checks if c.check == identifiers.NAME), {}) if before else {}
-    return CandidateFacts(
-        schema=dataset.schema,
-        allow_empty=dataset.allow_empty,
-        rows_min=dataset.rows_min,
-        rows_max=dataset.rows_max,
-        demands=dataset.demands,
-        max_change=dataset.max_change,
-        identifiers=dataset.identifiers,
-        max_null_increase=dataset.max_null_increase,
-        rows_before=before.rows if before else None,
-        nulls_before=nulls,
-    )
+    found = gate(tools, session, dataset, session.table(drafts.local(draft.ref)), before, rows)
+    return Read(draft.ref, (*drift, *found), tools.clock.monotonic() - began)
 
 
 class _Watched:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from destinations.base import Destination, Jobs, Limits
-from engine.checks.facts import DeleteLimit
+from engine.checks.rules import NO_RULES, ChangeLimit, DatasetRules
 from engine.clock import Clock, Entropy
 from engine.core.approval import ApprovalRules
 from engine.core.demands import NO_DEMANDS, Demands
@@ -51,11 +51,7 @@ class Dataset:
     read: Callable[[], AbstractContextManager[Reading]]
     demands: Demands = NO_DEMANDS
     allow_empty: bool = False
-    rows_min: int | None = None
-    rows_max: int | None = None
-    max_change: float | None = None
-    identifiers: tuple[str, ...] = ()
-    max_null_increase: float | None = None
+    rules: DatasetRules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ class Sync:
     max_attempts: int
     stop_ratio: float
     on_unknown: OnUnknown = OnUnknown.RESEND
-    deletes: DeleteLimit | None = None
+    deletes: ChangeLimit | None = None
     require_approval: bool = False
     approval: ApprovalRules = field(default=ApprovalRules(None, four_eyes=False, expires=timedelta(days=7)))
 

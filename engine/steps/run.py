@@ -137,7 +137,7 @@ def _proceed(trip: _Trip, capture: Callable[[], Captured], stop: StopSignal) -> 
     trip.seconds["capture"] = max(0.0, trip.seconds["capture"] - captured.gate_seconds)
     match captured:
         case Blocked(dataset, version, checks, _):
-            why = reasons(c for c in checks if c.verdict == Verdict.BLOCK.value)
+            why = reasons(c for c in checks if Verdict(c.verdict).stops)
             if dataset == trip.sync.dataset.id:
                 trip.finish(RunStatus.BLOCKED, why, version)
             else:

@@ -22,7 +22,7 @@ import yaml
 from goals.goal import Effort, Goal, Numbers, never
 
 from engine.bootstrap import open_app
-from engine.checks.facts import DeleteLimit
+from engine.checks.rules import ChangeLimit
 from engine.core.verdict import Verdict
 from engine.delivery.stop import StopRequest
 from engine.errors import ConfigurationError
@@ -76,7 +76,7 @@ class Lab:
         tools = self.app.tools
         return replace(self.app, tools=replace(tools, ledger=Ledger(tools.database, tools.clock, actor)))
 
-    def run(self, limit: DeleteLimit, expires: timedelta = timedelta(hours=1)) -> RunReport:
+    def run(self, limit: ChangeLimit, expires: timedelta = timedelta(hours=1)) -> RunReport:
         app = self.acting("ada@scheduler")
         sync = app.syncs[SYNC]
         bounded = replace(sync, deletes=limit, approval=replace(sync.approval, expires=expires))
@@ -160,7 +160,7 @@ def _settle(lab: Lab) -> None:
     size = lab.random.randint(PEOPLE_MIN, PEOPLE_MAX)
     lab.people = {id: (f"p{lab.random.randrange(3)}", 0.5) for id in lab.random.sample(range(2 * PEOPLE_MAX), size)}
     lab.bring(lab.people)
-    report = lab.run(DeleteLimit(None, None, Verdict.BLOCK))
+    report = lab.run(ChangeLimit(None, None, Verdict.BLOCK))
     assert report.status in {"succeeded", "unchanged"}, report.reason
     assert len(lab.receiver.records) == size, "the destination holds the first version"
 
@@ -176,14 +176,14 @@ def _changed(lab: Lab) -> People:
     return {**after, **come}
 
 
-def _limit(lab: Lab, deletes: int, held: int, on_fail: Verdict) -> DeleteLimit:
+def _limit(lab: Lab, deletes: int, held: int, on_fail: Verdict) -> ChangeLimit:
     """A limit that just allows so many deletes, as a count or as a share."""
     if lab.random.random() < 0.5:
-        return DeleteLimit(deletes, None, on_fail)
-    return DeleteLimit(None, deletes / held, on_fail)
+        return ChangeLimit(deletes, None, on_fail)
+    return ChangeLimit(None, deletes / held, on_fail)
 
 
-def _insist(lab: Lab, way: str, report: RunReport, limit: DeleteLimit, after: People) -> None:
+def _insist(lab: Lab, way: str, report: RunReport, limit: ChangeLimit, after: People) -> None:
     """Go on as ``way`` says and run again; what then leaves must have been approved."""
     expires = timedelta(hours=1)
     match way:

@@ -97,7 +97,10 @@ def findings(project: Project) -> Iterator[tuple[str, Finding]]:
         declared.append((dataset.file, dataset.name, contract.major))
         majors.setdefault(dataset.name, {})[contract.major] = contract
         consent = dataset.kind == "consent"
-        for finding in dataset_findings(contract.schema, identifiers=dataset.identifiers, holds_consent=consent):
+        valued = dataset.gates.values.columns if dataset.gates.values else ()
+        for finding in dataset_findings(
+            contract.schema, identifiers=dataset.identifiers, valued=valued, holds_consent=consent
+        ):
             yield dataset.file, finding
     yield from duplicate_majors(declared)
     for sync in project.syncs.values():

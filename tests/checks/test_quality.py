@@ -55,7 +55,7 @@ def rows(*names: str | None) -> list[dict[str, Any]]:
 
 def judge(session: Session, found: list[dict[str, Any]], *rules: Rule) -> list[CheckResult]:
     """The results of rules through the registry, in the one aggregate of all checks."""
-    facts = CandidateFacts(SCHEMA, allow_empty=True, rows_min=None, rows_max=None, demands=Demands(rules))
+    facts = CandidateFacts(SCHEMA, allow_empty=True, demands=Demands(rules))
     table = session.rows(pa.Table.from_pylist(found, ARROW))
     row = session.single(aggregates(CANDIDATE, table, facts))
     return [result for result in judged(CANDIDATE, row, facts) if result.check == quality.NAME]

@@ -47,7 +47,7 @@ def expected(values: Sequence[Any], *demands: ValueDemand) -> list[int]:
 
 def test_a_broken_rule_blocks_and_is_named_with_its_rows_and_without_a_value(session: Session) -> None:
     rules = (ValueRule("maxLength", "x", Length(most=3)), ValueRule("minLength", "x", Length(least=1)))
-    facts = CandidateFacts(SCHEMA, allow_empty=True, rows_min=None, rows_max=None, demands=Demands(values=rules))
+    facts = CandidateFacts(SCHEMA, allow_empty=True, demands=Demands(values=rules))
     table = session.rows(pa.table({"x": ["ok", "canary", None, "tide"]}))
     results = judged(CANDIDATE, session.single(aggregates(CANDIDATE, table, facts)), facts)
     (found,) = [result for result in results if result.check == value_rules.NAME]

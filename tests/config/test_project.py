@@ -137,6 +137,7 @@ def test_the_examples_of_the_format_are_known_to_the_models() -> None:
         "contract": "contracts/customers-v1.odcs.yaml",
         "source": {"connection": "lake", "query": "select 1"},
         "extract": {"mode": "incremental", "cursor": "updated_at", "lookback": "2h", "full_every": "24h"},
+        "identifiers": ["customer_id", "email"],
         "gates": {"rows": {"min": 1, "max_change": 0.3}, "identifiers": {"max_null_increase": 0.02}},
         "retain": {"versions": 30},
     }

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from engine.core.events import CaptureBlocked, CaptureUnchanged, CheckResult, Event, VersionAccepted
 from engine.core.names import DatasetId, VersionNumber
+from engine.core.verdict import Verdict
 from engine.ledger.database import Database, insert_missing, reading
 from engine.ledger.recorded import Recorded, confirmed, named, tampered
 from engine.ledger.tables import capture as table
@@ -56,7 +57,7 @@ def _row(dataset: DatasetId, recorded: Recorded) -> CaptureRow:
         case CaptureUnchanged():
             return CaptureRow(event.dataset, recorded.recorded_at, "unchanged", event.rows, event.version, "", ())
         case CaptureBlocked():
-            reason = "; ".join(check.message for check in event.checks if check.verdict == "block")
+            reason = "; ".join(check.message for check in event.checks if Verdict(check.verdict).stops)
             return CaptureRow(event.dataset, recorded.recorded_at, "blocked", event.rows, None, reason, event.checks)
         case _:
             raise tampered("A read model names an event that is no capture.", f"sequence {recorded.sequence}")

@@ -64,6 +64,13 @@ def listing(db: Database, dataset: DatasetId) -> list[VersionRow]:
         return _rows(connection, connection.execute(_of(dataset).order_by(table.c.version)).all())
 
 
+def row_counts(db: Database, dataset: DatasetId, limit: int) -> list[int]:
+    """The row counts of the newest ``limit`` versions of ``dataset``, newest first."""
+    with reading(db) as connection:
+        found = connection.execute(_of(dataset).order_by(table.c.version.desc()).limit(limit)).all()
+        return [row.rows for row in _rows(connection, found)]
+
+
 def _of(dataset: DatasetId) -> Select[Any]:
     return select(table).where(table.c.dataset == dataset)
 

@@ -1,0 +1,91 @@
+"""``gates`` of datasets and of syncs: what a version, and what a plan, must hold to, and what happens when it does not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from config.model import Model
+from config.problems import Code
+from config.values import Count, Share, SomeTexts, refusal
+
+OnFail: TypeAlias = Literal["block", "review", "warn"]
+"""``review`` waits for a person; ``warn`` tells and goes on."""
+Ratio = Annotated[float, Field(ge=0, le=1000)]
+"""A share that may be more than everything: a count may grow to many times what it was."""
+
+
+class RowHistory(Model):
+    """Row counts of the last ``versions``; ``mad`` median absolute deviations away from their median still pass."""
+
+    versions: Annotated[int, Field(ge=5, le=1000)]
+    mad: Annotated[float, Field(gt=0, le=1000)]
+
+
+class RowGate(Model):
+    """Bounds on a version's row count; ``max_change`` is a share of the last accepted version."""
+
+    min: Count | None = None
+    max: Count | None = None
+    max_change: Annotated[float, Field(gt=0, le=1000)] | None = None
+    history: RowHistory | None = None
+    on_fail: OnFail = "block"
+
+    @model_validator(mode="after")
+    def _min_below_max(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise refusal(Code.OUT_OF_RANGE, "must not be less than `min`", "max")
+        return self
+
+
+class IdentifierGate(Model):
+    """How far the identifiers may move from one version to the next; each limit is a share."""
+
+    max_null_increase: Share | None = None
+    max_duplicate_increase: Share | None = None
+    max_distinct_change: Ratio | None = None
+    min_match_rate: Share | None = None
+    max_rekeyed: Share | None = None
+    on_fail: OnFail = "block"
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        limits = [name for name in type(self).model_fields if name != "on_fail"]
+        if all(getattr(self, name) is None for name in limits):
+            raise refusal(Code.MISSING_KEY, f"needs {_one_of(limits)}")
+        return self
+
+
+class ValueGate(Model):
+    """Columns of few values, and the largest share of rows with a value that the version before did not know."""
+
+    columns: SomeTexts
+    max_new: Share = 0.0
+    on_fail: OnFail = "block"
+
+
+class DatasetGates(Model):
+    """What a candidate version must hold to."""
+
+    rows: RowGate = RowGate()
+    identifiers: IdentifierGate | None = None
+    values: ValueGate | None = None
+
+
+class DeleteGate(Model):
+    """The most that one run may delete, by count and as a share of what was delivered."""
+
+    max: Count | None = None
+    max_ratio: Share | None = None
+    on_fail: OnFail = "review"
+
+
+class SyncGates(Model):
+    """What a plan must hold to before anything is sent."""
+
+    deletes: DeleteGate | None = None
+
+
+def _one_of(names: list[str]) -> str:
+    return f"{', '.join(f'`{name}`' for name in names[:-1])} or `{names[-1]}`"

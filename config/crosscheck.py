@@ -142,7 +142,9 @@ def _destination_environments(declared: Declared) -> Iterator[Problem]:
 
 def _sync_references(declared: Declared) -> Iterator[Problem]:
     datasets, destinations = _names(declared.datasets), _names(declared.destinations)
-    allowed = {d.name for d in declared.valid_destinations if d.is_for(declared.environment)}
+    # Of an environment that does not exist nothing is said but that: it allows no destination, and none is at fault.
+    here = declared.environment
+    allowed = {d.name for d in declared.valid_destinations if not here or d.is_for(here)}
     restricted = {d.name for d in declared.valid_destinations} - allowed
     all_datasets, all_destinations = (kind not in declared.unreadable for kind in ("datasets", "destinations"))
     for sync in declared.valid_syncs:
@@ -152,7 +154,7 @@ def _sync_references(declared: Declared) -> Iterator[Problem]:
         if all_destinations and sync.destination not in destinations:
             yield _unknown(document, ("destination",), "destination", sync.destination, destinations)
         elif sync.destination in restricted:
-            message = f"the destination `{sync.destination}` may not be used in `{declared.environment}`"
+            message = f"the destination `{sync.destination}` may not be used in `{here}`"
             hint = "see `environments` in the destination's file"
             yield document.problem(("destination",), Code.WRONG_ENVIRONMENT, message, hint)
         after = sync.schedule.after if sync.schedule else None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.interpolate import Interpolated
@@ -46,6 +46,8 @@ _BOUNDS = {
     "literal_error": (Code.BAD_VALUE, "must be {expected}"),
     "union_tag_invalid": (Code.BAD_VALUE, "must be one of {expected_tags}"),
 }
+QUOTED_LENGTH_MIN = 4
+"""Shorter texts occur in any sentence."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_<$][\w<$.-]{0,63}")
 _BAD_NAME = "must be a lower-case letter, then up to 62 lower-case letters, digits, `_` or `-`"
 
@@ -55,7 +57,10 @@ def problems_of(
 ) -> tuple[Problem, ...]:
     """One problem for each error of ``model``, which judged ``data``: what stands in ``document`` at ``below``."""
     details = error.errors(include_url=False, include_input=False)
-    return tuple(_problem(detail, document, data, model, below) for detail in details)
+    found = [_problem(detail, document, data, model, below) for detail in details]
+    # Of a value that may be one of several things each is tried; that it is not the others is no news.
+    judged = {p.path[:end] for p in found if p.code != Code.WRONG_TYPE for end in range(len(p.path) + 1)}
+    return tuple(p for p in found if p.code != Code.WRONG_TYPE or p.path not in judged)
 
 
 def _problem(detail: ErrorDetails, document: Document, data: Data, model: type[BaseModel], below: KeyPath) -> Problem:
@@ -79,7 +84,9 @@ def _problem(detail: ErrorDetails, document: Document, data: Data, model: type[B
         path = (*path, str(context["key"]))
     code, message, hint = _judged(kind, context, given)
     name = dotted((*below, *path))
-    return document.problem((*below, *path), code, f"`{name}` {message}" if name else f"the file {message}", hint)
+    about = f"`{name}`" if name else "the file"
+    text = f"{about}: {message}" if message.startswith("`") else f"{about} {message}"
+    return document.problem((*below, *path), code, text, hint)
 
 
 def _judged(kind: str, context: dict[str, Any], given: Data) -> tuple[str, str, str]:
@@ -98,7 +105,24 @@ def _judged(kind: str, context: dict[str, Any], given: Data) -> tuple[str, str, 
         return Code.BAD_NAME, _BAD_NAME, ""
     if "message" in context:
         return kind, str(context["message"]), ""
-    return Code.BAD_VALUE, "is not valid", ""
+    said = str(context["error"]) if kind == "value_error" else ""
+    return Code.BAD_VALUE, "is not valid" if not said or _quotes(said, given) else said, ""
+
+
+def _quotes(message: str, given: Data) -> bool:
+    """Whether an adapter's own words hold what was written: a value, or a key that is none."""
+    match given:
+        case SecretStr():
+            return _quotes(message, given.get_secret_value())
+        case str():
+            return len(given) >= QUOTED_LENGTH_MIN and given in message
+        case dict():
+            slips = [key for key in given if not _PLAIN_KEY.fullmatch(str(key))]
+            return any(_quotes(message, part) for part in (*slips, *given.values()))
+        case list():
+            return any(_quotes(message, part) for part in given)
+        case _:
+            return False
 
 
 def _written_path(loc: tuple[int | str, ...], data: Data) -> KeyPath:

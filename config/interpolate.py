@@ -6,7 +6,8 @@ Whatever holds an interpolation becomes an `Interpolated`, which shows the refer
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 
 from config.folder import is_inside
 from config.locate import Data
-from config.problems import Code, KeyPath
+from config.problems import Code, KeyPath, dotted
 
 SECRET_BYTES_MAX = 65_536
 _REFERENCE = re.compile(r"\$\{(env|file):([^${}]*)\}")
@@ -88,6 +89,13 @@ class Secrets:
             raise ReferenceFailed(Code.MISSING_VARIABLE, f"the environment variable `{name}` is not set", f"set {name}")
         return self.env[name]
 
+    def is_readable_by_others(self, name: str) -> bool:
+        """Whether the file of a ``${file:…}`` is open to every user of the machine; one that is not there is not."""
+        try:
+            return bool((self.folder / name).stat().st_mode & stat.S_IROTH)
+        except (OSError, ValueError):
+            return False
+
     def _file(self, name: str) -> str:
         if not name or len(name) > 4096 or any(ord(letter) < 32 for letter in name):
             raise ReferenceFailed(Code.BAD_REFERENCE, "the path in `${file:…}` is not a path", _FORMS)
@@ -137,6 +145,26 @@ def interpolate(data: Data, secrets: Secrets, wanted: Wanted) -> tuple[Data, tup
             return Unresolved("${…}")
 
     return walk(data, ()), tuple(found)
+
+
+def readable_by_others(data: Data, secrets: Secrets, wanted: Wanted) -> tuple[Found, ...]:
+    """Each place in ``data`` whose secret stands in a file that every user of the machine may read."""
+    found = []
+    for path, text in _texts(data, ()):
+        names = [name for kind, name in _REFERENCE.findall(text) if kind == "file"]
+        if names and wanted(path) and any(secrets.is_readable_by_others(name) for name in names):
+            message = f"every user of this machine may read the file of `{dotted(path)}`"
+            found.append(Found(path, Code.OPEN_SECRET, message, "chmod 600"))
+    return tuple(found)
+
+
+def _texts(data: Data, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Every text below ``data`` with where it stands."""
+    if isinstance(data, str):
+        yield path, data
+    elif isinstance(data, dict | list):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _texts(value, (*path, key))
 
 
 def reveal(data: Data) -> Data:

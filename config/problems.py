@@ -31,6 +31,7 @@ class Code(StrEnum):
     MISSING_VARIABLE = "missing_variable"
     NOT_AVAILABLE = "not_available"
     NOT_SECRET = "not_secret"  # noqa: S105 - a rule's name
+    OPEN_SECRET = "open_secret"  # noqa: S105 - a rule's name
     OUTSIDE_PROJECT = "outside_project"
     OUT_OF_RANGE = "out_of_range"
     TOO_LARGE = "too_large"

@@ -17,7 +17,7 @@ from config.destination import DestinationFile
 from config.environment import Compute, Connection, Environment, ProjectFile
 from config.explain import problems_of
 from config.folder import PROJECT_FILE, is_inside, read_file, yaml_files
-from config.interpolate import Secrets, Wanted, interpolate, reveal
+from config.interpolate import Secrets, Wanted, interpolate, readable_by_others, reveal
 from config.locate import Data, Document, Unreadable, read_document
 from config.model import FileModel
 from config.problems import Code, InvalidProject, KeyPath, Problem, did_you_mean
@@ -51,6 +51,8 @@ class Project:
     syncs: Mapping[str, SyncFile]
     contracts: Mapping[str, Document]
     documents: Mapping[str, Document] = field(repr=False)
+    warnings: tuple[Problem, ...] = ()
+    """What is not wrong and worth a look."""
 
     def locate(self, file: str, path: KeyPath = ()) -> int:
         """The line of a key in one of the project's files, or of the nearest key above it."""
@@ -95,6 +97,7 @@ class _Loading:
         self._secrets = Secrets(folder, env)
         self._documents: dict[str, Document] = {}
         self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
         self._unreadable: set[str] = set()
 
     def load(self, asked: str | None) -> Project:
@@ -135,6 +138,7 @@ class _Loading:
             syncs=_by(syncs, lambda sync: sync.name),
             contracts=MappingProxyType(contracts),
             documents=MappingProxyType(self._documents),
+            warnings=tuple(self._warnings),
         )
 
     def _document(self, file: str) -> Document | None:
@@ -201,6 +205,8 @@ class _Loading:
     def _model(self, document: Document, model: type[_File], wanted: Wanted) -> _File | None:
         data, found = interpolate(document.data, self._secrets, wanted)
         self._problems += (document.problem(f.path, f.code, f.message, f.hint) for f in found)
+        open_files = readable_by_others(document.data, self._secrets, wanted)
+        self._warnings += (document.problem(f.path, f.code, f.message, f.hint) for f in open_files)
         try:
             return model.model_validate(data, context={"folder": self._folder, "file": document.file})
         except ValidationError as error:

@@ -33,7 +33,7 @@ def _strong(secret: SecretStr) -> SecretStr:
 def _sendable(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not the name of a header")
+            raise ValueError("one of its names is not the name of a header")
         if name.lower() in _OURS:
             raise ValueError(f"`{name}` is a header that the protocol sets itself")
         if not _HEADER_VALUE.fullmatch(value.get_secret_value()):

@@ -101,7 +101,7 @@ class Sandbox(HttpDestination):
         """Ask for its health; an answer of something else than a sandbox is a failure."""
         answer = await transport.request(httpx.Request("GET", f"{self._url}/health"))
         if isinstance(answer, Unavailable):
-            raise CheckFailed(answer.message)
+            raise CheckFailed(f"{answer.message}; `tidegate sandbox` serves one")
         if not _is_sandbox(answer):
             raise CheckFailed(f"what answers at `url` ({answer.status_code}) is not a sandbox")
         return "the sandbox answers"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
-from engine.core.events import EVENTS, Event, WindowIntended, WindowReceived
+from engine.core.events import EVENTS, Event, RunFinished, WindowIntended, WindowReceived
 
 Json = dict[str, Any]
 """Decoded JSON as the ledger stores it; ``Any`` because JSON is recursive."""
@@ -25,6 +25,7 @@ UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType(
     {
         (WindowIntended.type, 1): _batches_with("withheld", []),
         (WindowReceived.type, 1): _batches_with("withheld", 0),
+        (RunFinished.type, 1): lambda data: {**data, "unchanged": 0},
     }
 )
 """From ``(type, schema)`` to the function that gives the data the shape of ``schema + 1``."""

@@ -258,15 +258,20 @@ class RejectionsDropped(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunFinished(Event):
-    """A run ended; ``status`` is one of PROJECT.md's statuses, ``seconds`` maps step to duration."""
+    """A run ended; ``status`` is one of PROJECT.md's statuses, ``seconds`` maps step to duration.
+
+    ``unchanged`` counts what is held as it should be, where no plan was computed that would say it.
+    """
 
     type = "run.finished"
+    schema = 2
     run: RunId
     sync: SyncId
     status: str
     reason: str
     version: VersionNumber | None
     seconds: Mapping[str, float]
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

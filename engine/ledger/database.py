@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import psycopg
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
@@ -21,7 +20,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, Integr
 from sqlalchemy.pool import ConnectionPoolEntry
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from engine.errors import ConfigurationError, LedgerConflict, LedgerError, LedgerTampered
+from engine.errors import ConfigurationError, LedgerConflict, LedgerError
+from engine.ledger.failures import damaged, is_damage, is_transient, lost_a_race, reason
 
 Database: TypeAlias = Connection | Engine
 """What a query takes: an engine for a look of its own, or the connection of the transaction it belongs to."""
@@ -43,9 +43,6 @@ POSTGRESQL_LIMITS = (
     " set_config('idle_in_transaction_session_timeout', '60s', true)"
 )
 POSTGRESQL_NO_HURRY = "SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '60s', true)"
-TRANSIENT_SQLSTATES = frozenset({"40001", "40P01", "55P03"})
-"""Serialization failure, deadlock, lock not available: the same transaction may succeed at once."""
-TRANSIENT_SQLITE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 def open_database(url: str) -> Engine:
@@ -66,8 +63,10 @@ def open_database(url: str) -> Engine:
             return engine
     except (DBAPIError, UnicodeDecodeError) as error:
         engine.dispose()
+        if is_damage(error):
+            raise damaged(f" ({reason(error)})", _place(address)) from error
         raise LedgerError(
-            f"The ledger cannot be opened ({_reason(error)}).",
+            f"The ledger cannot be opened ({reason(error)}).",
             where=_place(address),
             safe="Nothing was read or written.",
             next="check that the database runs, the address and the credentials.",
@@ -90,6 +89,8 @@ def _address(url: str) -> URL:
 
 def _place(address: URL) -> str:
     """The address without user, password and options, which may carry one."""
+    if address.get_backend_name() == "sqlite":
+        return str(address.database)
     host = address.host or address.query.get("host", "")
     return f"{address.get_backend_name()} {host or ''}{f':{address.port}' if address.port else ''}/{address.database}"
 
@@ -177,7 +178,7 @@ def _enter_wal(cursor: Any) -> None:  # the driver's cursor has no type that SQL
             if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
                 cursor.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if attempt == OPEN_ATTEMPTS_MAX or not _is_transient(error):
+            if attempt == OPEN_ATTEMPTS_MAX or not is_transient(error):
                 raise
             time.sleep(OPEN_WAIT_SECONDS)
         else:
@@ -219,7 +220,7 @@ def patiently(action: Callable[[], T]) -> T:
     attempts = Retrying(
         stop=stop_after_attempt(ATTEMPTS_MAX),
         wait=wait_random_exponential(multiplier=0.02, max=1),
-        retry=retry_if_exception(lambda error: isinstance(error, LedgerError) and _lost_a_race(error)),
+        retry=retry_if_exception(lambda error: isinstance(error, LedgerError) and lost_a_race(error)),
         reraise=True,
     )
     return attempts(action)
@@ -240,11 +241,7 @@ def check_structure(engine: Engine) -> None:
         return
     with reading(engine) as connection:
         if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar() != "ok":
-            raise LedgerTampered(
-                "The ledger's file is damaged.",
-                safe="Nothing was written.",
-                next="stop every run and restore the ledger from a backup; nothing may be sent from it",
-            )
+            raise damaged("", _place(engine.url))
 
 
 def insert_missing(connection: Connection, table: Table, values: Mapping[str, object]) -> None:
@@ -261,36 +258,15 @@ def _told_as_ledger_errors() -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise LedgerConflict(
-            f"The ledger already holds what was to be appended, or refuses the change ({_reason(error)}).",
+            f"The ledger already holds what was to be appended, or refuses the change ({reason(error)}).",
             safe="Nothing was written.",
             next="load the facts again and decide again.",
         ) from error
     except (DBAPIError, UnicodeDecodeError) as error:
+        if is_damage(error):
+            raise damaged(f" ({reason(error)})", "") from error
         raise LedgerError(
-            f"The ledger's database failed ({_reason(error)}).",
+            f"The ledger's database failed ({reason(error)}).",
             safe="The transaction was not acknowledged; what was committed before is kept.",
             next="check the database, its disk and its connections, then run again.",
         ) from error
-
-
-def _reason(error: DBAPIError | UnicodeDecodeError) -> str:
-    """The kind of failure without its text, which may quote values.
-
-    SQLite's driver fails to decode its own complaint when that quotes a damaged file.
-    """
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, psycopg.Error):
-        return f"{type(cause).__name__}, SQLSTATE {cause.sqlstate}" if cause.sqlstate else type(cause).__name__
-    return str(getattr(cause, "sqlite_errorname", type(cause).__name__))
-
-
-def _lost_a_race(error: LedgerError) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, DBAPIError) and cause.orig is not None and _is_transient(cause.orig)
-
-
-def _is_transient(cause: BaseException) -> bool:
-    if isinstance(cause, psycopg.Error):
-        return cause.sqlstate in TRANSIENT_SQLSTATES
-    # The low byte is the primary code; the others tell BUSY_SNAPSHOT from BUSY_RECOVERY.
-    return getattr(cause, "sqlite_errorcode", 0) & 0xFF in TRANSIENT_SQLITE

@@ -61,14 +61,17 @@ def run_demo(folder: Path, opening: Opening, say: Say) -> DemoReport:
     `TidegateError` when a run ends otherwise than the demo is made for.
     """
     _prepare(folder)
+    crm = folder / _CRM
+    written = crm.read_text(encoding="utf-8")
     with serving(folder / _STATE / "sandbox") as sandbox:
-        crm = folder / _CRM
-        crm.write_text(crm.read_text(encoding="utf-8").replace(_WRITTEN_URL, sandbox.address), encoding="utf-8")
+        crm.write_text(written.replace(_WRITTEN_URL, sandbox.address), encoding="utf-8")
         app = opening(folder)
         try:
             report = _story(folder, app, lambda: sandbox.held(OBJECT), say)
         finally:
             app.close()
+            # Where `tidegate sandbox` serves the same store once this one has ended.
+            crm.write_text(written, encoding="utf-8")
     for line in _afterwards(folder):
         say(line)
     return report
@@ -199,3 +202,6 @@ def _afterwards(folder: Path) -> Iterator[str]:
         "tidegate ledger verify",
     ):
         yield f"   {command}"
+    yield ""
+    yield "The CRM ended with the demo. `tidegate sandbox` in that folder serves it again, with all that it holds;"
+    yield f"then `tidegate run {SYNC}` in another terminal goes on."

@@ -116,7 +116,7 @@ def _preview(
     samples: tuple[Sample, ...],
 ) -> PlanPreview:
     if isinstance(planned, Settled):
-        counts = PlanCounts(reason="the destination holds what the source says")
+        counts = PlanCounts(unchanged=planned.left.held, reason="the destination holds what the source says")
         return PlanPreview(sync.id, sync.dataset.id, planned.version, is_candidate, counts, checks, (), False)
     counts = PlanCounts(
         id=planned.plan,

@@ -97,7 +97,7 @@ def merged(finished: RunReport, resumed: RunReport) -> RunReport:
 
 def _plan(row: RunRow) -> PlanCounts:
     if row.plan is None:
-        return PlanCounts()
+        return PlanCounts(unchanged=row.unchanged)
     return PlanCounts(
         id=row.plan,
         digest=row.digest or "",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from config.problems import Problem
 from config.project import Project
 from engine.errors import SourceError
+from engine.service.overlaps import shared_objects
 from engine.service.resolve import Resolved, resolve
 
 
@@ -31,7 +32,7 @@ def validate(project: Project, *, connect: bool) -> ValidationReport:
     return ValidationReport(
         ok=not problems,
         problems=tuple(sorted(problems, key=lambda p: (p.file, p.line, p.message))),
-        warnings=tuple(resolved.warnings),
+        warnings=(*map(str, project.warnings), *resolved.warnings, *shared_objects(project.syncs.values())),
         datasets=len(project.datasets),
         syncs=len(project.syncs),
         destinations=len(project.destinations),

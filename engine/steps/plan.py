@@ -39,6 +39,7 @@ from engine.steps.delivered_state import state_layers
 from engine.steps.facts import Sync, Tools
 from engine.steps.place import place_of, same_place
 from engine.steps.snapshots import snapshot_table
+from engine.steps.untouched import Untouched, untouched
 
 CLEARANCE = "clearance"
 APPROVAL = "environment.approval"
@@ -50,7 +51,7 @@ class Settled:
     """Nothing is to be sent, and nothing could be: no plan was computed."""
 
     version: VersionNumber
-    state: StateFolded
+    left: Untouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def plan(
     registers = register_versions(tools, sync, preview)
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
     if state is not None and isinstance(how, Incremental) and how.since == version and not how.unsettled:
-        return Settled(version, state)
+        return Settled(version, untouched(tools, session, sync))
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
     consent = consent_now(tools, session, sync, preview)
     return _compare(

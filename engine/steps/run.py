@@ -32,9 +32,10 @@ from engine.steps.fold import Settlement, fold, settle
 from engine.steps.last_mile import Counted
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.record import record
-from engine.steps.set_aside import set_aside
 from engine.steps.sync_lease import sync_lease
+from engine.steps.untouched import Untouched, untouched
 
+NOTHING_LEFT = Untouched()
 INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
 
 
@@ -60,7 +61,9 @@ class _Trip:
     def append(self, *events: RunStarted | RunResumed | PlanMade | RunFinished) -> None:
         self.tools.ledger.append(run_stream(self.run), *events, fence=self.fence)
 
-    def finish(self, status: RunStatus, reason: str, version: VersionNumber | None) -> None:
+    def finish(
+        self, status: RunStatus, reason: str, version: VersionNumber | None, left: Untouched = NOTHING_LEFT
+    ) -> None:
         event = RunFinished(
             run=self.run,
             sync=self.sync.id,
@@ -68,6 +71,7 @@ class _Trip:
             reason=reason,
             version=version,
             seconds=dict(self.seconds),
+            unchanged=left.held,
         )
         self.append(event)
 
@@ -154,9 +158,9 @@ def _plan_and_deliver(trip: _Trip, session: Session, stop: StopSignal) -> None:
     with trip.timed("plan"):
         planned = plan(tools, session, sync, drafts=tools.storage)
     match planned:
-        case Settled(version):
+        case Settled(version, left):
             why = "the destination holds what the source says"
-            trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, session), version)
+            trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, left), version, left)
         case Planned():
             event = planned.event(trip.run, sync)
             failpoint("plan.before_commit")
@@ -167,11 +171,10 @@ def _plan_and_deliver(trip: _Trip, session: Session, stop: StopSignal) -> None:
             assert_never(planned)
 
 
-def _but_for(trip: _Trip, session: Session) -> str:
+def _but_for(trip: _Trip, left: Untouched) -> str:
     """What a run without changes must not hide: records that are left alone until their values change or a person decides."""
-    count = set_aside(trip.tools, session, trip.sync)
     listed = f"`tidegate quarantine list {trip.sync.id}`"
-    return f"; but for {count:,} records that are set aside: {listed}" if count else ""
+    return f"; but for {left.set_aside:,} records that are set aside: {listed}" if left.set_aside else ""
 
 
 def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) -> None:
@@ -180,8 +183,8 @@ def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) ->
         trip.finish(RunStatus.BLOCKED, reasons(c for c in planned.checks if c.verdict == "block"), planned.version)
     elif planned.segment is None:
         settle(trip.tools, trip.sync, trip.run, _settlement(planned), trip.fence)
-        why = "nothing to send: no mapped field changed"
-        trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, session), planned.version)
+        why, left = "nothing to send: no mapped field changed", untouched(trip.tools, session, trip.sync)
+        trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, left), planned.version)
     elif (waits := why_held(trip.tools, trip.sync, planned)) is not None:
         trip.finish(RunStatus.HELD, waits, planned.version)
     elif trip.sync.target.record_only:

@@ -48,6 +48,8 @@ def test_equal_input_is_unchanged_makes_no_version_and_sends_no_request(
     before = receiver.requests
     again = project.report()
     assert (again["status"], again["exit"], again["version"], again["requests"]) == ("unchanged", 0, 1, 0)
+    assert (again["plan"]["unchanged"], again["plan"]["withheld"]) == (3, 0), "what is held as it should be"
+    assert project.run("--json", "plan", "people_to_hook").json["plan"]["unchanged"] == 3
     assert receiver.requests == before
     assert [v["version"] for v in project.run("--json", "versions", "people").json] == [1]
 

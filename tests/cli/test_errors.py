@@ -120,6 +120,18 @@ def test_an_error_holds_no_secret_and_steers_no_terminal(capsys: pytest.CaptureF
         assert "[secret]" in err
 
 
+@pytest.mark.parametrize("place", [("run",), ("--env",), ("consent", "import"), ("ledger", "tail", "--stream")])
+def test_a_password_on_the_command_line_is_refused_and_not_repeated(
+    capsys: pytest.CaptureFixture[str], place: tuple[str, ...]
+) -> None:
+    ended = tidegate(capsys, *place, "postgresql+psycopg://reader:hunter2@db/ledger", "--json")
+
+    assert ended.code == 2
+    assert ended.document["error"]["code"] == "configuration"
+    assert "can read it" in ended.err
+    assert "hunter2" not in ended.out + ended.err
+
+
 def test_a_regression_is_not_accepted_without_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
     for reason in ("", "  "):
         ended = tidegate(capsys, "ledger", "accept-regression", "--reason", reason)

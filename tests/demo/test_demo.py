@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from config.demo.generate import shop
+from engine.faces.cli.sandbox import PORT
 from engine.service.demo import SYNC
 from engine.service.scaffold import init, project_files
 from tests.demo.arithmetic import Contacts, Expected, afterwards, contacts, expected
@@ -106,6 +108,20 @@ def test_the_project_that_a_demo_leaves_can_be_looked_at(demo: Demo) -> None:
     assert {command: tidegate(*command.split(), cwd=demo.folder).returncode for command in commands} == dict.fromkeys(
         commands, 0
     )
+
+
+def test_the_crm_of_a_demo_is_served_again_with_all_that_it_holds(demo: Demo) -> None:
+    file = (demo.folder / "destinations" / "crm.yaml").read_text()
+    command = [sys.executable, "-m", "engine.faces.cli", "sandbox", "--port", "0"]
+    with subprocess.Popen(command, cwd=demo.folder, stdout=subprocess.PIPE, text=True) as sandbox:
+        assert sandbox.stdout is not None
+        (address,) = re.findall(r"http://127\.0\.0\.1:[0-9]+", sandbox.stdout.readline())
+        held = httpx.get(f"{address}/objects/contacts", trust_env=False).json()
+        sandbox.terminate()
+
+    assert "`tidegate sandbox` in that folder serves it again" in demo.told
+    assert f'url: "http://127.0.0.1:{PORT}"' in file, "where `tidegate sandbox` serves by itself"
+    assert len(held) == len(demo.contacts)
 
 
 def test_the_readme_shows_what_the_demo_tells(demo: Demo) -> None:

@@ -138,6 +138,33 @@ def test_a_name_that_was_changed_in_the_file_itself_is_found_wherever_it_stands(
         engine.dispose()
 
 
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda content: b"x" * 4096 + content[4096:],
+        lambda content: content[:8192] + b"\x55" * (len(content) - 8192),
+        lambda content: content[:20_000],
+        lambda _: b"not a database, but long enough to be looked at as one" * 100,
+    ],
+)
+def test_a_file_that_is_no_database_any_more_is_told_with_a_way_out(
+    tmp_path: Path, clock: StillClock, spoilt: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "ledger.db"
+    made = open_database(f"sqlite:///{path}")
+    upgrade(made)
+    Ledger(made, clock, "tester").append(dataset_stream(CUSTOMERS), accepted(1), unchanged())
+    made.dispose()
+    path.write_bytes(spoilt(path.read_bytes()))
+
+    with pytest.raises(LedgerTampered, match="file is damaged") as refused:
+        open_database(f"sqlite:///{path}")
+
+    assert refused.value.where == str(path)
+    assert "restore the ledger from a backup" in refused.value.next
+    assert "`tidegate ledger verify`" in refused.value.next
+
+
 def is_sound(engine: Engine) -> bool:
     """What `tidegate ledger verify` looks at."""
     try:

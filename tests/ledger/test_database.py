@@ -91,7 +91,7 @@ def test_a_ledger_that_does_not_answer_is_named_without_its_password(url: str) -
 
 def test_a_file_that_is_no_ledger_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"this is a letter, not a database" * 100)
-    with pytest.raises(LedgerError, match=r"cannot be opened \(SQLITE_NOTADB\)"):
+    with pytest.raises(LedgerError, match=r"file is damaged \(SQLITE_NOTADB\)"):
         open_database(f"sqlite:///{tmp_path}/ledger.db")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import click
 
+from engine.errors import ConfigurationError
 from engine.faces.cli.errors import Report
 from engine.faces.cli.group import Entry, LazyGroup
 from engine.faces.cli.output import discard
 from engine.observe.redact import Redactor
 
+_PASSWORD_IN_URL = re.compile(r"://[^/?#\s]*:[^/?#\s]+@")
 _HERE = "engine.faces.cli."
 
 COMMANDS = {
@@ -105,10 +108,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_exit_code(list(arguments)))
 
 
+def _refuse_secrets(arguments: Sequence[str]) -> None:
+    """No command takes a secret, and what stands on a command line is read by every user of the machine."""
+    if any(_PASSWORD_IN_URL.search(argument) for argument in arguments):
+        raise ConfigurationError(
+            "A password stands on the command line, where every user of this machine can read it",
+            safe="Nothing was started.",
+            next="change that password; let a file of the project name it as `${env:NAME}` or `${file:PATH}`",
+        )
+
+
 def _exit_code(arguments: list[str]) -> int:
     redactor = Redactor()
     report = Report("--json" in arguments, "--debug" in arguments, redactor.redact)
     try:
+        _refuse_secrets(arguments)
         code = cli.main(arguments, prog_name="tidegate", standalone_mode=False, obj=redactor)
     except BrokenPipeError:
         discard(sys.stdout)

@@ -188,7 +188,7 @@ def _row(row: Row[Any], events: Mapping[int, Recorded]) -> RunRow:
         inserts=plan.inserts if plan else 0,
         updates=plan.updates if plan else 0,
         deletes=plan.deletes if plan else 0,
-        unchanged=plan.unchanged if plan else 0,
+        unchanged=plan.unchanged if plan else end.unchanged if end else 0,
         withheld=plan.withheld if plan else 0,
         checks=plan.checks if plan else (),
         seconds=end.seconds if end else MappingProxyType({}),

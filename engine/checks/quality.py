@@ -13,12 +13,13 @@ from engine.checks.facts import CandidateFacts
 from engine.checks.keys import beyond_first
 from engine.checks.literals import is_among
 from engine.checks.row_rules import RowRule
-from engine.core.demands import Allowed, Metric, Rule, Severity, Unit, meets, percent
+from engine.core.demands import Action, Allowed, Metric, Rule, Severity, Unit, meets, percent
 from engine.core.events import CheckResult
-from engine.core.verdict import blocked, passed, warned
+from engine.core.verdict import Verdict, failed, passed, warned
 
 NAME = "contract.quality"
 _ROWS = "rows"
+_VERDICTS = {Action.BLOCK: Verdict.BLOCK, Action.REVIEW: Verdict.HOLD}
 
 
 def metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
@@ -97,7 +98,7 @@ def _judged(rule: Rule, count: int, rows: int) -> CheckResult:
         case Severity.WARNING:
             return warned(NAME, message, numbers)
         case Severity.ERROR:
-            return blocked(NAME, message, numbers)
+            return failed(NAME, _VERDICTS[rule.action], message, numbers)
         case _:
             assert_never(rule.severity)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from open_data_contract_standard.model import DataQuality
 
+from engine.contracts.actions import rule_action
 from engine.contracts.finding import Finding, KeyPath, nearest
 from engine.contracts.patterns import pattern_problem
 from engine.contracts.values import number, typed
@@ -115,8 +116,9 @@ def _library(
         return None
     arguments = written.get("arguments") or {}
     columns = (place.column.name,) if place.column else tuple(arguments.get("properties", ()))
-    allowed = _allowed(arguments, place.column)
-    return Rule(label, metric, threshold, columns, unit, severity(written), allowed)
+    weight = severity(written)
+    action = rule_action(written, label, weight, at, findings)
+    return Rule(label, metric, threshold, columns, unit, weight, action, _allowed(arguments, place.column))
 
 
 def _metric(written: Written, label: str, at: KeyPath, place: Place) -> Metric | Finding:

@@ -1,4 +1,4 @@
-"""Whether people let a held plan be sent: who may decide, for how long it counts, and never the one who asked.
+"""Whether people let a held plan be sent, or a held version be accepted: who may decide, for how long it counts, and never the one who asked.
 
 A decision is judged when it is made and again by the run that would send, under the rules of that moment, so that one
 made under other rules, or by somebody who may not decide any more, counts for nothing.
@@ -86,7 +86,7 @@ def judge(decision: Decision, asked_by: str, rules: ApprovalRules, now: datetime
     if (refused := refusal(decision.by, rules)) is not None:
         return refused
     if rules.four_eyes and person(decision.by) == person(asked_by):
-        return Refused("who asked for a plan may not approve it")
+        return Refused("who asked for it may not approve it")
     until = decision.at + rules.expires
     if until <= now:
         return Refused(f"it expired at {until.isoformat(timespec='seconds')}")

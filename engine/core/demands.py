@@ -49,6 +49,13 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
+class Action(StrEnum):
+    """What a rule of severity error does when it is not met: keep the version out, or let it wait for a person."""
+
+    BLOCK = "block"
+    REVIEW = "review"
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """An operator with its bound; `Operator.BETWEEN` and its opposite have two, the smaller first."""
@@ -95,6 +102,7 @@ class Rule:
     columns: tuple[str, ...] = ()
     unit: Unit = Unit.ROWS
     severity: Severity = Severity.ERROR
+    action: Action = Action.BLOCK
     allowed: Allowed = Allowed()
 
 

@@ -9,10 +9,23 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
-from engine.core.events import EVENTS, Event, RunFinished, WindowIntended, WindowReceived
+from engine.core.events import (
+    EVENTS,
+    CaptureBlocked,
+    Event,
+    RunFinished,
+    VersionAccepted,
+    WindowIntended,
+    WindowReceived,
+)
 
 Json = dict[str, Any]
 """Decoded JSON as the ledger stores it; ``Any`` because JSON is recursive."""
+
+
+def _with(name: str, value: Any) -> Upcast:
+    """The data of an event that had no ``name`` yet."""
+    return lambda data: {**data, name: value}
 
 
 def _batches_with(name: str, value: Any) -> Upcast:
@@ -23,9 +36,12 @@ def _batches_with(name: str, value: Any) -> Upcast:
 Upcast = Callable[[Json], Json]
 UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType(
     {
+        (VersionAccepted.type, 1): _with("quarantine", None),
+        (CaptureBlocked.type, 1): _with("content", None),
         (WindowIntended.type, 1): _batches_with("withheld", []),
         (WindowReceived.type, 1): _batches_with("withheld", 0),
-        (RunFinished.type, 1): lambda data: {**data, "unchanged": 0},
+        (RunFinished.type, 1): _with("unchanged", 0),
+        (RunFinished.type, 2): _with("candidate", None),
     }
 )
 """From ``(type, schema)`` to the function that gives the data the shape of ``schema + 1``."""

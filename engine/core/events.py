@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from engine.core.names import DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
+from engine.core.names import CandidateId, DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check of a gate found: its verdict (pass, warn, hold, block), one sentence, and the numbers."""
+    """What one check of a gate found: its verdict (pass, warn, quarantine, hold, block), one sentence, and the numbers.
+
+    What is held or blocked is told again only when a sentence changes, so it says nothing that time alone changes.
+    """
 
     check: str
     verdict: str
@@ -34,13 +37,18 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class VersionAccepted(Event):
-    """A candidate became version ``version``; ``changes`` is None for the first version of a dataset."""
+    """A candidate became version ``version``; ``changes`` is None for the first version of a dataset.
+
+    ``quarantine`` names the rows that are no part of what may be sent, with their reasons; None when there are none.
+    """
 
     type = "dataset.version_accepted"
+    schema = 2
     dataset: DatasetId
     version: VersionNumber
     snapshot: SegmentRef
     changes: SegmentRef | None
+    quarantine: SegmentRef | None
     rows: int
     inserts: int
     updates: int
@@ -63,12 +71,75 @@ class CaptureUnchanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class CaptureBlocked(Event):
-    """A gate refused the candidate; the version before stays current."""
+    """A gate refused the candidate; the version before stays current.
+
+    ``content`` is what the candidate held, by `engine.core.content`; None when it could not be written.
+    """
 
     type = "dataset.capture_blocked"
+    schema = 2
     dataset: DatasetId
     rows: int
+    content: Digest | None
     checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionHeld(Event):
+    """A candidate waits for people; it would become ``version``, and the version before stays current.
+
+    The counts compare it with that version. ``digest`` stands for all that a person decides about.
+    """
+
+    type = "dataset.version_held"
+    dataset: DatasetId
+    version: VersionNumber
+    snapshot: SegmentRef
+    quarantine: SegmentRef | None
+    rows: int
+    inserts: int
+    updates: int
+    deletes: int
+    contract: str
+    key: tuple[str, ...]
+    columns: Mapping[str, str]
+    content: Digest
+    digest: Digest
+    checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionApproved(Event):
+    """A person allowed the held candidate with this digest; the version that it became is accepted with this event."""
+
+    type = "dataset.version_approved"
+    dataset: DatasetId
+    version: VersionNumber
+    digest: Digest
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRejected(Event):
+    """A person refused the held candidate with this digest; what holds the same ``content`` is blocked."""
+
+    type = "dataset.version_rejected"
+    dataset: DatasetId
+    version: VersionNumber
+    digest: Digest
+    content: Digest
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDecisionRefused(Event):
+    """Somebody who may not decide about the held candidate with this digest tried to; nothing changed."""
+
+    type = "dataset.decision_refused"
+    dataset: DatasetId
+    digest: Digest
+    decision: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,15 +332,17 @@ class RunFinished(Event):
     """A run ended; ``status`` is one of PROJECT.md's statuses, ``seconds`` maps step to duration.
 
     ``unchanged`` counts what is held as it should be, where no plan was computed that would say it.
+    ``candidate`` is the version that a run was held for; None for any other run.
     """
 
     type = "run.finished"
-    schema = 2
+    schema = 3
     run: RunId
     sync: SyncId
     status: str
     reason: str
     version: VersionNumber | None
+    candidate: CandidateId | None
     seconds: Mapping[str, float]
     unchanged: int = 0
 
@@ -305,6 +378,17 @@ class PlanRejected(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PlanDecisionRefused(Event):
+    """Somebody who may not decide about the held plan with this digest tried to; nothing changed."""
+
+    type = "run.decision_refused"
+    run: RunId
+    digest: Digest
+    decision: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class LostEvent:
     """An event that an anchor of the storage names; ``ledger`` is the hash of the first event of the anchor's ledger."""
 
@@ -333,6 +417,10 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             VersionAccepted,
             CaptureUnchanged,
             CaptureBlocked,
+            VersionHeld,
+            VersionApproved,
+            VersionRejected,
+            VersionDecisionRefused,
             ConsentDecided,
             RunStarted,
             RunResumed,
@@ -346,6 +434,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             RunFinished,
             PlanApproved,
             PlanRejected,
+            PlanDecisionRefused,
             RegressionAccepted,
         )
     }

@@ -23,6 +23,8 @@ Sequence = NewType("Sequence", int)
 """Place in the whole ledger, from 1, in order of append on one database."""
 VersionNumber = NewType("VersionNumber", int)
 """Number of a version within its dataset, from 1."""
+CandidateId = NewType("CandidateId", str)
+"""``customers@1/42-1f3a9c0b``: a candidate that waits for people, by the number that it would get and its digest."""
 
 
 CONSENT_STREAM = StreamId("consent")
@@ -69,3 +71,13 @@ def run_id(started: datetime, token: str) -> RunId:
 def plan_id(digest: Digest) -> PlanId:
     """The first 16 hexadecimal digits of the digest: short enough to read aloud, long enough to be one."""
     return PlanId(digest[:16])
+
+
+def candidate_id(dataset: DatasetId, version: VersionNumber, digest: Digest) -> CandidateId:
+    """Another candidate for the same number has another id, so that nobody decides about what they did not look at."""
+    return CandidateId(f"{dataset}/{version}-{digest[:8]}")
+
+
+def candidate_dataset(candidate: CandidateId) -> DatasetId:
+    """The dataset that a candidate would become a version of."""
+    return DatasetId(candidate.partition("/")[0])

@@ -13,6 +13,8 @@ class Verdict(StrEnum):
 
     PASS = "pass"  # noqa: S105  # a verdict, not a password
     WARN = "warn"
+    QUARANTINE = "quarantine"
+    """Some rows are set aside; the others go on."""
     HOLD = "hold"
     BLOCK = "block"
 
@@ -46,6 +48,16 @@ def blocked(check: str, message: str, metrics: Mapping[str, float] | None = None
 def failed(check: str, verdict: Verdict, message: str, metrics: Mapping[str, float] | None = None) -> CheckResult:
     """A check that is not content, with the action that was declared for it."""
     return CheckResult(check, verdict.value, message, metrics or {})
+
+
+def stopping(results: Iterable[CheckResult]) -> list[CheckResult]:
+    """What holds or blocks."""
+    return [r for r in results if Verdict(r.verdict).stops]
+
+
+def sentences(results: Iterable[CheckResult]) -> list[list[str]]:
+    """What results say, without their numbers: equal when there is nothing to tell that was not told before."""
+    return [[r.check, r.verdict, r.message] for r in results]
 
 
 def reasons(results: Iterable[CheckResult]) -> str:

@@ -28,6 +28,8 @@ PROJECTIONS: Mapping[str, tuple[Apply, ...]] = MappingProxyType(
         events.VersionAccepted.type: (versions.accepted, captures.checked),
         events.CaptureUnchanged.type: (captures.checked,),
         events.CaptureBlocked.type: (captures.checked,),
+        events.VersionHeld.type: (captures.checked,),
+        events.VersionRejected.type: (captures.checked,),
         events.RunStarted.type: (runs.started,),
         events.PlanMade.type: (runs.planned,),
         events.WindowIntended.type: (windows.intended,),

@@ -1,4 +1,4 @@
-"""Approve or reject the plan that a run was held for, and list the plans that wait for that."""
+"""Approve or reject what a run was held for, a plan or a version, and list the plans that wait for that."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from engine.core.approval import Approved, Rejected, Standing, Undecided, standing
-from engine.core.names import RunId
+from engine.core.names import CandidateId, RunId
 from engine.core.outcome import RunStatus
 from engine.ledger.projections import runs
 from engine.service.app import App
+from engine.service.held_versions import VersionDecisionReport, approve_candidate, reject_candidate
 from engine.service.resolve import approval_rules
 from engine.steps.approval import approve, question, reject
 
@@ -49,16 +50,36 @@ class HeldReport:
     next: str
 
 
-def approve_run(app: App, run: str, *, comment: str) -> DecisionReport:
-    """Let the next run send exactly this plan; anything that changes it needs a new approval."""
-    row = approve(app.tools, RunId(run), comment, approval_rules(app.project))
+def approve_held(app: App, name: str, *, comment: str) -> DecisionReport | VersionDecisionReport:
+    """Let the next run send exactly the plan that the run ``name`` was held for, or accept the version that it was.
+
+    A version may also be named itself, as `tidegate approvals` does. Anything that changes either needs a new approval.
+    """
+    if (candidate := _candidate(app, name)) is not None:
+        return approve_candidate(app, candidate, comment=comment)
+    run = RunId(name)
+    row = approve(app.tools, run, comment, approval_rules(app.project))
     return DecisionReport(run, row.sync, row.digest or "", "approved", f"tidegate run {row.sync}")
 
 
-def reject_run(app: App, run: str, *, comment: str) -> DecisionReport:
-    """Keep the plan from being sent; the next run plans again and is held again if the gate says so."""
-    row = reject(app.tools, RunId(run), comment, approval_rules(app.project))
+def reject_held(app: App, name: str, *, comment: str) -> DecisionReport | VersionDecisionReport:
+    """Keep the plan from being sent, or drop the version.
+
+    The next run plans again and is held again if the gate says so; a version that is read again is blocked.
+    """
+    if (candidate := _candidate(app, name)) is not None:
+        return reject_candidate(app, candidate, comment=comment)
+    run = RunId(name)
+    row = reject(app.tools, run, comment, approval_rules(app.project))
     return DecisionReport(run, row.sync, row.digest or "", "rejected", f"tidegate plan {row.sync}")
+
+
+def _candidate(app: App, name: str) -> CandidateId | None:
+    """The version that is meant: named itself, or by a run that was held for it."""
+    if "/" in name:
+        return CandidateId(name)
+    row = runs.get(app.tools.database, RunId(name))
+    return None if row is None else row.candidate
 
 
 def held_plans(app: App) -> list[HeldReport]:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.core.events import CheckResult
-from engine.core.verdict import Verdict, reasons
+from engine.core.verdict import reasons, stopping
 from engine.errors import LedgerConflict
 from engine.service.app import App
 from engine.steps.anchors import check_anchors
-from engine.steps.capture import Accepted, Blocked, Captured, Unchanged, capture
+from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged, capture
 from engine.steps.facts import Dataset, Tools
 
 ATTEMPTS_MAX = 3
@@ -18,7 +18,10 @@ ATTEMPTS_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class CaptureReport:
-    """What became of one read: ``accepted``, ``unchanged`` or ``blocked``."""
+    """What became of one read: ``accepted``, ``unchanged``, ``held`` or ``blocked``.
+
+    ``candidate`` names what waits for approval; ``version`` stays current meanwhile.
+    """
 
     dataset: str
     status: str
@@ -29,6 +32,8 @@ class CaptureReport:
     deletes: int
     reason: str
     checks: tuple[CheckResult, ...]
+    candidate: str = ""
+    next: str = ""
 
 
 def capture_dataset(app: App, name: str) -> CaptureReport:
@@ -52,12 +57,12 @@ class SharedReads:
         return self._done[dataset.id]
 
     def of_sync(self, dataset: Dataset, registers: tuple[Dataset, ...]) -> Callable[[], Captured]:
-        """Reads the consent registers, then the dataset; a register that is blocked blocks."""
+        """Reads the consent registers, then the dataset; a register that is held or blocked holds or blocks."""
 
         def captured() -> Captured:
             for register in registers:
                 found = self.capture(register)
-                if isinstance(found, Blocked):
+                if isinstance(found, Held | Blocked):
                     return found
             return self.capture(dataset)
 
@@ -80,6 +85,11 @@ def _report(dataset: Dataset, captured: Captured) -> CaptureReport:
             return CaptureReport(dataset.id, "accepted", version, rows, inserts, updates, deletes, "", checks)
         case Unchanged(version, rows, _):
             return CaptureReport(dataset.id, "unchanged", version, rows, 0, 0, 0, "the source holds the same rows", ())
+        case Held(_, candidate, version, rows, checks, _):
+            why = f"version {candidate} waits for approval: {reasons(stopping(checks))}"
+            step = f"tidegate approve {candidate}, or tidegate reject {candidate}"
+            return CaptureReport(dataset.id, "held", version, rows, 0, 0, 0, why, checks, candidate, step)
         case Blocked(_, version, checks, _):
-            why = reasons(c for c in checks if Verdict(c.verdict).stops)
-            return CaptureReport(dataset.id, "blocked", version, 0, 0, 0, 0, why, checks)
+            why = reasons(stopping(checks))
+            step = "mend the source or the contract, then capture again; the version before stays current"
+            return CaptureReport(dataset.id, "blocked", version, 0, 0, 0, 0, why, checks, "", step)

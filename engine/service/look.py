@@ -16,6 +16,7 @@ from engine.ledger.projections import runs, states, versions
 from engine.segments.compute import Session
 from engine.service.accounts import AccountReport, account_report
 from engine.service.app import App
+from engine.service.held_versions import HeldVersionReport, held_version
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
 from engine.steps.delivered_state import state_rows
@@ -40,11 +41,16 @@ class SyncStatus:
     last_finished_at: str
     reason: str
     account: AccountReport
+    held_version: str = ""
+    """The version that waits for approval, as `tidegate approve` takes it; ``held`` above are records."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionReport:
-    """One accepted version; ``snapshot_kept`` says whether it is stored whole or as changes."""
+    """One version, ``accepted`` or ``held``; ``snapshot_kept`` says whether it is stored whole or as changes.
+
+    ``candidate`` is what `tidegate approve` takes of one that is held; it was accepted never, and may never be.
+    """
 
     dataset: str
     version: int
@@ -54,6 +60,8 @@ class VersionReport:
     updates: int
     deletes: int
     snapshot_kept: bool
+    status: str = "accepted"
+    candidate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         last_finished_at=last.finished_at.isoformat() if last and last.finished_at else "",
         reason=(last.reason or "") if last else "",
         account=account,
+        held_version=waits.candidate if (waits := held_version(tools, sync.dataset.id)) else "",
     )
 
 
@@ -110,9 +119,9 @@ def run_list(app: App, name: str, limit: int) -> list[RunReport]:
 
 
 def version_list(app: App, name: str) -> list[VersionReport]:
-    """Every accepted version of a dataset, oldest first."""
+    """Every accepted version of a dataset, oldest first, and the one that waits for approval."""
     dataset = app.dataset(name)
-    return [
+    accepted = [
         VersionReport(
             dataset=dataset.id,
             version=row.version,
@@ -125,6 +134,23 @@ def version_list(app: App, name: str) -> list[VersionReport]:
         )
         for row in versions.listing(app.tools.database, dataset.id)
     ]
+    waits = held_version(app.tools, dataset.id)
+    return accepted if waits is None else [*accepted, _waiting(waits)]
+
+
+def _waiting(held: HeldVersionReport) -> VersionReport:
+    return VersionReport(
+        dataset=held.dataset,
+        version=held.version,
+        accepted_at="",
+        rows=held.rows,
+        inserts=held.inserts,
+        updates=held.updates,
+        deletes=held.deletes,
+        snapshot_kept=True,
+        status="held",
+        candidate=held.candidate,
+    )
 
 
 def diff_versions(app: App, name: str, a: int, b: int, *, samples: int) -> DiffReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.core.compare import Full
@@ -13,7 +13,7 @@ from engine.core.events import CheckResult
 from engine.core.names import VersionNumber
 from engine.core.plan import samples as sample_rows
 from engine.core.schema import Classification
-from engine.core.verdict import blocked, worst
+from engine.core.verdict import Verdict, blocked, worst
 from engine.ledger.projections import versions
 from engine.segments.compute import Session
 from engine.segments.files import Storage
@@ -21,7 +21,7 @@ from engine.service.app import App
 from engine.service.reports import PlanCounts
 from engine.service.samples import Sample, is_id_shown, may_show, sampled
 from engine.steps.anchors import check_anchors
-from engine.steps.capture import DRIFT, judge_candidate
+from engine.steps.candidate import DRIFT, is_settled, judge_candidate
 from engine.steps.consent import Candidate, Preview
 from engine.steps.facts import Dataset, Sync
 from engine.steps.plan import Planned, Settled, plan, preview_keys
@@ -30,7 +30,10 @@ from engine.steps.snapshots import snapshot_table
 
 @dataclass(frozen=True, slots=True)
 class PlanPreview:
-    """``candidate`` says that the source differs from the newest version, so that a run would make ``version``."""
+    """``candidate`` says that the source differs from the newest version, so that a run would make ``version``.
+
+    ``held`` says that a run would wait for approval of that version first, and then send this.
+    """
 
     sync: str
     dataset: str
@@ -40,6 +43,7 @@ class PlanPreview:
     checks: tuple[CheckResult, ...]
     samples: tuple[Sample, ...]
     blocked: bool
+    held: bool = False
 
 
 def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
@@ -50,7 +54,7 @@ def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
         drafts = Storage(folder, scratch=Path(folder), entropy=app.tools.entropy)
         reads = {d.id: _read(app, session, d, drafts) for d in (*sync.registers, sync.dataset)}
         checks = tuple(check for read in reads.values() for check in read.checks)
-        if worst(checks).stops:
+        if worst(checks) is Verdict.BLOCK:
             latest = versions.latest(app.tools.database, sync.dataset.id)
             version = latest.version if latest else 0
             return PlanPreview(name, sync.dataset.id, version, True, PlanCounts(), checks, (), True)
@@ -58,7 +62,8 @@ def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
         registers = {r.id: found for r in sync.registers if (found := reads[r.id].candidate) is not None}
         planned = plan(app.tools, session, sync, drafts=drafts, preview=Preview(candidate, registers))
         shown = _samples(session, sync, planned, drafts, samples)
-        return _preview(sync, planned, candidate is not None, checks, shown)
+        report = _preview(sync, planned, candidate is not None, checks, shown)
+        return replace(report, held=any(read.is_held for read in reads.values()))
 
 
 def _made(folder: Path) -> Path:
@@ -72,24 +77,25 @@ class _Read:
 
     candidate: Candidate | None
     checks: tuple[CheckResult, ...]
+    is_held: bool = False
 
 
 def _read(app: App, session: Session, dataset: Dataset, drafts: Storage) -> _Read:
     latest = versions.latest(app.tools.database, dataset.id)
     read = judge_candidate(app.tools, session, dataset, latest, drafts=drafts)
-    if read.ref is None or worst(read.checks).stops:
+    if read.ref is None or worst(read.checks) is Verdict.BLOCK:
         return _Read(None, read.checks)
-    rows = session.table(drafts.local(read.ref))
+    rows, is_held = session.table(drafts.local(read.ref)), worst(read.checks) is Verdict.HOLD
     if latest is None:
-        return _Read(Candidate(rows, VersionNumber(1), None), read.checks)
+        return _Read(Candidate(rows, VersionNumber(1), None), read.checks, is_held)
     old = snapshot_table(app.tools, session, dataset.id, latest.version)
     try:
         changed = preview_keys(session, old, rows, dataset.schema.key)
     except IncomparableTypes as error:
         return _Read(None, (*read.checks, blocked(DRIFT, f"{error}; give it a new contract major")))
     if not session.single(changed.aggregate(n=changed.count()))["n"]:
-        return _Read(None, read.checks)
-    return _Read(Candidate(rows, VersionNumber(latest.version + 1), changed), read.checks)
+        return _Read(None, read.checks, is_held and not is_settled(dataset, latest, read.checks))
+    return _Read(Candidate(rows, VersionNumber(latest.version + 1), changed), read.checks, is_held)
 
 
 def _samples(

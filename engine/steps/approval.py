@@ -21,7 +21,7 @@ from engine.core.approval import (
     refusal,
     standing,
 )
-from engine.core.events import PlanApproved, PlanMade, PlanRejected
+from engine.core.events import PlanApproved, PlanDecisionRefused, PlanMade, PlanRejected
 from engine.core.names import Digest, RunId, SyncId, run_stream
 from engine.core.outcome import RunStatus
 from engine.core.verdict import Verdict, reasons
@@ -32,6 +32,7 @@ from engine.ledger.projections.runs import RunRow
 from engine.steps.anchors import check_anchors
 from engine.steps.facts import Sync, Tools
 from engine.steps.plan import EVERY_PLAN
+from engine.steps.refused_decision import may_not
 from engine.steps.sync_lease import sync_lease
 
 
@@ -89,29 +90,26 @@ def approve(tools: Tools, run: RunId, comment: str, rules: ApprovalRules) -> Run
     `LedgerRegressed` when the ledger may not say so.
     """
 
-    def decided(digest: Digest, asked: Question) -> PlanApproved:
+    def decided(digest: Digest, asked: Question) -> PlanApproved | Refused:
         mine = Decision(tools.ledger.actor, tools.clock.now(), approves=True)
         judged = judge(mine, asked.asked_by, rules, mine.at)
-        if isinstance(judged, Refused):
-            _refuse(tools, judged)
-        return PlanApproved(run=run, digest=digest, comment=comment)
+        return judged if isinstance(judged, Refused) else PlanApproved(run=run, digest=digest, comment=comment)
 
-    return _decide(tools, run, decided)
+    return _decide(tools, run, "approve", decided)
 
 
 def reject(tools: Tools, run: RunId, comment: str, rules: ApprovalRules) -> RunRow:
     """Refuse the plan that ``run`` was held for, also one's own; raises as `approve`."""
 
-    def decided(digest: Digest, _asked: Question) -> PlanRejected:
-        refused = refusal(tools.ledger.actor, rules)
-        if refused is not None:
-            _refuse(tools, refused)
-        return PlanRejected(run=run, digest=digest, comment=comment)
+    def decided(digest: Digest, _asked: Question) -> PlanRejected | Refused:
+        return refusal(tools.ledger.actor, rules) or PlanRejected(run=run, digest=digest, comment=comment)
 
-    return _decide(tools, run, decided)
+    return _decide(tools, run, "reject", decided)
 
 
-def _decide(tools: Tools, run: RunId, decided: Callable[[Digest, Question], PlanApproved | PlanRejected]) -> RunRow:
+def _decide(
+    tools: Tools, run: RunId, word: str, decided: Callable[[Digest, Question], PlanApproved | PlanRejected | Refused]
+) -> RunRow:
     check_anchors(tools)
     row = runs.get(tools.database, run)
     if row is None:
@@ -123,7 +121,12 @@ def _decide(tools: Tools, run: RunId, decided: Callable[[Digest, Question], Plan
             asked = question(tools, row.sync, row.digest)
         if row.digest is None or asked is None:
             _nothing_held(run)
-        tools.ledger.append(run_stream(run), decided(row.digest, asked), fence=lease.fence)
+        decision = decided(row.digest, asked)
+        if isinstance(decision, Refused):
+            told = PlanDecisionRefused(run=run, digest=row.digest, decision=word, why=decision.why)
+            tools.ledger.append(run_stream(run), told, fence=lease.fence)
+            raise may_not(tools.ledger.actor, decision)
+        tools.ledger.append(run_stream(run), decision, fence=lease.fence)
     return row
 
 
@@ -139,13 +142,4 @@ def _nothing_held(run: RunId) -> NoReturn:
         f"There is no run {run} that waits for a decision",
         safe="Nothing was changed.",
         next="`tidegate approvals` lists the plans that wait for one",
-    )
-
-
-def _refuse(tools: Tools, refused: Refused) -> NoReturn:
-    raise ConfigurationError(
-        f"{tools.ledger.actor} may not do that: {refused.why}",
-        where="`approvers` and `approval` in tidegate.yaml",
-        safe="Nothing was changed.",
-        next="ask one of the approvers who did not ask for this plan; `tidegate approvals` says who did",
     )

@@ -1,35 +1,50 @@
 """Capture: read a source once, judge what came, and accept it as a version when it differs from the last.
 
-A candidate that is blocked, a read that fails and a crash at any line leave the version before as it was: only the
-event at the end makes a version, and it is appended against the stream's expected position.
+A candidate that is held or blocked, a read that fails and a crash at any line leave the version before as it was: only
+the event at the end makes a version, and it is appended against the stream's expected position. What is held or blocked
+for the same reasons as before is not told again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import pyarrow as pa
-from ibis.expr.types import Table
-
-from engine.core.diff import IncomparableTypes, change_rows, changed_keys
-from engine.core.events import CaptureBlocked, CaptureUnchanged, CheckResult, VersionAccepted
-from engine.core.names import DatasetId, Position, SegmentRef, VersionNumber, dataset_stream
-from engine.core.verdict import Verdict, blocked, passed, warned, worst
+from engine.core.content import content_digest, sums
+from engine.core.diff import IncomparableTypes
+from engine.core.events import (
+    CaptureBlocked,
+    CaptureUnchanged,
+    CheckResult,
+    VersionAccepted,
+    VersionHeld,
+    VersionRejected,
+)
+from engine.core.names import (
+    CandidateId,
+    DatasetId,
+    Digest,
+    Position,
+    SegmentRef,
+    VersionNumber,
+    candidate_id,
+    dataset_stream,
+)
+from engine.core.verdict import Verdict, blocked, sentences, stopping, worst
 from engine.failpoints import failpoint
-from engine.ledger.projections import versions
+from engine.ledger.holds import rejection
+from engine.ledger.projections import captures, versions
 from engine.ledger.projections.versions import VersionRow
 from engine.segments.compute import Session
-from engine.segments.files import Storage
-from engine.sources.normalise import Normalised, ValueViolation, canonical_types, normalise
+from engine.sources.normalise import canonical_types
 from engine.steps.anchors import dataset_anchor, drop_anchor
+from engine.steps.candidate import DRIFT, Read, is_settled, judge_candidate
+from engine.steps.differences import Difference, KeyMoved, change_segment, difference
 from engine.steps.facts import Dataset, Tools
-from engine.steps.gate import gate
-from engine.steps.snapshots import drop_candidate, snapshot_table, version_folder
+from engine.steps.held_version import asks_the_same, candidate_digest, drop_held
+from engine.steps.snapshots import drop_candidate
 
-DRIFT = "contract.columns"
-VALUES = "contract.values"
 KEY_TYPE = "contract.key_type"
+REJECTED = "review.rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,18 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The candidate waits for people; ``version`` (None before the first) stays current."""
+
+    dataset: DatasetId
+    candidate: CandidateId
+    version: VersionNumber | None
+    rows: int
+    checks: tuple[CheckResult, ...]
+    gate_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """A gate refused the candidate; ``version`` (None before the first) stays current."""
 
@@ -64,16 +91,30 @@ class Blocked:
     gate_seconds: float
 
 
-Captured = Accepted | Unchanged | Blocked
+Captured = Accepted | Unchanged | Held | Blocked
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A candidate that was written and judged; ``ref`` is None when it could not be written."""
+class _Facts:
+    """What a capture decides with: the dataset, its current version, and where its stream stood when it began."""
 
-    ref: SegmentRef | None
-    checks: tuple[CheckResult, ...]
-    gate_seconds: float = 0.0
+    tools: Tools
+    session: Session
+    dataset: Dataset
+    before: VersionRow | None
+    expected: Position
+
+    @property
+    def number(self) -> VersionNumber:
+        """The number that the candidate would get."""
+        return VersionNumber((self.before.version if self.before else 0) + 1)
+
+    def append(self, event: VersionAccepted | VersionHeld | CaptureUnchanged | CaptureBlocked) -> None:
+        """Append against the expected position, then drop the candidate that waited until now, if one did."""
+        waited = captures.held(self.tools.database, self.dataset.id)
+        self.tools.ledger.append(dataset_stream(self.dataset.id), event, expected=self.expected)
+        if waited is not None:
+            drop_held(self.tools, waited.event)
 
 
 def capture(tools: Tools, dataset: Dataset) -> Captured:
@@ -82,158 +123,130 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
     Raises `SourceError` when the source cannot be read whole and `LedgerConflict` when another capture of the same
     dataset was accepted meanwhile; both leave everything as it was.
     """
-    stream = dataset_stream(dataset.id)
-    expected = tools.ledger.head(stream)
+    expected = tools.ledger.head(dataset_stream(dataset.id))
     before = versions.latest(tools.database, dataset.id)
     with tools.compute.session() as session:
+        facts = _Facts(tools, session, dataset, before, expected)
         candidate = judge_candidate(tools, session, dataset, before, drafts=tools.storage)
-        if candidate.ref is None or worst(candidate.checks).stops:
-            return _refuse(tools, dataset, before, candidate, expected)
-        if before is None:
-            return _accept(tools, dataset, None, candidate.ref, None, (candidate.ref.rows, 0, 0), candidate, expected)
-        if candidate.ref.digest == before.snapshot.digest and _same_columns(dataset, before):
-            return _unchanged(tools, dataset, before, candidate, expected)
-        return _compare(tools, session, dataset, before, candidate, expected)
+        if candidate.ref is None or worst(candidate.checks) is Verdict.BLOCK:
+            return _refuse(facts, candidate)
+        if (
+            before is not None
+            and candidate.ref.digest == before.snapshot.digest
+            and is_settled(dataset, before, candidate.checks)
+        ):
+            return _unchanged(facts, before, candidate.ref, candidate)
+        return _compare(facts, candidate, candidate.ref)
 
 
-def judge_candidate(
-    tools: Tools, session: Session, dataset: Dataset, before: VersionRow | None, *, drafts: Storage
-) -> Read:
-    """Read the source into a candidate snapshot in ``drafts`` and judge it; appends nothing."""
-    with dataset.read() as reading:
-        normalised = normalise(reading, dataset.schema)
-        drift = _drift(normalised)
-        if worst(drift) is Verdict.BLOCK:
-            return Read(None, drift)
-        watched = _Watched(normalised.reader)
-        number = (before.version if before else 0) + 1
-        try:
-            with drafts.writing(version_folder(dataset.id), f"{number:08d}-snapshot") as draft:
-                session.write_reader(watched.reader(), draft.local)
-        except ValueViolation as violation:
-            return Read(None, (*drift, blocked(VALUES, str(violation))))
-        except Exception:
-            if isinstance(watched.raised, ValueViolation):
-                return Read(None, (*drift, blocked(VALUES, str(watched.raised))))
-            if watched.raised is not None:
-                raise watched.raised from None
-            raise
-    began = tools.clock.monotonic()
-
-    def rows(version: VersionRow) -> Table:
-        return snapshot_table(tools, session, dataset.id, version.version)
-
-    found = gate(tools, session, dataset, session.table(drafts.local(draft.ref)), before, rows)
-    return Read(draft.ref, (*drift, *found), tools.clock.monotonic() - began)
-
-
-class _Watched:
-    """An Arrow stream that keeps the error which ended it: the database turns exceptions into text."""
-
-    def __init__(self, reader: pa.RecordBatchReader) -> None:
-        self._reader = reader
-        self.raised: Exception | None = None
-
-    def reader(self) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(self._reader.schema, self._batches())
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from self._reader
-        except Exception as error:
-            self.raised = error
-            raise
-
-
-def _drift(normalised: Normalised) -> tuple[CheckResult, ...]:
-    results = [(blocked if finding.breaking else warned)(DRIFT, finding.message, {}) for finding in normalised.drift]
-    return tuple(results) or (passed(DRIFT, "the source has every column of the contract"),)
-
-
-def _same_columns(dataset: Dataset, before: VersionRow) -> bool:
-    return dict(before.columns) == dict(canonical_types(dataset.schema)) and tuple(before.key) == dataset.schema.key
-
-
-def _compare(
-    tools: Tools, session: Session, dataset: Dataset, before: VersionRow, candidate: Read, expected: Position
-) -> Captured:
-    assert candidate.ref is not None, "compared only when it was written"
-    key = dataset.schema.key
-    old = snapshot_table(tools, session, dataset.id, before.version)
-    new = session.table(tools.storage.local(candidate.ref))
-    if (reason := _key_moved(before, old, new, key)) is not None:
-        checks = (*candidate.checks, blocked(KEY_TYPE, reason))
-        return _refuse(tools, dataset, before, Read(candidate.ref, checks, candidate.gate_seconds), expected)
+def _compare(facts: _Facts, candidate: Read, ref: SegmentRef) -> Captured:
+    dataset, before = facts.dataset, facts.before
+    new = facts.session.table(facts.tools.storage.local(ref))
     try:
-        keys = session.cached(changed_keys(old, new, key))
-    except IncomparableTypes as error:
-        checks = (*candidate.checks, blocked(DRIFT, f"{error}; give it a new contract major"))
-        return _refuse(tools, dataset, before, Read(candidate.ref, checks, candidate.gate_seconds), expected)
-    counted = {r["_change"]: int(r["n"]) for r in session.fetch(keys.group_by("_change").aggregate(n=keys.count()))}
-    counts = (counted.get("insert", 0), counted.get("update", 0), counted.get("delete", 0))
-    if not any(counts) and _same_columns(dataset, before):
-        return _unchanged(tools, dataset, before, candidate, expected)
-    with tools.storage.writing(version_folder(dataset.id), f"{before.version + 1:08d}-changes") as draft:
-        session.write(change_rows(keys, old, new, key), draft.local)
-    return _accept(tools, dataset, before, candidate.ref, draft.ref, counts, candidate, expected)
+        found = difference(facts.tools, facts.session, dataset.id, before, new, dataset.schema.key)
+    except (KeyMoved, IncomparableTypes) as error:
+        check = KEY_TYPE if isinstance(error, KeyMoved) else DRIFT
+        return _refuse(facts, candidate, blocked(check, f"{error}; give it a new contract major"))
+    if before is not None and found.is_empty and is_settled(dataset, before, candidate.checks):
+        return _unchanged(facts, before, ref, candidate)
+    if worst(candidate.checks) is Verdict.HOLD:
+        return _hold(facts, candidate, ref, found)
+    return _accept(facts, candidate, ref, found)
 
 
-def _key_moved(before: VersionRow, old: Table, new: Table, key: Sequence[str]) -> str | None:
-    if tuple(before.key) != tuple(key):
-        return f"the primary key was {', '.join(before.key)} and is {', '.join(key)}; give it a new contract major"
-    for name in key:
-        left, right = old.schema()[name], new.schema()[name]
-        if left.copy(nullable=True) != right.copy(nullable=True):
-            return f"primary key column {name} was {left} and is {right}; give it a new contract major"
-    return None
-
-
-def _accept(
-    tools: Tools,
-    dataset: Dataset,
-    before: VersionRow | None,
-    snapshot: SegmentRef,
-    changes: SegmentRef | None,
-    counts: tuple[int, int, int],
-    candidate: Read,
-    expected: Position,
-) -> Accepted:
-    version = VersionNumber((before.version if before else 0) + 1)
+def _accept(facts: _Facts, candidate: Read, ref: SegmentRef, found: Difference) -> Accepted:
+    tools, dataset = facts.tools, facts.dataset
     event = VersionAccepted(
         dataset=dataset.id,
-        version=version,
-        snapshot=snapshot,
-        changes=changes,
-        rows=snapshot.rows,
-        inserts=counts[0],
-        updates=counts[1],
-        deletes=counts[2],
+        version=facts.number,
+        snapshot=ref,
+        changes=change_segment(tools, facts.session, dataset.id, facts.number, found),
+        quarantine=None,
+        rows=ref.rows,
+        inserts=found.inserts,
+        updates=found.updates,
+        deletes=found.deletes,
         contract=dataset.contract,
         key=dataset.schema.key,
         columns=canonical_types(dataset.schema),
         checks=candidate.checks,
     )
     failpoint("capture.before_commit")
-    tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
+    facts.append(event)
     failpoint("capture.after_commit")
     drop_anchor(tools, dataset_anchor(dataset.id), dataset_stream(dataset.id))
-    return Accepted(version, snapshot.rows, *counts, checks=candidate.checks, gate_seconds=candidate.gate_seconds)
+    counts = (found.inserts, found.updates, found.deletes)
+    return Accepted(facts.number, ref.rows, *counts, checks=candidate.checks, gate_seconds=candidate.gate_seconds)
 
 
-def _unchanged(tools: Tools, dataset: Dataset, before: VersionRow, candidate: Read, expected: Position) -> Unchanged:
-    assert candidate.ref is not None, "compared only when it was written"
-    rows = candidate.ref.rows
-    drop_candidate(tools, candidate.ref)
-    event = CaptureUnchanged(dataset=dataset.id, version=before.version, rows=rows)
-    tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
-    return Unchanged(before.version, rows, candidate.gate_seconds)
+def _hold(facts: _Facts, candidate: Read, ref: SegmentRef, found: Difference) -> Held | Blocked:
+    """Let the candidate wait for people, unless one of them refused just this; the same is not asked a second time."""
+    tools, dataset, content = facts.tools, facts.dataset, _content(facts, ref)
+    said = rejection(tools.database, dataset.id, content)
+    if said is not None:
+        assert isinstance(said.event, VersionRejected)
+        comment = f": {said.event.comment}" if said.event.comment else ""
+        message = f"{said.actor} rejected this as version {said.event.version}{comment}"
+        return _refuse(facts, candidate, blocked(REJECTED, message))
+    event = VersionHeld(
+        dataset=dataset.id,
+        version=facts.number,
+        snapshot=ref,
+        quarantine=None,
+        rows=ref.rows,
+        inserts=found.inserts,
+        updates=found.updates,
+        deletes=found.deletes,
+        contract=dataset.contract,
+        key=dataset.schema.key,
+        columns=canonical_types(dataset.schema),
+        content=content,
+        digest=Digest(""),
+        checks=candidate.checks,
+    )
+    event = replace(event, digest=candidate_digest(event))
+    waits = captures.held(tools.database, dataset.id)
+    if waits is not None and asks_the_same(waits.event, event):
+        drop_candidate(tools, ref)
+        return _held(facts, waits.event, candidate)
+    failpoint("hold.before_commit")
+    facts.append(event)
+    failpoint("hold.after_commit")
+    return _held(facts, event, candidate)
 
 
-def _refuse(tools: Tools, dataset: Dataset, before: VersionRow | None, candidate: Read, expected: Position) -> Blocked:
-    rows = 0
+def _held(facts: _Facts, event: VersionHeld, candidate: Read) -> Held:
+    before = facts.before.version if facts.before else None
+    id = candidate_id(event.dataset, event.version, event.digest)
+    return Held(event.dataset, id, before, event.rows, event.checks, candidate.gate_seconds)
+
+
+def _unchanged(facts: _Facts, before: VersionRow, ref: SegmentRef, candidate: Read) -> Unchanged:
+    drop_candidate(facts.tools, ref)
+    facts.append(CaptureUnchanged(dataset=facts.dataset.id, version=before.version, rows=ref.rows))
+    return Unchanged(before.version, ref.rows, candidate.gate_seconds)
+
+
+def _refuse(facts: _Facts, candidate: Read, *more: CheckResult) -> Blocked:
+    """Keep the version before; what was refused already, for the same reasons, is not told again."""
+    tools, dataset, checks = facts.tools, facts.dataset, (*candidate.checks, *more)
+    content = None
     if candidate.ref is not None:
-        rows = candidate.ref.rows
+        content = _content(facts, candidate.ref)
         drop_candidate(tools, candidate.ref)
-    event = CaptureBlocked(dataset=dataset.id, rows=rows, checks=candidate.checks)
-    tools.ledger.append(dataset_stream(dataset.id), event, expected=expected)
-    return Blocked(dataset.id, before.version if before else None, candidate.checks, candidate.gate_seconds)
+    event = CaptureBlocked(
+        dataset=dataset.id, rows=candidate.ref.rows if candidate.ref else 0, content=content, checks=checks
+    )
+    told = captures.blocked(tools.database, dataset.id)
+    if told is None or (told.content, _said(told)) != (event.content, _said(event)):
+        facts.append(event)
+    return Blocked(dataset.id, facts.before.version if facts.before else None, checks, candidate.gate_seconds)
+
+
+def _said(event: CaptureBlocked) -> list[list[str]]:
+    return sentences(stopping(event.checks))
+
+
+def _content(facts: _Facts, ref: SegmentRef) -> Digest:
+    rows = facts.session.table(facts.tools.storage.local(ref))
+    return content_digest(rows, facts.session.single(sums(rows)))

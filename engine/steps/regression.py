@@ -127,7 +127,13 @@ def _close(tools: Tools, session: Session, left: RunRow, fence: Fence) -> None:
         folded = state_after(tools, session, left.sync, left.run, left.segment, under)
         tools.ledger.append(sync_stream(left.sync), folded, fence=fence)
     event = RunFinished(
-        run=left.run, sync=left.sync, status=RunStatus.FAILED.value, reason=CLOSED, version=left.version, seconds={}
+        run=left.run,
+        sync=left.sync,
+        status=RunStatus.FAILED.value,
+        reason=CLOSED,
+        version=left.version,
+        candidate=None,
+        seconds={},
     )
     tools.ledger.append(run_stream(left.run), event, fence=fence)
 

@@ -7,13 +7,12 @@ next, from the facts in the ledger.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import assert_never
 
-from engine.core.events import PlanMade, RunFinished, RunResumed, RunStarted
-from engine.core.names import RunId, SegmentRef, VersionNumber, run_id, run_stream
+from engine.core.events import PlanMade, RunResumed, RunStarted
+from engine.core.names import RunId, SegmentRef, run_id, run_stream
 from engine.core.outcome import Buckets, RunStatus, run_status
-from engine.core.verdict import Verdict, reasons, worst
+from engine.core.verdict import Verdict, reasons, stopping, worst
 from engine.delivery.executor import Completed, End, Halted, Stopped, StopSignal
 from engine.errors import Interrupted, LedgerConflict, SourceError, StorageError
 from engine.failpoints import failpoint
@@ -24,7 +23,7 @@ from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import Session
 from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
 from engine.steps.approval import why_held
-from engine.steps.capture import Accepted, Blocked, Captured, Unchanged
+from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged
 from engine.steps.deliver import Paused, deliver
 from engine.steps.delivery_log import Work
 from engine.steps.facts import Sync, Tools
@@ -33,61 +32,10 @@ from engine.steps.last_mile import Counted
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.record import record
 from engine.steps.sync_lease import sync_lease
+from engine.steps.trip import Observe, Trip
 from engine.steps.untouched import Untouched, untouched
 
-NOTHING_LEFT = Untouched()
 INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
-
-
-Observe = Callable[[str, int, int], None]
-"""Told ``step``, records done and records in all (0 when unknown)."""
-
-
-@dataclass(slots=True)
-class _Trip:
-    """One run on its way: what it acts with, its id and how long each step took."""
-
-    tools: Tools
-    sync: Sync
-    run: RunId
-    fence: Fence
-    observe: Observe
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def timed(self, step: str) -> _Timer:
-        self.observe(step, 0, 0)
-        return _Timer(self, step)
-
-    def append(self, *events: RunStarted | RunResumed | PlanMade | RunFinished) -> None:
-        self.tools.ledger.append(run_stream(self.run), *events, fence=self.fence)
-
-    def finish(
-        self, status: RunStatus, reason: str, version: VersionNumber | None, left: Untouched = NOTHING_LEFT
-    ) -> None:
-        event = RunFinished(
-            run=self.run,
-            sync=self.sync.id,
-            status=status.value,
-            reason=reason,
-            version=version,
-            seconds=dict(self.seconds),
-            unchanged=left.held,
-        )
-        self.append(event)
-
-
-class _Timer:
-    def __init__(self, trip: _Trip, step: str) -> None:
-        self._trip = trip
-        self._step = step
-        self._began = 0.0
-
-    def __enter__(self) -> None:
-        self._began = self._trip.tools.clock.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        took = self._trip.tools.clock.monotonic() - self._began
-        self._trip.seconds[self._step] = self._trip.seconds.get(self._step, 0.0) + took
 
 
 def run(
@@ -122,7 +70,7 @@ def _run(
     stopping = _AnyStop(stop, lease)
     resumed = _resume(tools, sync, lease.fence, stopping, observe)
     started = tools.clock.now()
-    trip = _Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence, observe)
+    trip = Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence, observe)
     trip.append(RunStarted(run=trip.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
     try:
         _proceed(trip, capture, stopping)
@@ -134,7 +82,7 @@ def _run(
     return _row(tools, trip.run), resumed
 
 
-def _proceed(trip: _Trip, capture: Callable[[], Captured], stop: StopSignal) -> None:
+def _proceed(trip: Trip, capture: Callable[[], Captured], stop: StopSignal) -> None:
     with trip.timed("capture"):
         captured = capture()
     trip.seconds["gate"] = captured.gate_seconds
@@ -146,6 +94,12 @@ def _proceed(trip: _Trip, capture: Callable[[], Captured], stop: StopSignal) -> 
                 trip.finish(RunStatus.BLOCKED, why, version)
             else:
                 trip.finish(RunStatus.BLOCKED, f"the consent register {dataset} is not usable: {why}", None)
+        case Held(dataset, candidate, version, _, checks, _):
+            why = f"version {candidate} waits for approval: {reasons(stopping(checks))}"
+            if dataset == trip.sync.dataset.id:
+                trip.finish(RunStatus.HELD, why, version, candidate=candidate)
+            else:
+                trip.finish(RunStatus.HELD, f"of the consent register {dataset}, {why}", None, candidate=candidate)
         case Accepted() | Unchanged():
             with trip.tools.compute.session() as session:
                 _plan_and_deliver(trip, session, stop)
@@ -153,7 +107,7 @@ def _proceed(trip: _Trip, capture: Callable[[], Captured], stop: StopSignal) -> 
             assert_never(captured)
 
 
-def _plan_and_deliver(trip: _Trip, session: Session, stop: StopSignal) -> None:
+def _plan_and_deliver(trip: Trip, session: Session, stop: StopSignal) -> None:
     tools, sync = trip.tools, trip.sync
     with trip.timed("plan"):
         planned = plan(tools, session, sync, drafts=tools.storage)
@@ -171,13 +125,13 @@ def _plan_and_deliver(trip: _Trip, session: Session, stop: StopSignal) -> None:
             assert_never(planned)
 
 
-def _but_for(trip: _Trip, left: Untouched) -> str:
+def _but_for(trip: Trip, left: Untouched) -> str:
     """What a run without changes must not hide: records that are left alone until their values change or a person decides."""
     listed = f"`tidegate quarantine list {trip.sync.id}`"
     return f"; but for {left.set_aside:,} records that are set aside: {listed}" if left.set_aside else ""
 
 
-def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) -> None:
+def _send(trip: Trip, session: Session, planned: PlanMade, stop: StopSignal) -> None:
     """From a plan in the ledger to the end of its run; a resumed run enters here as well."""
     if worst(planned.checks) is Verdict.BLOCK:
         trip.finish(RunStatus.BLOCKED, reasons(c for c in planned.checks if c.verdict == "block"), planned.version)
@@ -194,7 +148,7 @@ def _send(trip: _Trip, session: Session, planned: PlanMade, stop: StopSignal) ->
         _deliver(trip, session, planned, planned.segment, stop)
 
 
-def _deliver(trip: _Trip, session: Session, planned: PlanMade, segment: SegmentRef, stop: StopSignal) -> None:
+def _deliver(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRef, stop: StopSignal) -> None:
     def sent(rows: int) -> None:
         trip.observe("deliver", rows, segment.rows)
 
@@ -233,7 +187,7 @@ def _resume(tools: Tools, sync: Sync, fence: Fence, stop: StopSignal, observe: O
     left = runs.unfinished(tools.database, sync.id)
     if left is None:
         return None
-    trip = _Trip(tools, sync, left.run, fence, observe)
+    trip = Trip(tools, sync, left.run, fence, observe)
     planned = _plan_of(tools, left.run)
     trip.append(RunResumed(run=left.run, sync=sync.id, window=0))
     # A window without a receipt is sent again under the intent that stands, which may have no anchor yet.
@@ -249,7 +203,7 @@ def _resume(tools: Tools, sync: Sync, fence: Fence, stop: StopSignal, observe: O
     return _row(tools, left.run)
 
 
-def _finish_folded(trip: _Trip, planned: PlanMade) -> None:
+def _finish_folded(trip: Trip, planned: PlanMade) -> None:
     """The state was folded and only the end is missing."""
     if planned.segment is None:
         trip.finish(RunStatus.UNCHANGED, "nothing to send: no mapped field changed", planned.version)

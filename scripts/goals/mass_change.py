@@ -28,7 +28,7 @@ from engine.delivery.stop import StopRequest
 from engine.errors import ConfigurationError
 from engine.ledger.log import Ledger
 from engine.service.app import App
-from engine.service.approvals import approve_run, reject_run
+from engine.service.approvals import approve_held, reject_held
 from engine.service.reports import RunReport
 from engine.service.runs import run_syncs
 from tests.projects import TestProject
@@ -90,7 +90,7 @@ class Lab:
     def decide(self, actor: str, run: str, *, is_due: bool = True, approves: bool = True) -> None:
         """Approve or reject as somebody, which must be taken, or refused, as is due."""
         try:
-            (approve_run if approves else reject_run)(self.acting(actor), run, comment="")
+            (approve_held if approves else reject_held)(self.acting(actor), run, comment="")
         except ConfigurationError:
             is_taken = False
         else:

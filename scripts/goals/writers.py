@@ -154,7 +154,7 @@ def _write(task: Task) -> Counter[str]:
 def _append(ledger: Ledger, fence: Fence, run: RunId, found: Counter[str]) -> None:
     dataset = DatasetId("people@1")
     sync = fence.name.partition(":")[2]
-    ends = RunFinished(run=run, sync=sync, status="unchanged", reason="", version=None, seconds={})
+    ends = RunFinished(run=run, sync=sync, status="unchanged", reason="", version=None, candidate=None, seconds={})
     for event in (RunStarted(run=run, sync=sync, dataset=dataset, destination="hook"), ends):
         began = time.perf_counter()
         ledger.append(run_stream(run), event, fence=fence)

@@ -26,6 +26,7 @@ from engine.service.accounts import AccountReport, DayReport
 from engine.service.approvals import HeldReport
 from engine.service.captures import CaptureReport
 from engine.service.destinations import AdapterReport, CheckReport, DestinationReport
+from engine.service.held_versions import HeldVersionReport, VersionDecisionReport
 from engine.service.ledgers import DoubtReport, EventReport, LostReport, RegressionReport, VerifyReport
 from engine.service.look import DiffReport, SyncStatus, VersionReport
 from engine.service.quarantine import (
@@ -84,18 +85,20 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
     sample = Sample("update", h, h, {h: h}, {h: h + "!"}, (h,))
     check = CheckResult(h, "block", h, {})
     account = AccountReport("open", 1.0, h, (DayReport(h, 1, 2, h),), 1.5, None)
-    status = SyncStatus(h, h, h, h, 1, None, 5, 6, h, h, h, h, account)
+    status = SyncStatus(h, h, h, h, 1, None, 5, 6, h, h, h, h, account, h)
     return [
         (run.run_view, [run_report(sync=h, reason=h, resumed=h, next=h)]),
-        (run.capture_view, CaptureReport(h, "blocked", 1, 2, 3, 4, 5, h, (check,))),
+        (run.capture_view, CaptureReport(h, "held", 1, 2, 3, 4, 5, h, (check,), h, h)),
         (run.plan_view, plan_preview(sync=h, dataset=h, checks=(check,), samples=(sample,), blocked=True)),
         (run.validation_view, ValidationReport(False, (), (h,), 1, 1, 1)),
         (look.status_view, [status]),
         (look.runs_view, [run_report(run=h, reason=h)]),
-        (look.versions_view, [VersionReport(h, 1, h, 2, 3, 4, 5, True)]),
+        (look.versions_view, [VersionReport(h, 1, h, 2, 3, 4, 5, True, h, h)]),
         (look.diff_view, DiffReport(h, 1, 2, 3, 4, 5, (sample,))),
         (look.record_view, RecordReport(h, h, True, True, False, False, 1, {h: h}, {h: None}, h, h)),
         (decide.held_view, [HeldReport(h, h, h, 1, 2, 3, h, h, h, h, h, h, h, h)]),
+        (decide.version_view, [HeldVersionReport(h, h, 2, 1, 9, 1, 2, 3, h, h, h, h, h)]),
+        (decide.decision_view, VersionDecisionReport(h, h, 2, h, h, h)),
         (quarantine.list_view, QuarantineReport(h, 1, 1, 1, 5, (RejectedRecord(h, h, 1, h, h, h),))),
         (quarantine.record_view, QuarantinedRecord(h, h, h, 1, 5, (RejectionReport(h, h, h),), sample)),
         (quarantine.decision_view, QuarantineDecision(h, h, 1, h)),

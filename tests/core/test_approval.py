@@ -64,7 +64,7 @@ def test_a_name_among_the_approvers_stands_for_any_host_and_one_with_a_host_for_
 def test_one_person_at_two_hosts_is_not_four_eyes(one: str, other: str) -> None:
     rules = replace(ANYBODY, four_eyes=True)
     assert person(one) == person(other)
-    assert judge(approval(one), other, rules, NOW) == Refused("who asked for a plan may not approve it")
+    assert judge(approval(one), other, rules, NOW) == Refused("who asked for it may not approve it")
     assert isinstance(judge(approval(one), other, ANYBODY, NOW), Approved)
 
 

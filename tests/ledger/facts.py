@@ -22,6 +22,8 @@ from engine.core.events import (
     RunStarted,
     StateFolded,
     VersionAccepted,
+    VersionHeld,
+    VersionRejected,
     WindowIntended,
     WindowReceived,
 )
@@ -66,6 +68,7 @@ def accepted(number: int = 1, dataset: DatasetId = CUSTOMERS) -> VersionAccepted
         version=VersionNumber(number),
         snapshot=segment(f"s{number}"),
         changes=segment(f"c{number}") if number > 1 else None,
+        quarantine=None,
         rows=3,
         inserts=3,
         updates=0,
@@ -82,7 +85,37 @@ def unchanged(number: int = 1, dataset: DatasetId = CUSTOMERS) -> CaptureUnchang
 
 
 def blocked(dataset: DatasetId = CUSTOMERS) -> CaptureBlocked:
-    return CaptureBlocked(dataset=dataset, rows=0, checks=(check(), check("block", "0 rows, at least 1 is demanded")))
+    said = check("block", "0 rows, at least 1 is demanded")
+    return CaptureBlocked(dataset=dataset, rows=0, content=None, checks=(check(), said))
+
+
+def held(number: int = 2, dataset: DatasetId = CUSTOMERS) -> VersionHeld:
+    return VersionHeld(
+        dataset=dataset,
+        version=VersionNumber(number),
+        snapshot=segment(f"h{number}"),
+        quarantine=None,
+        rows=3,
+        inserts=1,
+        updates=0,
+        deletes=0,
+        contract="1.0.0",
+        key=("customer_id",),
+        columns={"customer_id": "integer", "email": "string"},
+        content=Digest("c" * 64),
+        digest=Digest("a" * 64),
+        checks=(check("hold", "3 rows are many"),),
+    )
+
+
+def refused(number: int = 2, dataset: DatasetId = CUSTOMERS) -> VersionRejected:
+    return VersionRejected(
+        dataset=dataset,
+        version=VersionNumber(number),
+        digest=Digest("a" * 64),
+        content=Digest("c" * 64),
+        comment="a broken join",
+    )
 
 
 def started(run: RunId = RUN, sync: SyncId = CRM) -> RunStarted:
@@ -157,7 +190,13 @@ def dropped(sync: SyncId = CRM, records: int = 2) -> RejectionsDropped:
 
 def finished(run: RunId = RUN, sync: SyncId = CRM, status: str = "succeeded") -> RunFinished:
     return RunFinished(
-        run=run, sync=sync, status=status, reason="done", version=VersionNumber(1), seconds={"plan": 0.5, "deliver": 2}
+        run=run,
+        sync=sync,
+        status=status,
+        reason="done",
+        version=VersionNumber(1),
+        candidate=None,
+        seconds={"plan": 0.5, "deliver": 2},
     )
 
 

@@ -8,11 +8,22 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from engine.clock import SystemClock
-from engine.core.events import Event, RunResumed
-from engine.core.names import DatasetId, RunId, StreamId, SyncId, VersionNumber, dataset_stream, run_stream, sync_stream
+from engine.core.events import Event, RunResumed, VersionDecisionRefused, VersionHeld
+from engine.core.names import (
+    DatasetId,
+    Digest,
+    RunId,
+    StreamId,
+    SyncId,
+    VersionNumber,
+    dataset_stream,
+    run_stream,
+    sync_stream,
+)
 from engine.errors import LedgerTampered
 from engine.ledger import projection
 from engine.ledger import recorded as stored
+from engine.ledger.holds import rejection
 from engine.ledger.log import Ledger
 from engine.ledger.projection import rebuild, snapshot
 from engine.ledger.projections import captures, runs, states, versions, windows
@@ -29,9 +40,11 @@ from tests.ledger.facts import (
     dropped,
     finished,
     folded,
+    held,
     intended,
     planned,
     received,
+    refused,
     released,
     segment,
     started,
@@ -66,7 +79,7 @@ def test_versions_are_listed_however_many(engine: Engine, ledger: Ledger, monkey
 def test_the_last_capture_says_how_it_ended(engine: Engine, ledger: Ledger, clock: StillClock) -> None:
     assert captures.last(engine, CUSTOMERS) is None
     ends = []
-    for event in (accepted(), unchanged(), blocked()):
+    for event in (accepted(), unchanged(), blocked(), held(), refused()):
         clock.advance(1)
         ledger.append(DATASET, event)
         row = captures.last(engine, CUSTOMERS)
@@ -77,7 +90,35 @@ def test_the_last_capture_says_how_it_ended(engine: Engine, ledger: Ledger, cloc
         ("accepted", 3, 1, ""),
         ("unchanged", 3, 1, ""),
         ("blocked", 0, None, "0 rows, at least 1 is demanded"),
+        ("held", 3, None, "3 rows are many"),
+        ("rejected", 0, None, "a broken join"),
     ]
+
+
+def test_a_candidate_waits_until_it_is_decided_about_or_another_capture_found_something_else(
+    engine: Engine, ledger: Ledger, clock: StillClock
+) -> None:
+    ends = (accepted(2), unchanged(), blocked(), held(3), refused())
+    for end in ends:
+        clock.advance(1)
+        ledger.append(DATASET, held(), VersionDecisionRefused(CUSTOMERS, Digest("a"), "approve", "no"))
+        waits = captures.held(engine, CUSTOMERS)
+        assert waits is not None
+        assert (waits.event, waits.since, waits.asked_by) == (held(), clock.now(), ledger.actor)
+        ledger.append(DATASET, end)
+        now = captures.held(engine, CUSTOMERS)
+        assert (now and now.event) == (end if isinstance(end, VersionHeld) else None)
+
+
+def test_a_word_against_a_candidate_counts_until_another_version_is_accepted(engine: Engine, ledger: Ledger) -> None:
+    ledger.append(DATASET, accepted(1), held(), refused(), blocked(), unchanged())
+    said = rejection(engine, CUSTOMERS, Digest("c" * 64))
+    assert said is not None
+    assert said.event == refused()
+    assert rejection(engine, CUSTOMERS, Digest("d" * 64)) is None
+    assert rejection(engine, DatasetId("others@1"), Digest("c" * 64)) is None
+    ledger.append(DATASET, accepted(2))
+    assert rejection(engine, CUSTOMERS, Digest("c" * 64)) is None
 
 
 def test_a_run_shows_its_plan_and_the_sum_of_its_receipts(engine: Engine, ledger: Ledger, clock: StillClock) -> None:

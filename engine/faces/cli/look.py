@@ -18,6 +18,7 @@ from engine.faces.cli.render import (
     delivered,
     facts,
     figure,
+    next_step,
     sample_lines,
     status_cell,
     table,
@@ -130,6 +131,9 @@ def status_view(report: Sequence[SyncStatus]) -> Lines:
     for sync in report:
         if sync.reason:
             yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.reason))
+    for held in dict.fromkeys(sync.held_version for sync in report if sync.held_version):
+        yield Text.assemble(cell(held, "bold"), " waits for approval")
+        yield from next_step(f"tidegate approve {held}")
     for destination, account in {sync.destination: sync.account for sync in report}.items():
         if said := "; ".join(_account(account)):
             yield Text.assemble(cell(destination, "bold"), ": ", plain(said))
@@ -198,6 +202,7 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
         return
     columns = [
         Column("version", is_number=True),
+        Column("status"),
         Column("accepted"),
         *(Column(name, is_number=True) for name in ("rows", "inserts", "updates", "deletes")),
         Column("kept as"),
@@ -207,6 +212,7 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
         (
             [
                 cell(v.version),
+                status_cell(v.status),
                 cell(moment(v.accepted_at)),
                 figure(v.rows),
                 figure(v.inserts),
@@ -217,6 +223,8 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
             for v in report
         ),
     )
+    for held in (v.candidate for v in report if v.candidate):
+        yield from next_step(f"tidegate approve {held}")
 
 
 def diff_view(report: DiffReport) -> Lines:

@@ -71,12 +71,13 @@ def run(context: click.Context, syncs: tuple[str, ...], everything: bool) -> int
 def capture(context: click.Context, dataset: str) -> int:
     """Read a dataset, judge it, accept a version.
 
-    A read that fails or is blocked by a gate leaves the version before as it was.
+    A read that fails, or is held or blocked by a gate, leaves the version before as it was.
     """
     with opened(context) as app:
         report = capture_dataset(app, dataset)
     show(context, report, capture_view)
-    return EXIT_CODES[RunStatus.BLOCKED] if report.status == RunStatus.BLOCKED.value else 0
+    stopped = {RunStatus.HELD.value: RunStatus.HELD, RunStatus.BLOCKED.value: RunStatus.BLOCKED}
+    return EXIT_CODES[stopped[report.status]] if report.status in stopped else 0
 
 
 @click.command(cls=Command)
@@ -97,7 +98,8 @@ def plan(context: click.Context, sync: str, samples: int) -> int:
     with opened(context) as app:
         report = preview_plan(app, sync, samples=samples)
     show(context, report, plan_view)
-    return EXIT_CODES[RunStatus.BLOCKED] if report.blocked else 0
+    status = RunStatus.BLOCKED if report.blocked else RunStatus.HELD if report.held else RunStatus.UNCHANGED
+    return EXIT_CODES[status]
 
 
 @click.command(cls=Command)
@@ -159,8 +161,7 @@ def capture_view(report: CaptureReport) -> Lines:
     elif report.reason:
         yield Text(plain(report.reason))
     yield from check_lines(report.checks)
-    if report.status == RunStatus.BLOCKED.value:
-        yield from next_step("mend the source or the contract, then capture again; the version before stays current")
+    yield from next_step(report.next)
 
 
 def plan_view(report: PlanPreview) -> Lines:
@@ -183,6 +184,10 @@ def plan_view(report: PlanPreview) -> Lines:
     yield from sample_lines(report.samples)
     if report.blocked:
         yield from next_step("mend what blocks; a run would send nothing")
+    elif report.held:
+        yield from next_step(
+            f"tidegate run {report.sync}, which waits for approval of this version and then sends this"
+        )
     elif counts.inserts + counts.updates + counts.deletes:
         yield from next_step(f"tidegate run {report.sync}")
 

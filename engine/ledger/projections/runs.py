@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from engine.core.events import CheckResult, Place, PlanMade, RunFinished, RunStarted, WindowReceived
-from engine.core.names import DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
+from engine.core.names import CandidateId, DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
 from engine.errors import LedgerConflict
 from engine.ledger.database import Database, reading
 from engine.ledger.recorded import Recorded, confirmed, named
@@ -40,7 +40,8 @@ class RunRow:
 
     ``withheld`` counts rows that the plan left out, ``withheld_late`` rows of the plan whose consent ended before they left.
 
-    ``version`` is the one that the run ended with, or plans to; ``reason`` and ``seconds`` are empty until the end.
+    ``version`` is the one that the run ended with, or plans to, ``candidate`` the one that it was held for; ``reason`` and
+    ``seconds`` are empty until the end.
     """
 
     run: RunId
@@ -52,6 +53,7 @@ class RunRow:
     status: str
     reason: str
     version: VersionNumber | None
+    candidate: CandidateId | None
     plan: PlanId | None
     digest: Digest | None
     segment: SegmentRef | None
@@ -177,6 +179,7 @@ def _row(row: Row[Any], events: Mapping[int, Recorded]) -> RunRow:
         status=end.status if end else RUNNING,
         reason=end.reason if end else "",
         version=(end.version if end else None) or (plan.version if plan else None),
+        candidate=end.candidate if end else None,
         plan=plan.plan if plan else None,
         digest=plan.digest if plan else None,
         segment=plan.segment if plan else None,

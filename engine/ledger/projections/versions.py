@@ -24,6 +24,7 @@ class VersionRow:
     version: VersionNumber
     snapshot: SegmentRef
     changes: SegmentRef | None
+    quarantine: SegmentRef | None
     rows: int
     inserts: int
     updates: int
@@ -87,6 +88,7 @@ def _row(row: Row[Any], recorded: Recorded) -> VersionRow:
         version=event.version,
         snapshot=event.snapshot,
         changes=event.changes,
+        quarantine=event.quarantine,
         rows=event.rows,
         inserts=event.inserts,
         updates=event.updates,

@@ -1,0 +1,70 @@
+"""One run on its way through the steps: what it acts with, how long each took, and the events of its own stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.core.events import PlanMade, RunFinished, RunResumed, RunStarted
+from engine.core.names import CandidateId, RunId, VersionNumber, run_stream
+from engine.core.outcome import RunStatus
+from engine.ledger.log import Fence
+from engine.steps.facts import Sync, Tools
+from engine.steps.untouched import Untouched
+
+NOTHING_LEFT = Untouched()
+Observe = Callable[[str, int, int], None]
+"""Told ``step``, records done and records in all (0 when unknown)."""
+
+
+@dataclass(slots=True)
+class Trip:
+    """One run on its way: what it acts with, its id and how long each step took."""
+
+    tools: Tools
+    sync: Sync
+    run: RunId
+    fence: Fence
+    observe: Observe
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def timed(self, step: str) -> _Timer:
+        self.observe(step, 0, 0)
+        return _Timer(self, step)
+
+    def append(self, *events: RunStarted | RunResumed | PlanMade | RunFinished) -> None:
+        self.tools.ledger.append(run_stream(self.run), *events, fence=self.fence)
+
+    def finish(
+        self,
+        status: RunStatus,
+        reason: str,
+        version: VersionNumber | None,
+        left: Untouched = NOTHING_LEFT,
+        candidate: CandidateId | None = None,
+    ) -> None:
+        event = RunFinished(
+            run=self.run,
+            sync=self.sync.id,
+            status=status.value,
+            reason=reason,
+            version=version,
+            candidate=candidate,
+            seconds=dict(self.seconds),
+            unchanged=left.held,
+        )
+        self.append(event)
+
+
+class _Timer:
+    def __init__(self, trip: Trip, step: str) -> None:
+        self._trip = trip
+        self._step = step
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = self._trip.tools.clock.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        took = self._trip.tools.clock.monotonic() - self._began
+        self._trip.seconds[self._step] = self._trip.seconds.get(self._step, 0.0) + took

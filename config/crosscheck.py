@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from config.clearance import UNKNOWN
 from config.dataset import DatasetFile
 from config.destination import DestinationFile
 from config.environment import ProjectFile
@@ -45,6 +46,7 @@ def cross_references(declared: Declared) -> tuple[Problem, ...]:
         *_duplicate_destinations(declared),
         *_dataset_references(declared),
         *_destination_environments(declared),
+        *_destination_clearances(declared),
         *_sync_references(declared),
     )
 
@@ -138,6 +140,18 @@ def _destination_environments(declared: Declared) -> Iterator[Problem]:
         for index, name in enumerate(destination.environments or ()):
             if name not in known:
                 yield _unknown(document, ("environments", index), "environment", name, known)
+
+
+def _destination_clearances(declared: Declared) -> Iterator[Problem]:
+    if declared.valid_project is None:
+        return
+    order = declared.valid_project.clearance.order
+    for destination in declared.valid_destinations:
+        word = destination.clearance
+        if word is not None and word not in order:
+            document = declared.document(destination.file)
+            message = f"`clearance` {UNKNOWN}, and `{word}` is none"
+            yield document.problem(("clearance",), Code.BAD_VALUE, message, did_you_mean(word, order))
 
 
 def _sync_references(declared: Declared) -> Iterator[Problem]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import time, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from config.model import FileModel, Model
 from config.problems import Code
-from config.values import Duration, Name, Names, Positive, TimeOfDay, TimeZone, refusal
+from config.values import Duration, Name, Names, Positive, Text, TimeOfDay, TimeZone, refusal
 
 
 class DailyQuota(Model):
@@ -65,7 +65,10 @@ class DestinationFile(FileModel):
     name: Name
     type: Name
     config: dict[str, Any] = Field(default={}, repr=False)  # each adapter has its own model
-    clearance: Literal["public", "internal", "confidential", "restricted"] = "internal"
+    clearance: Text | None = Field(
+        default=None,
+        description="the most sensitive class that it may receive: `internal`, else the first of the order",
+    )
     rate: RateLimit | None = None
     batch: BatchLimit = BatchLimit()
     jobs: JobLimit | None = None

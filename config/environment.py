@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from config.clearance import Clearance
 from config.model import FileModel, Model
 from config.values import Duration, LedgerUrl, Memory, Name, PathLocation, PostgresUrl, SomeTexts, StorageLocation
 
@@ -86,3 +87,4 @@ class ProjectFile(FileModel):
     environments: Annotated[dict[Name, Environment], Field(min_length=1)]
     connections: dict[Name, Annotated[Connection, Field(discriminator="type")]] = Field(default={})
     compute: Compute = Compute()
+    clearance: Clearance = Clearance()

@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from config.clearance import Clearance
 from config.crosscheck import Declared, cross_references
 from config.dataset import DatasetFile
 from config.destination import DestinationFile
@@ -46,6 +47,7 @@ class Project:
     """Who may decide about held plans in this environment; None is everybody."""
     connections: Mapping[str, Connection]
     compute: Compute
+    clearance: Clearance
     datasets: Mapping[DatasetKey, DatasetFile]
     destinations: Mapping[str, DestinationFile]
     syncs: Mapping[str, SyncFile]
@@ -133,6 +135,7 @@ class _Loading:
             approvers=project.environments[environment].approvers or project.approvers,
             connections=MappingProxyType(project.connections),
             compute=project.compute,
+            clearance=project.clearance,
             datasets=_by(datasets, lambda dataset: (dataset.name, _normal(dataset.contract))),
             destinations=_by((d for d in destinations if d.is_for(environment)), lambda destination: destination.name),
             syncs=_by(syncs, lambda sync: sync.name),

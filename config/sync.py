@@ -38,15 +38,45 @@ def _dataset(value: object) -> DatasetReference:
     return DatasetReference(match[1], int(match[2]))
 
 
-class FieldMapping(Model):
-    """One destination field. ``on_null``: ``clear`` empties the field, ``skip`` leaves what is there."""
+Form: TypeAlias = Literal[
+    "exact",
+    "email",
+    "email_google",
+    "email_reddit",
+    "phone",
+    "phone_digits",
+    "name",
+    "name_google",
+    "city",
+    "region",
+    "postal_code",
+    "country",
+]
+"""A form that platforms agree on; the engine says what each means."""
+
+
+class MatchKey(Model):
+    """A part of the destination's key. ``normalise`` brings the value into a form, ``hash`` lets only a hash leave."""
 
     column: Text = Field(alias="from")
+    normalise: Form = "exact"
+    hash: Literal["sha256"] | None = None
+
+
+class FieldMapping(MatchKey):
+    """One destination field. ``on_null``: ``clear`` empties the field, ``skip`` leaves what is there."""
+
     type: Literal["string", "integer", "number", "boolean", "date", "timestamp", "time"] | None = None
     on_null: Literal["clear", "skip"] = "clear"
 
+    @model_validator(mode="after")
+    def _text_when_prepared(self) -> Self:
+        if self.type not in {None, "string"} and (self.hash is not None or self.normalise != "exact"):
+            raise refusal(Code.BAD_VALUE, "must be `string`, because what is normalised or hashed is text", "type")
+        return self
 
-def _field(value: Any) -> Any:  # a validator sees whatever was written
+
+def _mapped(value: Any) -> Any:  # a validator sees whatever was written
     """``email: email_address`` is short for ``email: {from: email_address}``."""
     return {"from": value} if isinstance(value, str) else value
 
@@ -122,9 +152,12 @@ class SyncFile(FileModel):
     destination: Name
     object: Text
     mode: Literal["upsert", "update", "insert", "mirror", "append"]
-    match: Annotated[dict[Text, Text], Field(min_length=1, max_length=16)]
+    match: Annotated[
+        dict[Text, Annotated[MatchKey, BeforeValidator(_mapped, json_schema_input_type=str | MatchKey)]],
+        Field(min_length=1, max_length=16),
+    ]
     fields: Annotated[
-        dict[Text, Annotated[FieldMapping, BeforeValidator(_field, json_schema_input_type=str | FieldMapping)]],
+        dict[Text, Annotated[FieldMapping, BeforeValidator(_mapped, json_schema_input_type=str | FieldMapping)]],
         Field(min_length=1, max_length=2000),
     ]
     consent: Consent = Field(

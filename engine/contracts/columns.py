@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from open_data_contract_standard.model import SchemaProperty
 
 from engine.contracts.finding import Finding, KeyPath, nearest
-from engine.core.schema import Classification, LogicalType
+from engine.core.classification import Classification, Classifications
+from engine.core.schema import LogicalType
 
 _PLAIN_TYPES = {
     "boolean": LogicalType.BOOLEAN,
@@ -71,16 +72,16 @@ def _number(property: SchemaProperty, physical: str, path: KeyPath) -> ColumnTyp
     return ColumnType(LogicalType.DECIMAL, precision, scale)
 
 
-def classification(property: SchemaProperty, path: KeyPath) -> Classification | Finding:
-    """How sensitive a property is; `Classification.INTERNAL` when the contract is silent."""
+def classification(property: SchemaProperty, path: KeyPath, known: Classifications) -> Classification | Finding:
+    """How sensitive a property is, in the project's words; what the project says of silence when the contract is silent."""
     written = property.classification
     if written is None:
-        return Classification.INTERNAL
-    if written in list(Classification):
-        return Classification(written)
+        return known.unclassified
+    found = known.of(written)
+    if found is not None:
+        return found
     message = f"the column `{property.name}` has a `classification` that Tidegate cannot rank"
-    hint = "one of " + ", ".join(f"`{known}`" for known in Classification)
-    return Finding("bad_value", message, hint, (*path, "classification"))
+    return Finding("bad_value", message, nearest(written, known.words), (*path, "classification"))
 
 
 def not_enforced(property: SchemaProperty) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ValidationError
 from engine.contracts.columns import ColumnType, classification, column_type, not_enforced
 from engine.contracts.demands import read_demands
 from engine.contracts.finding import Finding, KeyPath, nearest
+from engine.core.classification import USUAL, Classification, Classifications
 from engine.core.demands import Demands
-from engine.core.schema import Classification, Column, LogicalType, TableSchema
+from engine.core.schema import Column, LogicalType, TableSchema
 
 _SEMVER = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 _API_VERSION = re.compile(r"v3\.[0-9]+\.[0-9]+")
@@ -49,8 +50,11 @@ class InvalidContract:
     findings: tuple[Finding, ...]
 
 
-def read_contract(data: Mapping[str, Any]) -> Contract | InvalidContract:
-    """The contract in parsed YAML, judged by the published model and by what Tidegate needs of it."""
+def read_contract(data: Mapping[str, Any], classes: Classifications = USUAL) -> Contract | InvalidContract:
+    """The contract in parsed YAML, judged by the published model and by what Tidegate needs of it.
+
+    ``classes`` are the project's words for how sensitive a column is.
+    """
     try:
         model = OpenDataContractStandard.model_validate(dict(data))
     except ValidationError as error:
@@ -61,7 +65,7 @@ def read_contract(data: Mapping[str, Any]) -> Contract | InvalidContract:
         message = f"a contract describes one table, and this `schema` has {len(objects)}"
         findings.append(Finding("bad_schema", message, "write one contract for each", ("schema",)))
         return InvalidContract(tuple(findings))
-    columns = _columns(objects[0], findings)
+    columns = _columns(objects[0], classes, findings)
     findings += _unknown_keys(data["schema"][0], SchemaObject, ("schema", 0))
     demands, unjudged = read_demands(data["schema"][0], columns, findings)
     allow_empty, unenforced = _custom(model, objects[0], findings)
@@ -106,7 +110,7 @@ def _heading(model: OpenDataContractStandard) -> Iterator[Finding]:
         yield Finding("bad_version", message, "three numbers, such as `1.0.0`", ("version",))
 
 
-def _columns(table: SchemaObject, findings: list[Finding]) -> tuple[Column, ...]:
+def _columns(table: SchemaObject, classes: Classifications, findings: list[Finding]) -> tuple[Column, ...]:
     """The columns that can be read; what is wrong with the others goes to ``findings``."""
     properties = table.properties or []
     at: KeyPath = ("schema", 0, "properties")
@@ -119,7 +123,7 @@ def _columns(table: SchemaObject, findings: list[Finding]) -> tuple[Column, ...]
     columns = []
     for index, property in enumerate(properties):
         path = (*at, index)
-        kind, rank = column_type(property, path), classification(property, path)
+        kind, rank = column_type(property, path), classification(property, path, classes)
         findings += (judged for judged in (kind, rank) if isinstance(judged, Finding))
         if isinstance(kind, ColumnType) and isinstance(rank, Classification):
             columns.append(_column(property, kind, rank, positions.get(index)))

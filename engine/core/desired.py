@@ -11,8 +11,10 @@ import ibis
 from ibis.expr.types import Column, StringColumn, Table
 
 from engine.core.canonical import digest_of, fragment, key_text, object_text, text
+from engine.core.classification import INTERNAL, Classification
 from engine.core.names import Digest
-from engine.core.schema import Classification, LogicalType
+from engine.core.preparation import AS_IT_IS, RULES, Preparation, prepared
+from engine.core.schema import LogicalType
 
 FIELD = "f:"
 """Prefix of the columns that hold a field's JSON text; null means that the field is not part of the payload."""
@@ -60,13 +62,27 @@ CONVERSIONS: MappingOf[FieldType, frozenset[LogicalType]] = {
 
 @dataclass(frozen=True, slots=True)
 class FieldMapping:
-    """One destination field: from which column, as which type, and what null means."""
+    """One destination field: from which column, as which type, and what null means.
+
+    ``classification`` is what leaves: the column's, or what the project lowers it to when only a hash does.
+    """
 
     target: str
     column: str
     type: FieldType | None = None
     on_null: OnNull = OnNull.CLEAR
-    classification: Classification = Classification.INTERNAL
+    classification: Classification = INTERNAL
+    prepare: Preparation = AS_IT_IS
+
+
+@dataclass(frozen=True, slots=True)
+class MatchKey:
+    """One part of the destination's key, as `FieldMapping` has it."""
+
+    target: str
+    column: str
+    classification: Classification = INTERNAL
+    prepare: Preparation = AS_IT_IS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +95,18 @@ class ConsentRule:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """How rows become records; ``match`` pairs destination key names with columns, in order."""
+    """How rows become records; ``match`` is the destination's key, in order."""
 
     object: str
     mode: Mode
-    match: tuple[tuple[str, str], ...]
+    match: tuple[MatchKey, ...]
     fields: tuple[FieldMapping, ...]
     consent: ConsentRule | None = None
+
+    @property
+    def leaving(self) -> tuple[MatchKey | FieldMapping, ...]:
+        """Everything that leaves: the parts of the key count as fields."""
+        return (*self.match, *self.fields)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -95,8 +116,14 @@ class Mapping:
 def mapping_digest(mapping: Mapping) -> Digest:
     """Changes exactly when the same row may give another record."""
     consent = [mapping.consent.purpose, mapping.consent.subject] if mapping.consent else None
-    fields = [[f.target, f.column, f.type, f.on_null] for f in mapping.fields]
-    return digest_of([mapping.object, mapping.mode, [list(m) for m in mapping.match], fields, consent])
+    fields = [[f.target, f.column, f.type, f.on_null, *_prepared_as(f.prepare)] for f in mapping.fields]
+    match = [[m.target, m.column, *_prepared_as(m.prepare)] for m in mapping.match]
+    return digest_of([mapping.object, mapping.mode, match, fields, consent])
+
+
+def _prepared_as(preparation: Preparation) -> list[str | int | None]:
+    """Nothing for a value that leaves as it is, so that a sync that prepares none keeps its digest."""
+    return [] if preparation == AS_IT_IS else [preparation.normalise, preparation.hash, RULES]
 
 
 def desired(rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | None) -> Table:
@@ -114,8 +141,8 @@ def desired(rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | 
         rows = rows.mutate(_of=text(rows[mapping.consent.subject]))
         rows = rows.left_join(subjects, rows["_of"] == subjects["_subject"])
         allowed, subject, receipt = rows["_subject"].notnull(), rows["_of"], rows["_receipt"]
-    match = [rows[column] for _, column in mapping.match]
-    key_object = object_text([name for name, _ in mapping.match], [fragment(c) for c in match])
+    match = _match_values(rows, mapping)
+    key_object = object_text([part.target for part in mapping.match], [fragment(c) for c in match])
     fields = {FIELD + f.target: _field(rows[f.column], f) for f in mapping.fields}
     return rows.select(
         id=key_text(match),
@@ -130,8 +157,7 @@ def desired(rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | 
 
 def ids(rows: Table, mapping: Mapping, key: Sequence[str]) -> Table:
     """Only ``id`` and ``pk`` of every row: the cheap part of `desired`."""
-    match = [rows[column] for _, column in mapping.match]
-    return rows.select(id=key_text(match), pk=key_text([rows[c] for c in key]))
+    return rows.select(id=key_text(_match_values(rows, mapping)), pk=key_text([rows[c] for c in key]))
 
 
 def touched_rows(rows: Table, mapping: Mapping, key: Sequence[str], touched: Table, moving: Table) -> Table:
@@ -139,7 +165,7 @@ def touched_rows(rows: Table, mapping: Mapping, key: Sequence[str], touched: Tab
 
     A row in motion may have no id any more, and still says whether its subject consents. Nothing is rendered for others.
     """
-    match = key_text([rows[column] for _, column in mapping.match])
+    match = key_text(_match_values(rows, mapping))
     return rows.filter(match.isin(touched.id) | key_text([rows[c] for c in key]).isin(moving.pk))
 
 
@@ -150,7 +176,12 @@ def totals(records: Table) -> Table:
     )
 
 
+def _match_values(rows: Table, mapping: Mapping) -> list[Column]:
+    return [prepared(rows[part.column], part.prepare) for part in mapping.match]
+
+
 def _field(column: Column, field: FieldMapping) -> StringColumn:
+    column = prepared(column, field.prepare)
     match field.type:
         case FieldType.STRING:
             rendered = fragment(text(column))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.core.classification import INTERNAL, Classification
+
 
 class LogicalType(StrEnum):
     """ODCS logical types, with ``number`` split by exactness."""
@@ -22,19 +24,6 @@ class LogicalType(StrEnum):
     """Exact or not as the source has it: the contract says ``number`` without a physical type."""
 
 
-class Classification(StrEnum):
-    """How sensitive a column is, from least to most; the order of definition is the order of rank."""
-
-    PUBLIC = "public"
-    INTERNAL = "internal"
-    CONFIDENTIAL = "confidential"
-    RESTRICTED = "restricted"
-
-    @property
-    def rank(self) -> int:
-        return list(Classification).index(self)
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """One property of a contract's object.
@@ -48,7 +37,7 @@ class Column:
     required: bool = False
     unique: bool = False
     key_position: int | None = None
-    classification: Classification = Classification.INTERNAL
+    classification: Classification = INTERNAL
     precision: int | None = None
     scale: int | None = None
 

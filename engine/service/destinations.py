@@ -13,6 +13,8 @@ from engine.delivery.pacer import Pacer, Unlimited
 from engine.delivery.transport import HttpTransport, TransportLimits
 from engine.errors import ConfigurationError
 from engine.service.app import App
+from engine.service.mapping import project_classes
+from engine.service.target import destination_clearance
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,14 @@ class AdapterReport:
 
 def listing(app: App) -> list[DestinationReport]:
     """Every destination that the environment may use."""
+    classes = project_classes(app.project.clearance)
     return [
         DestinationReport(
             name=file.name,
             type=file.type,
             title=app.destinations[name].spec.title,
             operations=tuple(sorted(app.destinations[name].spec.operations)),
-            clearance=file.clearance,
+            clearance=str(destination_clearance(file, classes)),
             records=min(app.destinations[name].spec.limits.records, file.batch.records or 10**9),
             rate=_rate(file.rate),
         )

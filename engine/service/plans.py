@@ -12,7 +12,6 @@ from engine.core.diff import IncomparableTypes
 from engine.core.events import CheckResult
 from engine.core.names import VersionNumber
 from engine.core.plan import samples as sample_rows
-from engine.core.schema import Classification
 from engine.core.verdict import Verdict, blocked, worst
 from engine.ledger.projections import versions
 from engine.segments.compute import Session
@@ -104,14 +103,12 @@ def _samples(
     if isinstance(planned, Settled) or planned.segment is None or not limit:
         return ()
     rows = session.fetch(sample_rows(session.table(drafts.local(planned.segment)), limit))
-    classes = {c.name: c.classification for c in sync.dataset.schema.columns}
-    return sampled(rows, shown_fields(sync), show_id=is_id_shown([c for _, c in sync.mapping.match], classes))
+    return sampled(rows, shown_fields(sync), show_id=is_id_shown(sync.mapping))
 
 
 def shown_fields(sync: Sync) -> Mapping[str, bool]:
     """Per destination field, whether its value may be shown."""
-    classes: dict[str, Classification] = {c.name: c.classification for c in sync.dataset.schema.columns}
-    return {f.target: may_show(classes[f.column]) for f in sync.mapping.fields}
+    return {f.target: may_show(f.classification) for f in sync.mapping.fields}
 
 
 def _preview(

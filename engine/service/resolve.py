@@ -15,17 +15,16 @@ from config.sync import ConsentRule as ConsentBlock
 from config.sync import SyncFile
 from destinations.base import Destination, Op
 from destinations.registry import UnknownAdapter, adapter
-from engine.checks.clearance import too_sensitive
 from engine.contracts.finding import Finding
 from engine.contracts.odcs import Contract, read_contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
 from engine.core.approval import ApprovalRules
-from engine.core.desired import CONVERSIONS, ConsentRule, FieldMapping, FieldType, Mode, OnNull
-from engine.core.desired import Mapping as FieldsMapping
+from engine.core.classification import Classifications
+from engine.core.desired import Mode
 from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
-from engine.core.schema import TableSchema
 from engine.service.gate_rules import dataset_rules, delete_limit
+from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
 from engine.service.target import sync_target
 from engine.sources.base import Reading, Selection
 from engine.sources.registry import open_source
@@ -43,6 +42,7 @@ _OPERATIONS: Mapping[Mode, frozenset[Op]] = {
 class Resolved:
     """Datasets and syncs that can be used, what is wrong with the others, and what is worth saying."""
 
+    classes: Classifications
     datasets: dict[DatasetId, Dataset] = field(default_factory=dict)
     registers: list[DatasetId] = field(default_factory=list)
     syncs: dict[str, Sync] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Resolved:
 
 def resolve(project: Project) -> Resolved:
     """Follow every reference of a project; opens nothing."""
-    resolved = Resolved()
+    resolved = Resolved(project_classes(project.clearance))
     contracts = _contracts(project, resolved)
     for file, finding in duplicate_majors(
         (d.file, d.name, contracts[d.contract].major) for d in project.datasets.values() if d.contract in contracts
@@ -79,7 +79,7 @@ def _contracts(project: Project, resolved: Resolved) -> dict[str, Contract]:
     judged: set[str] = set()
     for dataset in project.datasets.values():
         document = project.contract_of(dataset)
-        found = read_contract(document.data)
+        found = read_contract(document.data, resolved.classes)
         if isinstance(found, Contract):
             read[dataset.contract] = found
         elif document.file not in judged:
@@ -156,61 +156,31 @@ def _sync(project: Project, resolved: Resolved, file: SyncFile) -> None:
     rule = file.consent if isinstance(file.consent, ConsentBlock) else None
     findings = sync_findings(
         dataset.schema,
-        match=file.match,
+        match={target: part.column for target, part in file.match.items()},
         fields={target: mapped.column for target, mapped in file.fields.items()},
         consent_subject=rule.subject if rule else None,
     )
-    findings = (*findings, *_conversions(file, dataset.schema, {f.path for f in findings}))
+    findings = (*findings, *mapping_findings(file, dataset.schema, {f.path for f in findings}))
     if findings:
         resolved.problems += (_placed(project, file.file, finding) for finding in findings)
         return
     sync = _resolved_sync(project, resolved, file, dataset, destination)
-    findings = (*_capabilities(file, sync, destination), *_clearance(file, sync))
+    findings = (*_capabilities(file, sync, destination), *clearance_findings(file, sync.mapping, sync.target.clearance))
     resolved.problems += (_placed(project, file.file, finding) for finding in findings)
     if not findings:
         resolved.syncs[file.name] = sync
 
 
-def _conversions(file: SyncFile, schema: TableSchema, broken: set[tuple[str | int, ...]]) -> list[Finding]:
-    findings = []
-    for target, mapped in file.fields.items():
-        if mapped.type is None or ("fields", target) in broken:
-            continue
-        source = schema.column(mapped.column).type
-        if source not in CONVERSIONS[FieldType(mapped.type)]:
-            message = f"`{mapped.column}` is {source.value} and cannot be sent as {mapped.type} without loss"
-            findings.append(Finding("bad_type", message, "convert it in the source", ("fields", target, "type")))
-    return findings
-
-
 def _resolved_sync(
     project: Project, resolved: Resolved, file: SyncFile, dataset: Dataset, destination: Destination
 ) -> Sync:
-    classes = {c.name: c.classification for c in dataset.schema.columns}
-    rule = file.consent if isinstance(file.consent, ConsentBlock) else None
-    mapping = FieldsMapping(
-        object=file.object,
-        mode=Mode(file.mode),
-        match=tuple(file.match.items()),
-        fields=tuple(
-            FieldMapping(
-                target=target,
-                column=mapped.column,
-                type=FieldType(mapped.type) if mapped.type else None,
-                on_null=OnNull(mapped.on_null),
-                classification=classes[mapped.column],
-            )
-            for target, mapped in file.fields.items()
-        ),
-        consent=ConsentRule(rule.purpose, rule.subject) if rule else None,
-    )
-    columns = dict.fromkeys((*file.match.values(), *(f.column for f in mapping.fields)))
+    mapping = sync_mapping(file, dataset.schema, resolved.classes)
     return Sync(
         id=SyncId(file.name),
         dataset=dataset,
-        registers=tuple(resolved.datasets[d] for d in resolved.registers) if rule else (),
+        registers=tuple(resolved.datasets[d] for d in resolved.registers) if mapping.consent else (),
         mapping=mapping,
-        target=sync_target(project, file, destination, tuple((c, classes[c]) for c in columns)),
+        target=sync_target(project, file, destination, resolved.classes),
         retry=RetryPolicy(),
         max_attempts=file.rejects.max_attempts,
         stop_ratio=file.rejects.stop_ratio,
@@ -247,20 +217,3 @@ def _capabilities(file: SyncFile, sync: Sync, destination: Destination) -> list[
         object=file.object, mode=file.mode, match=list(file.match), fields=list(file.fields)
     )
     return [*findings, *(Finding("not_supported", problem, "", ("object",)) for problem in problems)]
-
-
-def _clearance(file: SyncFile, sync: Sync) -> list[Finding]:
-    above = set(too_sensitive(sync.target.classification_of, sync.target.clearance))
-    classes = dict(sync.target.classification_of)
-    pairs = [(("fields", target), mapped.column) for target, mapped in file.fields.items()]
-    pairs += [(("match", target), column) for target, column in file.match.items()]
-    return [
-        Finding(
-            "above_clearance",
-            f"`{column}` is {classes[column]}, above the clearance ({sync.target.clearance}) of `{file.destination}`",
-            "remove the field, or raise `clearance` in the destination's file",
-            path,
-        )
-        for path, column in pairs
-        if column in above
-    ]

@@ -1,13 +1,14 @@
-"""Rows that a person sees: before and after per field, masked where they are more than internal."""
+"""Rows that a person sees: before and after per field, masked where they are too sensitive for that."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from typing import Any
 
-from engine.core.desired import FIELD
-from engine.core.schema import Classification
+from engine.core.classification import Classification
+from engine.core.desired import FIELD, Mapping
 from engine.core.state import BEFORE
 
 MASK = "•••"
@@ -20,17 +21,17 @@ class Sample:
     change: str
     reason: str
     id: str
-    before: Mapping[str, str | None]
-    after: Mapping[str, str | None]
+    before: MappingOf[str, str | None]
+    after: MappingOf[str, str | None]
     changed: tuple[str, ...]
 
 
 def may_show(classification: Classification) -> bool:
-    """Only public and internal values are shown to whoever may run a command."""
-    return classification.rank <= Classification.INTERNAL.rank
+    """Whoever may run a command sees values up to the class that the project shows."""
+    return classification.is_shown
 
 
-def plan_sample(row: Mapping[str, Any], shown: Mapping[str, bool], *, show_id: bool) -> Sample:
+def plan_sample(row: MappingOf[str, Any], shown: MappingOf[str, bool], *, show_id: bool) -> Sample:
     """A plan row as a sample; ``shown`` says per field whether its value may be seen."""
     before = {name.removeprefix(BEFORE): value for name, value in row.items() if name.startswith(BEFORE)}
     after = {name.removeprefix(FIELD): value for name, value in row.items() if name.startswith(FIELD)}
@@ -44,16 +45,16 @@ def plan_sample(row: Mapping[str, Any], shown: Mapping[str, bool], *, show_id: b
     )
 
 
-def masked(values: Mapping[str, str | None], shown: Mapping[str, bool]) -> dict[str, str | None]:
+def masked(values: MappingOf[str, str | None], shown: MappingOf[str, bool]) -> dict[str, str | None]:
     """The values with `MASK` for each present one that may not be shown; an unknown field is not shown."""
     return {name: value if value is None or shown.get(name, False) else MASK for name, value in values.items()}
 
 
-def sampled(rows: Iterable[Mapping[str, Any]], shown: Mapping[str, bool], *, show_id: bool) -> tuple[Sample, ...]:
+def sampled(rows: Iterable[MappingOf[str, Any]], shown: MappingOf[str, bool], *, show_id: bool) -> tuple[Sample, ...]:
     """Several plan rows as samples."""
     return tuple(plan_sample(row, shown, show_id=show_id) for row in rows)
 
 
-def is_id_shown(columns: Sequence[str], classes: Mapping[str, Classification]) -> bool:
-    """Whether an id made of ``columns`` may be seen."""
-    return all(may_show(classes.get(name, Classification.RESTRICTED)) for name in columns)
+def is_id_shown(mapping: Mapping) -> bool:
+    """Whether the id of a record may be seen."""
+    return all(may_show(part.classification) for part in mapping.match)

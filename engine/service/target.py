@@ -9,17 +9,15 @@ from config.destination import DestinationFile
 from config.project import Project
 from config.sync import SyncFile
 from destinations.base import Destination, Jobs, Limits, Rate
+from engine.core.classification import Classification, Classifications
 from engine.core.pace import Pace
 from engine.core.quota import Quota
-from engine.core.schema import Classification
 from engine.delivery.pacer import BYTES, RECORDS, REQUESTS
 from engine.steps.facts import Target
 
 
-def sync_target(
-    project: Project, sync: SyncFile, destination: Destination, classes: tuple[tuple[str, Classification], ...]
-) -> Target:
-    """The target of ``sync``; ``classes`` are the mapped columns with their classification."""
+def sync_target(project: Project, sync: SyncFile, destination: Destination, classes: Classifications) -> Target:
+    """The target of ``sync``; ``classes`` are the project's words for what it may receive."""
     file = project.destinations[sync.destination]
     limits = destination.spec.limits
     quotas = _quotas(file)
@@ -36,11 +34,19 @@ def sync_target(
         paces=_paces(file, limits.rate),
         quotas=quotas,
         slots=file.rate.concurrency if file.rate else None,
-        clearance=Classification(file.clearance),
-        classification_of=classes,
+        clearance=destination_clearance(file, classes),
         jobs=_jobs(file, destination),
         record_only=project.environment.deliver == "record",
     )
+
+
+def destination_clearance(file: DestinationFile, classes: Classifications) -> Classification:
+    """The most sensitive class that a destination may receive."""
+    if file.clearance is None:
+        return classes.silent_clearance
+    found = classes.of(file.clearance)
+    assert found is not None, "the files were cross-checked"
+    return found
 
 
 def _jobs(file: DestinationFile, destination: Destination) -> Jobs:

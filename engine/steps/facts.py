@@ -13,6 +13,7 @@ from destinations.base import Destination, Jobs, Limits
 from engine.checks.rules import NO_RULES, ChangeLimit, DatasetRules
 from engine.clock import Clock, Entropy
 from engine.core.approval import ApprovalRules
+from engine.core.classification import Classification
 from engine.core.demands import NO_DEMANDS, Demands
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
@@ -20,7 +21,7 @@ from engine.core.pace import Pace
 from engine.core.plan import PlanRules
 from engine.core.quota import Quota
 from engine.core.retry import OnUnknown, RetryPolicy
-from engine.core.schema import Classification, TableSchema
+from engine.core.schema import TableSchema
 from engine.ledger.log import Ledger
 from engine.segments.compute import Compute
 from engine.segments.files import Storage
@@ -64,8 +65,6 @@ class Target:
     paces: Mapping[str, Pace]
     """The declared pace of requests, of records and of bytes, where there is one; all syncs to it share them."""
     clearance: Classification
-    classification_of: tuple[tuple[str, Classification], ...]
-    """Every mapped column with its classification."""
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     """What of requests and of records may leave in a day, where it is declared; shared likewise."""
     slots: int | None = None

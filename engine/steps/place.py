@@ -14,7 +14,7 @@ PLACE = "place"
 
 def place_of(sync: Sync) -> Place:
     """Where the sync's file says that its records are."""
-    return Place(sync.target.name, sync.mapping.object, tuple(name for name, _ in sync.mapping.match))
+    return Place(sync.target.name, sync.mapping.object, tuple(part.target for part in sync.mapping.match))
 
 
 def same_place(session: Session, sync: Sync, state: StateFolded | None, held: Table) -> CheckResult:

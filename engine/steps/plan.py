@@ -8,7 +8,6 @@ from typing import assert_never
 
 from ibis.expr.types import Table
 
-from engine.checks.clearance import too_sensitive
 from engine.checks.delta import deletes
 from engine.checks.facts import PlanFacts
 from engine.checks.registry import PLAN, aggregates, judged
@@ -21,7 +20,7 @@ from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, 
 from engine.core.plan import compared, counts, moving, operations, touched_ids
 from engine.core.relations import union
 from engine.core.state import is_exhausted, live
-from engine.core.verdict import Verdict, blocked, passed, worst
+from engine.core.verdict import Verdict, worst
 from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
 from engine.segments.digest import content_digest
@@ -37,11 +36,11 @@ from engine.steps.consent import (
 )
 from engine.steps.delivered_state import state_layers
 from engine.steps.facts import Sync, Tools
+from engine.steps.mapping_gates import mapping_gates
 from engine.steps.place import place_of, same_place
 from engine.steps.snapshots import snapshot_table
 from engine.steps.untouched import Untouched, untouched
 
-CLEARANCE = "clearance"
 APPROVAL = "environment.approval"
 EVERY_PLAN = "this environment wants every plan approved"
 
@@ -147,7 +146,7 @@ def _compare(
     wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects)
     identities = ids(sides.rows, sync.mapping, key)
     layers = state_layers(tools, session, sides.state)
-    looked_at, held = wanted, live(layers)
+    rows, looked_at, held = sides.rows, wanted, live(layers)
     match sides.how:
         case Full():
             pass
@@ -162,9 +161,9 @@ def _compare(
             identities = union(identities.semi_join(touched, "id"), without_id)
         case _:
             assert_never(sides.how)
-    facts = PlanFacts(tuple(column for _, column in sync.mapping.match))
+    facts = PlanFacts(tuple(part.column for part in sync.mapping.match))
     checks = judged(PLAN, session.single(aggregates(PLAN, identities, facts)), facts)
-    checks = (*checks, _clearance(sync), same_place(session, sync, sides.state, live(layers)))
+    checks = (*checks, *mapping_gates(session, sync, rows), same_place(session, sync, sides.state, live(layers)))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
     comparing = compared(looked_at, held, sync.rules)
@@ -276,11 +275,3 @@ def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumbe
 def preview_keys(session: Session, before: Table, after: Table, key: tuple[str, ...]) -> Table:
     """Changed keys between the newest version and a candidate, for a preview."""
     return session.cached(changed_keys(before, after, key))
-
-
-def _clearance(sync: Sync) -> CheckResult:
-    target = sync.target
-    above = too_sensitive(target.classification_of, target.clearance)
-    if above:
-        return blocked(CLEARANCE, f"{', '.join(above)} is above the clearance ({target.clearance}) of {target.name}")
-    return passed(CLEARANCE, f"every field is within the clearance ({target.clearance}) of {target.name}")

@@ -16,10 +16,14 @@ import yaml
 
 from config.problems import InvalidProject, Problem
 from config.project import Project, load_project
-from config.sync import ConsentRule
+from config.sync import ConsentRule, SyncFile
 from engine.contracts.finding import Finding
 from engine.contracts.odcs import Contract, read_contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
+from engine.core.classification import Classifications
+from engine.core.schema import TableSchema
+from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
+from engine.service.target import destination_clearance
 
 HERE = Path(__file__).parent
 CANARY = "planted-canary-7f3a"
@@ -82,8 +86,9 @@ def judged(folder: Path, environment: str | None, env: dict[str, str]) -> list[P
 
 def findings(project: Project) -> Iterator[tuple[str, Finding]]:
     contracts: dict[str, Contract] = {}
+    classes = project_classes(project.clearance)
     for file, document in project.contracts.items():
-        read = read_contract(document.data)
+        read = read_contract(document.data, classes)
         if isinstance(read, Contract):
             contracts[file] = read
         else:
@@ -111,8 +116,17 @@ def findings(project: Project) -> Iterator[tuple[str, Finding]]:
         if missing:
             yield sync.file, missing
             continue
-        subject = sync.consent.subject if isinstance(sync.consent, ConsentRule) else None
-        fields = {target: field.column for target, field in sync.fields.items()}
-        schema = known[sync.dataset.major].schema
-        for finding in sync_findings(schema, match=sync.match, fields=fields, consent_subject=subject):
+        for finding in sync_problems(project, sync, known[sync.dataset.major].schema, classes):
             yield sync.file, finding
+
+
+def sync_problems(project: Project, sync: SyncFile, schema: TableSchema, classes: Classifications) -> list[Finding]:
+    subject = sync.consent.subject if isinstance(sync.consent, ConsentRule) else None
+    fields = {target: field.column for target, field in sync.fields.items()}
+    match = {target: part.column for target, part in sync.match.items()}
+    found = [*sync_findings(schema, match=match, fields=fields, consent_subject=subject)]
+    found += mapping_findings(sync, schema, {finding.path for finding in found})
+    if found:
+        return found
+    clearance = destination_clearance(project.destinations[sync.destination], classes)
+    return clearance_findings(sync, sync_mapping(sync, schema, classes), clearance)

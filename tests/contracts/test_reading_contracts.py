@@ -8,7 +8,8 @@ import pytest
 
 from engine.contracts.odcs import Contract, InvalidContract, read_contract
 from engine.contracts.references import duplicate_majors, major_finding, sync_findings
-from engine.core.schema import Classification, LogicalType, TableSchema
+from engine.core.classification import INTERNAL, USUAL
+from engine.core.schema import LogicalType, TableSchema
 
 
 def contract(*properties: dict[str, Any], **extra: Any) -> dict[str, Any]:
@@ -74,8 +75,8 @@ def test_nested_columns_are_refused(logical: str) -> None:
 def test_a_column_carries_what_the_contract_demands() -> None:
     email = {"name": "email", "logicalType": "string", "required": True, "unique": True, "classification": "restricted"}
     column = read(KEY, email).schema.column("email")
-    assert (column.required, column.unique, column.classification) == (True, True, Classification.RESTRICTED)
-    assert read().schema.column("id").classification is Classification.INTERNAL
+    assert (column.required, column.unique, column.classification) == (True, True, USUAL.of("restricted"))
+    assert read().schema.column("id").classification is INTERNAL
 
 
 def test_a_key_column_is_required_even_if_the_contract_denies_it() -> None:

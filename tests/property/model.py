@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.core.desired import ConsentRule, FieldMapping, Mode, OnNull
+from engine.core.desired import ConsentRule, FieldMapping, MatchKey, Mode, OnNull
 from engine.core.desired import Mapping as SyncMapping
 
 MAX_ATTEMPTS = 2
@@ -20,7 +20,7 @@ def mapping(mode: Mode, *, consent: bool) -> SyncMapping:
     return SyncMapping(
         object="people",
         mode=mode,
-        match=(("mail", "mail"),),
+        match=(MatchKey("mail", "mail"),),
         fields=(FieldMapping("a", "a"), FieldMapping("b", "b", on_null=OnNull.SKIP)),
         consent=ConsentRule("news", "subject") if consent else None,
     )

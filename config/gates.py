@@ -73,18 +73,60 @@ class DatasetGates(Model):
     values: ValueGate | None = None
 
 
-class DeleteGate(Model):
-    """The most that one run may delete, by count and as a share of what was delivered."""
+class ChangeGate(Model):
+    """The most of one kind of change in one run: by count, and as a share of the records held."""
+
+    max: Count | None = None
+    max_ratio: Ratio | None = None
+    on_fail: OnFail = "review"
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.max is None and self.max_ratio is None:
+            raise refusal(Code.MISSING_KEY, "needs `max` or `max_ratio`")
+        return self
+
+
+class DestructionGate(Model):
+    """The most that one run may take away; without `max` and `max_ratio`, 25 records or 2 % of those held."""
 
     max: Count | None = None
     max_ratio: Share | None = None
     on_fail: OnFail = "review"
 
 
-class SyncGates(Model):
-    """What a plan must hold to before anything is sent."""
+class ConsentGate(Model):
+    """The least share of rows whose subject consents, and the most that it may fall from one plan to the next."""
 
-    deletes: DeleteGate | None = None
+    min: Share | None = None
+    max_drop: Share | None = None
+    on_fail: OnFail = "review"
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.min is None and self.max_drop is None:
+            raise refusal(Code.MISSING_KEY, "needs `min` or `max_drop`")
+        return self
+
+
+class BudgetGate(Model):
+    """The most calls and records of one run, which must also fit into what is left of the destination's day."""
+
+    requests: Count | None = None
+    records: Count | None = None
+    on_fail: OnFail = "review"
+
+
+class SyncGates(Model):
+    """What a plan must hold to before anything is sent. Removals for consent count for no limit of changes."""
+
+    inserts: ChangeGate | None = None
+    updates: ChangeGate | None = None
+    deletes: DestructionGate | None = None
+    rekeyed: DestructionGate | None = None
+    total: ChangeGate | None = None
+    consent: ConsentGate | None = None
+    budget: BudgetGate | None = None
 
 
 def _one_of(names: list[str]) -> str:

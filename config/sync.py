@@ -187,3 +187,9 @@ class SyncFile(FileModel):
         if self.consent_reason is not None and not isinstance(self.consent, NoConsent):
             raise refusal(Code.BAD_VALUE, "belongs to `consent: none`", "consent_reason")
         return self
+
+    @model_validator(mode="after")
+    def _gate_on_consent_belongs_to_a_rule(self) -> Self:
+        if self.gates.consent is not None and isinstance(self.consent, NoConsent):
+            raise refusal(Code.BAD_VALUE, "`consent` belongs to a sync that asks for consent", "gates")
+        return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.checks.rules import NO_RULES, DatasetRules
+from engine.checks.rules import NO_RULES, NO_SYNC_RULES, DatasetRules, SyncRules
 from engine.core.demands import NO_DEMANDS, Demands
 from engine.core.schema import TableSchema
 
@@ -27,7 +27,30 @@ class CandidateFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """Of how many rows of a version the subject consents."""
+
+    rows: int
+    consenting: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """The columns that make up the destination's key."""
+    """What the sync's file asks of a plan, and what a plan is judged by beside its own rows."""
 
     match_columns: tuple[str, ...]
+    destination: str
+    environment: str
+    environments: tuple[str, ...] | None
+    """Where the destination may be used; None is everywhere."""
+    batch_records: int
+    """The most records in one call."""
+    rules: SyncRules = NO_SYNC_RULES
+    asks_consent: bool = False
+    coverage: Coverage | None = None
+    coverage_before: Coverage | None = None
+    """Of the plan that led to what is delivered; None before the first."""
+    held: int | None = None
+    """Records that the destination holds, or may hold; None where no share of them is in question."""
+    left_today: Mapping[str, int] = field(default_factory=dict)
+    """What is left of the destination's day, by unit, where it has a daily quota."""

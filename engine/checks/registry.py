@@ -1,7 +1,7 @@
 """Which checks belong to which gate, and how a gate is evaluated: all metrics in one pass, then pure verdicts.
 
 A check says in words what it asks, names the numbers it needs as Ibis aggregates, and turns them into results. Adding
-one means writing it in its file and naming it in `CANDIDATE`, `AGAINST_BEFORE` or `PLAN`; nothing else changes.
+one means writing it in its file and naming it in `CANDIDATE`, `AGAINST_BEFORE`, `IDENTITIES` or `PLAN`; nothing else changes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,19 @@ from typing import Any, Generic, TypeVar
 import ibis
 from ibis.expr.types import Scalar, Table
 
-from engine.checks import continuity, identifiers, identity, keys, quality, value_rules, volume
+from engine.checks import (
+    budget,
+    continuity,
+    coverage,
+    delta,
+    environment,
+    identifiers,
+    identity,
+    keys,
+    quality,
+    value_rules,
+    volume,
+)
 from engine.checks.facts import CandidateFacts, PlanFacts
 from engine.checks.row_rules import RowRule
 from engine.core.demands import Demands
@@ -78,8 +90,18 @@ AGAINST_BEFORE: tuple[PairCheck, ...] = (
 )
 """Judged on a candidate beside the last accepted version, where a dataset asks for it."""
 
-PLAN: tuple[Check[PlanFacts], ...] = (Check(identity.NAME, identity.words, identity.metrics, identity.verdict),)
-"""Judged on the identities of a version before its plan is sent; `engine.checks.delta` judges the plan's counts."""
+IDENTITIES: tuple[Check[PlanFacts], ...] = (
+    Check(identity.NAME, identity.words, identity.metrics, identity.verdict),
+    Check(environment.NAME, environment.words, environment.metrics, environment.verdict),
+)
+"""Judged on the identities of a version before its plan is computed."""
+
+PLAN: tuple[Check[PlanFacts], ...] = (
+    *(Check(*parts) for parts in delta.CHECKS),
+    Check(coverage.NAME, coverage.words, coverage.metrics, coverage.verdict),
+    Check(budget.NAME, budget.words, budget.metrics, budget.verdict),
+)
+"""Judged on a plan before any of it is sent."""
 
 
 def applicable(checks: Sequence[Check[F]], facts: F) -> tuple[Check[F], ...]:
@@ -92,7 +114,7 @@ def aggregates(checks: Sequence[Check[F]], table: Table, facts: F) -> Table:
     columns = {
         f"{c.name}|{name}": value for c in applicable(checks, facts) for name, value in c.metrics(table, facts).items()
     }
-    return table.aggregate(**columns)
+    return table.aggregate(**columns, rows=table.count())
 
 
 def judged(checks: Sequence[Check[F]], row: Mapping[str, Any], facts: F) -> tuple[CheckResult, ...]:

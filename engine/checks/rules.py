@@ -75,3 +75,41 @@ class ChangeLimit:
     max_ratio: float | None
     on_fail: Verdict
     free: int = 0
+
+
+DESTRUCTION = ChangeLimit(None, 0.02, Verdict.HOLD, free=25)
+"""What a plan may take away where nobody has said how much: more than this is looked at by a person first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentLimit:
+    """The least share of rows whose subject consents, and the most that it may fall since the plan before."""
+
+    min: float | None
+    max_drop: float | None
+    on_fail: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most calls and records of one plan; what is left of the destination's day counts as well."""
+
+    requests: int | None
+    records: int | None
+    on_fail: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRules:
+    """All that a sync's file asks of a plan; None of a kind of change is no limit."""
+
+    inserts: ChangeLimit | None = None
+    updates: ChangeLimit | None = None
+    deletes: ChangeLimit | None = DESTRUCTION
+    rekeyed: ChangeLimit | None = DESTRUCTION
+    total: ChangeLimit | None = None
+    consent: ConsentLimit | None = None
+    budget: Budget | None = None
+
+
+NO_SYNC_RULES = SyncRules()

@@ -170,9 +170,11 @@ def touched_rows(rows: Table, mapping: Mapping, key: Sequence[str], touched: Tab
 
 
 def totals(records: Table) -> Table:
-    """One row over the result of `desired`: ``rows``, and ``deliverable`` ones that have an id and are allowed."""
+    """One row over the result of `desired`: ``rows``, ``consenting`` ones, and ``deliverable`` ones that have an id too."""
     return records.aggregate(
-        rows=records.count(), deliverable=records.count(where=records.allowed & records.id.notnull())
+        rows=records.count(),
+        consenting=records.count(where=records.allowed),
+        deliverable=records.count(where=records.allowed & records.id.notnull()),
     )
 
 

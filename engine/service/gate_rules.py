@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from config.dataset import DatasetFile
-from config.gates import OnFail
+from config.gates import ChangeGate, DestructionGate, OnFail
 from config.sync import SyncFile
-from engine.checks.rules import ChangeLimit, DatasetRules, History, IdentifierRules, RowRules, ValueRules
+from engine.checks.rules import (
+    DESTRUCTION,
+    Budget,
+    ChangeLimit,
+    ConsentLimit,
+    DatasetRules,
+    History,
+    IdentifierRules,
+    RowRules,
+    SyncRules,
+    ValueRules,
+)
 from engine.core.verdict import Verdict
 
 _ON_FAIL: dict[OnFail, Verdict] = {"block": Verdict.BLOCK, "review": Verdict.HOLD, "warn": Verdict.WARN}
@@ -37,7 +50,26 @@ def dataset_rules(file: DatasetFile) -> DatasetRules:
     )
 
 
-def delete_limit(file: SyncFile) -> ChangeLimit | None:
-    """How much one plan may delete because rows are gone."""
-    gate = file.gates.deletes
-    return ChangeLimit(gate.max, gate.max_ratio, _ON_FAIL[gate.on_fail]) if gate else None
+def sync_rules(file: SyncFile) -> SyncRules:
+    """What a sync's file asks of a plan; what takes away is limited also where the file says nothing of it."""
+    gates = file.gates
+    return SyncRules(
+        inserts=_limit(gates.inserts) if gates.inserts else None,
+        updates=_limit(gates.updates) if gates.updates else None,
+        deletes=_limit(gates.deletes, DESTRUCTION) if gates.deletes else DESTRUCTION,
+        rekeyed=_limit(gates.rekeyed, DESTRUCTION) if gates.rekeyed else DESTRUCTION,
+        total=_limit(gates.total) if gates.total else None,
+        consent=ConsentLimit(gates.consent.min, gates.consent.max_drop, _ON_FAIL[gates.consent.on_fail])
+        if gates.consent
+        else None,
+        budget=Budget(gates.budget.requests, gates.budget.records, _ON_FAIL[gates.budget.on_fail])
+        if gates.budget
+        else None,
+    )
+
+
+def _limit(gate: ChangeGate | DestructionGate, default: ChangeLimit | None = None) -> ChangeLimit:
+    """A written limit; one that only says what happens takes its numbers from the default."""
+    if gate.max is None and gate.max_ratio is None and default is not None:
+        return replace(default, on_fail=_ON_FAIL[gate.on_fail])
+    return ChangeLimit(gate.max, gate.max_ratio, _ON_FAIL[gate.on_fail])

@@ -23,7 +23,7 @@ from engine.core.classification import Classifications
 from engine.core.desired import Mode
 from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
-from engine.service.gate_rules import dataset_rules, delete_limit
+from engine.service.gate_rules import dataset_rules, sync_rules
 from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
 from engine.service.target import sync_target
 from engine.sources.base import Reading, Selection
@@ -185,7 +185,7 @@ def _resolved_sync(
         max_attempts=file.rejects.max_attempts,
         stop_ratio=file.rejects.stop_ratio,
         on_unknown=OnUnknown(file.on_unknown),
-        deletes=delete_limit(file),
+        gates=sync_rules(file),
         require_approval=project.environment.require_approval,
         approval=approval_rules(project),
     )

@@ -36,6 +36,8 @@ def sync_target(project: Project, sync: SyncFile, destination: Destination, clas
         slots=file.rate.concurrency if file.rate else None,
         clearance=destination_clearance(file, classes),
         jobs=_jobs(file, destination),
+        environment=project.environment_name,
+        environments=file.environments,
         record_only=project.environment.deliver == "record",
     )
 

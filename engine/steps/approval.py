@@ -31,7 +31,7 @@ from engine.ledger.projections import runs, windows
 from engine.ledger.projections.runs import RunRow
 from engine.steps.anchors import check_anchors
 from engine.steps.facts import Sync, Tools
-from engine.steps.plan import EVERY_PLAN
+from engine.steps.plan_gate import EVERY_PLAN
 from engine.steps.refused_decision import may_not
 from engine.steps.sync_lease import sync_lease
 

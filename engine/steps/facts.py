@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from destinations.base import Destination, Jobs, Limits
-from engine.checks.rules import NO_RULES, ChangeLimit, DatasetRules
+from engine.checks.rules import NO_RULES, NO_SYNC_RULES, DatasetRules, SyncRules
 from engine.clock import Clock, Entropy
 from engine.core.approval import ApprovalRules
 from engine.core.classification import Classification
@@ -71,6 +71,9 @@ class Target:
     """How many calls may be under way at once in all runs together, where it is declared."""
     jobs: Jobs = field(default_factory=Jobs)
     """How the destination's jobs are asked about, where it makes some."""
+    environment: str = ""
+    """The one that this process acts for; ``environments`` are those that the destination may be used in, None all."""
+    environments: tuple[str, ...] | None = None
     record_only: bool = False
     """Plan and gate, write what would be sent, send nothing."""
 
@@ -88,7 +91,7 @@ class Sync:
     max_attempts: int
     stop_ratio: float
     on_unknown: OnUnknown = OnUnknown.RESEND
-    deletes: ChangeLimit | None = None
+    gates: SyncRules = NO_SYNC_RULES
     require_approval: bool = False
     approval: ApprovalRules = field(default=ApprovalRules(None, four_eyes=False, expires=timedelta(days=7)))
 

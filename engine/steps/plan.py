@@ -8,9 +8,7 @@ from typing import assert_never
 
 from ibis.expr.types import Table
 
-from engine.checks.delta import deletes
-from engine.checks.facts import PlanFacts
-from engine.checks.registry import PLAN, aggregates, judged
+from engine.checks.facts import Coverage
 from engine.core.canonical import digest_of, key_text
 from engine.core.compare import Comparison, Full, Incremental, comparison
 from engine.core.desired import FIELD, desired, ids, mapping_digest, totals, touched_rows
@@ -38,11 +36,9 @@ from engine.steps.delivered_state import state_layers
 from engine.steps.facts import Sync, Tools
 from engine.steps.mapping_gates import mapping_gates
 from engine.steps.place import place_of, same_place
+from engine.steps.plan_gate import judged_identities, judged_plan
 from engine.steps.snapshots import snapshot_table
 from engine.steps.untouched import Untouched, untouched
-
-APPROVAL = "environment.approval"
-EVERY_PLAN = "this environment wants every plan approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +157,7 @@ def _compare(
             identities = union(identities.semi_join(touched, "id"), without_id)
         case _:
             assert_never(sides.how)
-    facts = PlanFacts(tuple(part.column for part in sync.mapping.match))
-    checks = judged(PLAN, session.single(aggregates(PLAN, identities, facts)), facts)
+    checks = judged_identities(session, sync, identities)
     checks = (*checks, *mapping_gates(session, sync, rows), same_place(session, sync, sides.state, live(layers)))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
@@ -172,20 +167,9 @@ def _compare(
     written = session.table(sides.drafts.local(draft.ref))
     numbers = _counted(session, sync, held, comparing, wanted, written)
     applied = consent_applied(session, sync, written, sides.rows, sides.consent)
-    checks = (*checks, applied, *_delta(session, sync, live(layers), written))
+    found = judged_plan(tools, session, sync, sides.state, live(layers), written, numbers.coverage)
+    checks = (*checks, applied, *found)
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
-
-
-def _delta(session: Session, sync: Sync, held: Table, written: Table) -> list[CheckResult]:
-    """The gate on deletes, and the approval that an environment asks of every plan."""
-    results = []
-    if sync.deletes is not None:
-        gone = session.single(written.aggregate(n=written.count(where=written.reason == "gone")))["n"]
-        total = session.single(held.aggregate(n=held.count(where=held.acked | held.unknown)))["n"]
-        results.append(deletes(int(gone), int(total), sync.deletes))
-    if sync.require_approval:
-        results.append(CheckResult(APPROVAL, Verdict.HOLD.value, EVERY_PLAN, {}))
-    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +179,7 @@ class _Counts:
     deletes: int = 0
     unchanged: int = 0
     withheld: int = 0
+    coverage: Coverage = Coverage(0, 0)  # noqa: RUF009  # a value that nothing changes
 
 
 def _counted(session: Session, sync: Sync, held: Table, comparing: Table, wanted: Table, written: Table) -> _Counts:
@@ -213,6 +198,7 @@ def _counted(session: Session, sync: Sync, held: Table, comparing: Table, wanted
         deletes=changes.get("delete", 0),
         unchanged=max(0, deliverable - inserts - updates - left_alone),
         withheld=int(sizes["rows"]) - deliverable + left_alone,
+        coverage=Coverage(int(sizes["rows"]), int(sizes["consenting"])),
     )
 
 

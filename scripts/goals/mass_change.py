@@ -79,7 +79,9 @@ class Lab:
     def run(self, limit: ChangeLimit, expires: timedelta = timedelta(hours=1)) -> RunReport:
         app = self.acting("ada@scheduler")
         sync = app.syncs[SYNC]
-        bounded = replace(sync, deletes=limit, approval=replace(sync.approval, expires=expires))
+        bounded = replace(
+            sync, gates=replace(sync.gates, deletes=limit), approval=replace(sync.approval, expires=expires)
+        )
         (report,) = run_syncs(replace(app, syncs=MappingProxyType({SYNC: bounded})), [SYNC], StopRequest())
         return report
 

@@ -46,6 +46,7 @@ def test_requests_that_the_network_repeats_have_one_effect(tmp_path: Path) -> No
     with receiving() as receiver, proxying(receiver.url, seed=3) as proxy:
         project = TestProject(tmp_path, proxy.through(receiver.url))
         project.destination("hook", proxy.through(receiver.url), batch={"records": BATCH})
+        project.sync("people_to_hook", gates={"deletes": {"max_ratio": 1.0}})
         project.people(dict.fromkeys(range(200), ("first", 0.0)))
         proxy.faults = Faults(repeated_share=0.5)
         assert project.report()["status"] == "succeeded"

@@ -46,12 +46,6 @@ def _extract(value: Any) -> Any:  # a validator sees whatever was written
     return {"mode": value} if isinstance(value, str) else value
 
 
-class NoSubject(Model):
-    """The operator's statement that the rows are about no person, and why."""
-
-    reason: Text = Field(alias="none")
-
-
 class Retain(Model):
     """How many accepted versions stay readable."""
 
@@ -70,12 +64,7 @@ class DatasetFile(FileModel):
         mode="full"
     )
     identifiers: Texts = ()
-    gates: DatasetGates = DatasetGates()
-    subject: Text | NoSubject | None = Field(
-        default=None,
-        description="the column that says whom a row is about, for `tidegate forget`; when silent, that of the syncs' "
-        'consent, else the primary key; {none: "why"} where rows are about nobody',
-    )
+    gates: DatasetGates = Field(default_factory=DatasetGates)
     retain: Retain | None = None
 
     @model_validator(mode="after")

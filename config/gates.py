@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from config.model import Model
 from config.problems import Code
-from config.values import Count, Share, SomeTexts, refusal
+from config.values import Count, Duration, Share, SomeTexts, refusal
 
 OnFail: TypeAlias = Literal["block", "review", "warn"]
 """``review`` waits for a person; ``warn`` tells and goes on."""
 Ratio = Annotated[float, Field(ge=0, le=1000)]
 """A share that may be more than everything: a count may grow to many times what it was."""
+
+
+def _at_most_an_hour(value: timedelta) -> timedelta:
+    if value > timedelta(hours=1):
+        raise refusal(Code.OUT_OF_RANGE, "must be at most `1h`")
+    return value
 
 
 class RowHistory(Model):
@@ -65,12 +72,21 @@ class ValueGate(Model):
     on_fail: OnFail = "block"
 
 
+class QueryGate(Model):
+    """How long one quality query of the contract may take before it counts as not met."""
+
+    timeout: Annotated[Duration, AfterValidator(_at_most_an_hour)] = Field(
+        default=timedelta(seconds=60), json_schema_extra={"default": "60s"}
+    )
+
+
 class DatasetGates(Model):
     """What a candidate version must hold to."""
 
     rows: RowGate = RowGate()
     identifiers: IdentifierGate | None = None
     values: ValueGate | None = None
+    queries: QueryGate = Field(default_factory=QueryGate)
 
 
 class ChangeGate(Model):

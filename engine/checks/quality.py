@@ -13,13 +13,13 @@ from engine.checks.facts import CandidateFacts
 from engine.checks.keys import beyond_first
 from engine.checks.literals import is_among
 from engine.checks.row_rules import RowRule
-from engine.core.demands import Action, Allowed, Metric, Rule, Severity, Unit, meets, percent
+from engine.checks.severity import unmet
+from engine.core.demands import Allowed, Metric, Rule, Unit, meets, percent
 from engine.core.events import CheckResult
-from engine.core.verdict import Verdict, failed, passed, warned
+from engine.core.verdict import passed
 
 NAME = "contract.quality"
 _ROWS = "rows"
-_VERDICTS = {Action.BLOCK: Verdict.BLOCK, Action.REVIEW: Verdict.HOLD}
 
 
 def metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
@@ -75,7 +75,7 @@ def _is_missing(column: Column, allowed: Allowed) -> BooleanValue:
 
 
 def _is_invalid(column: Column, allowed: Allowed) -> BooleanValue:
-    """A value outside the list, or one that the pattern is not found in; null is no value, and so never inallowed."""
+    """A value outside the list, or one that the pattern is not found in; null is no value, and so never invalid."""
     conditions = []
     if allowed.values is not None:
         conditions.append(~is_among(column, allowed.values))
@@ -92,15 +92,7 @@ def _judged(rule: Rule, count: int, rows: int) -> CheckResult:
     if meets(measured, rule.threshold):
         return passed(NAME, said, numbers)
     message = f"quality rule {said}, and {_wanted(rule)}"
-    match rule.severity:
-        case Severity.INFO:
-            return passed(NAME, f"{message}; it is only recorded", numbers)
-        case Severity.WARNING:
-            return warned(NAME, message, numbers)
-        case Severity.ERROR:
-            return failed(NAME, _VERDICTS[rule.action], message, numbers)
-        case _:
-            assert_never(rule.severity)
+    return unmet(NAME, rule.severity, rule.action, message, numbers)
 
 
 def _wanted(rule: Rule) -> str:

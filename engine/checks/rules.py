@@ -59,6 +59,8 @@ class DatasetRules:
     rows: RowRules = RowRules()
     identifiers: IdentifierRules = IdentifierRules()
     values: ValueRules = ValueRules()
+    query_seconds_max: float = 60.0
+    """How long one quality query of the contract may take."""
 
 
 NO_RULES = DatasetRules()

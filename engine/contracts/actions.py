@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.contracts.finding import Finding, KeyPath, nearest
+from engine.contracts.places import Written
 from engine.core.demands import Action, Severity
 
 REVIEW = "tidegate.review"
 OF_A_RULE = (REVIEW,)
-
-Written = Mapping[str, Any]
-"""A rule as parsed YAML."""
 
 
 def rule_action(written: Written, label: str, severity: Severity, at: KeyPath, findings: list[Finding]) -> Action:

@@ -12,13 +12,11 @@ from open_data_contract_standard.model import EnumValue
 from engine.contracts.finding import Finding, KeyPath, Listed, nearest
 from engine.contracts.moments import moment_option
 from engine.contracts.patterns import pattern_problem
+from engine.contracts.places import Written
 from engine.contracts.quality import VALUES_MAX
 from engine.contracts.values import number, typed
 from engine.core.schema import Column, LogicalType
 from engine.core.value_rules import Enumeration, Format, Length, Multiple, Pattern, Range, Value, ValueDemand, ValueRule
-
-Written = Mapping[str, Any]
-"""A property as parsed YAML, in which numbers stand as they were written."""
 
 LENGTH_MAX = 1_000_000_000
 _BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")

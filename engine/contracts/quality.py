@@ -1,8 +1,8 @@
-"""ODCS ``quality`` as rules: the five library metrics, with every mistake in one told at its key."""
+"""ODCS ``quality`` as rules: the five library metrics, queries and texts, with every mistake told at its key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,13 @@ from open_data_contract_standard.model import DataQuality
 from engine.contracts.actions import rule_action
 from engine.contracts.finding import Finding, KeyPath, nearest
 from engine.contracts.patterns import pattern_problem
-from engine.contracts.values import number, typed
-from engine.core.demands import Allowed, Metric, Operator, Rule, Severity, Threshold, Unit
+from engine.contracts.places import Place, Written
+from engine.contracts.query_rules import read_query_rule
+from engine.contracts.thresholds import read_threshold, severity
+from engine.contracts.values import typed
+from engine.core.demands import Allowed, Metric, QueryRule, Rule, Unit
 from engine.core.schema import Column, LogicalType
 from engine.core.value_rules import Value
-
-Written = Mapping[str, Any]
-"""One rule as parsed YAML: the published model turns texts into numbers, so what was written is judged instead."""
 
 RULES_MAX = 500
 VALUES_MAX = 1_000
@@ -25,7 +25,6 @@ LABEL_CHARACTERS_MAX = 120
 _TYPES = ("library", "sql", "text", "custom")
 _OLDER_NAMES = {"duplicateCount": "duplicateValues"}
 _ARGUMENTS = {Metric.MISSING: ("missingValues",), Metric.INVALID: ("validValues", "pattern")}
-_BETWEEN = (Operator.BETWEEN, Operator.NOT_BETWEEN)
 
 
 @dataclass(slots=True)
@@ -33,21 +32,9 @@ class Quality:
     """What became of the rules that were read; ``unenforced`` names those that nothing can judge."""
 
     rules: list[Rule] = field(default_factory=list)
+    queries: list[QueryRule] = field(default_factory=list)
     unenforced: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where rules stand: under a column, or under the table when ``column`` is None."""
-
-    path: KeyPath
-    table: str
-    column: Column | None
-
-    @property
-    def name(self) -> str:
-        return self.column.name if self.column else self.table
 
 
 def read_quality(rules: Sequence[Written], place: Place, names: Sequence[str]) -> Quality:
@@ -76,7 +63,11 @@ def _one(written: Written, at: KeyPath, place: Place, names: Sequence[str], qual
     if kind == "text":
         quality.unenforced.append(f"the quality text {label} of {place.name}")
     elif kind == "sql":
-        quality.unenforced.append(f"the quality query {label} of {place.name}")
+        query = read_query_rule(written, label, at, place)
+        if isinstance(query, QueryRule):
+            quality.queries.append(query)
+        else:
+            quality.findings += query
     elif kind == "custom":
         message = f"the quality rule {label} is for the engine `{written.get('engine')}`, which no plug-in serves"
         hint = "write it as a library metric, or as `type: text` to keep it as documentation"
@@ -143,28 +134,6 @@ def _metric(written: Written, label: str, at: KeyPath, place: Place) -> Metric |
     return metric
 
 
-def read_threshold(written: Written, label: str, at: KeyPath) -> Threshold | Finding:
-    """The one operator of a rule with its bounds."""
-    found = [operator for operator in Operator if written.get(operator) is not None]
-    if len(found) != 1:
-        how = f"{len(found)} operators" if found else "no operator"
-        hint = "a range is `mustBeBetween`" if found else "such as `mustBe: 0`"
-        code = "bad_value" if found else "missing_key"
-        return Finding(code, f"the quality rule {label} has {how}, and needs one", hint, at)
-    (operator,) = found
-    value = written[operator]
-    several = operator in _BETWEEN
-    items = value if several and isinstance(value, list) else [value]
-    bounds = tuple(bound for bound in map(number, items) if bound is not None)
-    if len(bounds) != len(items) or len(bounds) != (2 if several else 1):
-        needs = "two numbers" if several else "a number"
-        return Finding("wrong_type", f"`{operator}` of the quality rule {label} must be {needs}", "", (*at, operator))
-    if several and bounds[0] >= bounds[1]:
-        message = f"`{operator}` of the quality rule {label} must have the smaller number first"
-        return Finding("out_of_range", message, "", (*at, operator))
-    return Threshold(operator, bounds)
-
-
 def _unit(written: Written, label: str, at: KeyPath) -> Unit | Finding:
     unit = written.get("unit")
     if unit is None:
@@ -173,12 +142,6 @@ def _unit(written: Written, label: str, at: KeyPath) -> Unit | Finding:
         return Unit(unit)
     message = f"the quality rule {label} has a `unit` that Tidegate cannot measure"
     return Finding("bad_value", message, "`rows` or `percent`", (*at, "unit"))
-
-
-def severity(written: Written) -> Severity:
-    """What a rule that is not met does; whatever the contract does not call harmless in a known word blocks."""
-    word = str(written.get("severity") or "").strip().lower()
-    return Severity(word) if word in list(Severity) else Severity.ERROR
 
 
 def _arguments(

@@ -106,12 +106,32 @@ class Rule:
     allowed: Allowed = Allowed()
 
 
+CANDIDATE_VIEW = "tidegate_candidate"
+"""The one table that a query sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRule:
+    """One rule of ODCS ``type: sql``: a query over `CANDIDATE_VIEW` that gives one number, and the number's threshold.
+
+    ``counts`` is whether the number only counts rows or values, so that it shows none of them.
+    """
+
+    label: str
+    query: str
+    threshold: Threshold
+    severity: Severity = Severity.ERROR
+    action: Action = Action.BLOCK
+    counts: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Demands:
     """Everything that a contract demands of rows beyond columns and keys."""
 
     rules: tuple[Rule, ...] = ()
     values: tuple[ValueRule, ...] = ()
+    queries: tuple[QueryRule, ...] = ()
 
 
 NO_DEMANDS = Demands()

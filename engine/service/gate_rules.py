@@ -47,6 +47,7 @@ def dataset_rules(file: DatasetFile) -> DatasetRules:
         if identifiers
         else IdentifierRules(columns=file.identifiers),
         values=ValueRules(values.columns, values.max_new, _ON_FAIL[values.on_fail]) if values else ValueRules(),
+        query_seconds_max=file.gates.queries.timeout.total_seconds(),
     )
 
 

@@ -17,6 +17,7 @@ from engine.segments.files import Storage
 from engine.sources.normalise import Normalised, ValueViolation, canonical_types, normalise
 from engine.steps.facts import Dataset, Tools
 from engine.steps.gate import gate
+from engine.steps.queries import asked
 from engine.steps.snapshots import snapshot_table, version_folder
 
 DRIFT = "contract.columns"
@@ -59,8 +60,10 @@ def judge_candidate(
     def rows(version: VersionRow) -> Table:
         return snapshot_table(tools, session, dataset.id, version.version)
 
-    found = gate(tools, session, dataset, session.table(drafts.local(draft.ref)), before, rows)
-    return Read(draft.ref, (*drift, *found), tools.clock.monotonic() - began)
+    local = drafts.local(draft.ref)
+    found = gate(tools, session, dataset, session.table(local), before, rows)
+    answers = asked(tools.compute, local, dataset.demands.queries, dataset.rules.query_seconds_max)
+    return Read(draft.ref, (*drift, *found, *answers), tools.clock.monotonic() - began)
 
 
 def is_settled(dataset: Dataset, before: VersionRow, checks: tuple[CheckResult, ...]) -> bool:

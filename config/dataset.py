@@ -46,6 +46,12 @@ def _extract(value: Any) -> Any:  # a validator sees whatever was written
     return {"mode": value} if isinstance(value, str) else value
 
 
+class NoSubject(Model):
+    """The operator's statement that the rows are about no person, and why."""
+
+    reason: Text = Field(alias="none")
+
+
 class Retain(Model):
     """How many accepted versions stay readable."""
 
@@ -65,6 +71,11 @@ class DatasetFile(FileModel):
     )
     identifiers: Texts = ()
     gates: DatasetGates = Field(default_factory=DatasetGates)
+    subject: Text | NoSubject | None = Field(
+        default=None,
+        description="the column that says whom a row is about, for `tidegate forget`; when silent, that of the syncs' "
+        'consent, else the primary key; {none: "why"} where rows are about nobody',
+    )
     retain: Retain | None = None
 
     @model_validator(mode="after")

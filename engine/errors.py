@@ -63,6 +63,12 @@ class SegmentDamaged(StorageError):
     code = "segment_damaged"
 
 
+class ErasureKeyMissing(StorageError):
+    """The key of the tombstones is lost or another one, so nobody knows who must not be sent; send nothing."""
+
+    code = "erasure_key"
+
+
 class LedgerError(TidegateError):
     """The ledger could not be read or written."""
 

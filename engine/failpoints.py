@@ -44,6 +44,9 @@ NAMES = frozenset(
         "migrate.step",
     }
 )
+"""Points that a run passes, or the first use of a ledger."""
+FORGET_NAMES = frozenset({"forget.before_commit", "forget.after_commit"})
+"""Points that forgetting somebody passes."""
 
 
 class FailpointRaised(RuntimeError):
@@ -69,8 +72,8 @@ def _parse(text: str) -> _Points:
         name, _, rest = item.partition("=")
         rest, _, hit = rest.partition("@")
         action, _, argument = rest.partition(":")
-        if name not in NAMES:
-            raise ValueError(f"unknown failpoint {name!r}; known: {', '.join(sorted(NAMES))}")
+        if name not in NAMES | FORGET_NAMES:
+            raise ValueError(f"unknown failpoint {name!r}; known: {', '.join(sorted(NAMES | FORGET_NAMES))}")
         points.armed[name] = _Armed(action, argument, int(hit) if hit else None)
     return points
 

@@ -29,6 +29,13 @@ class Mode(StrEnum):
     MIRROR = "mirror"
 
 
+class Refusal(StrEnum):
+    """Why a row is not part of desired state although the dataset holds it."""
+
+    CONSENT = "consent"
+    ERASURE = "erasure"
+
+
 class OnNull(StrEnum):
     """What a null means to the destination."""
 
@@ -102,6 +109,13 @@ class Mapping:
     match: tuple[MatchKey, ...]
     fields: tuple[FieldMapping, ...]
     consent: ConsentRule | None = None
+    person: str | None = None
+    """The column that says whom a row is about, where nobody's consent is asked; None when it is about nobody."""
+
+    @property
+    def subject(self) -> str | None:
+        """The column that says whom a row is about."""
+        return self.consent.subject if self.consent else self.person
 
     @property
     def leaving(self) -> tuple[MatchKey | FieldMapping, ...]:
@@ -126,30 +140,40 @@ def _prepared_as(preparation: Preparation) -> list[str | int | None]:
     return [] if preparation == AS_IT_IS else [preparation.normalise, preparation.hash, RULES]
 
 
-def desired(rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | None) -> Table:
-    """One record per row: ``id``, ``pk``, ``key``, ``allowed``, ``subject``, ``receipt`` and a `FIELD` column per field.
+def desired(
+    rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | None, barred: Table | None = None
+) -> Table:
+    """One record per row: ``id``, ``pk``, ``key``, ``allowed``, ``refusal``, ``subject``, ``receipt``, a `FIELD` column per field.
 
     ``granted`` has distinct texts ``subject`` with the ``receipt`` of the decision that grants, and is required when the
-    mapping has a consent rule; ``allowed`` is false for rows it does not name. ``id`` is null when a match column is;
-    ``subject`` and ``receipt`` are null where nobody needs to be asked.
+    mapping has a consent rule. ``barred`` has distinct ``pk`` of rows that must not be sent whatever consent says, with the
+    ``reason``. ``allowed`` is false for rows that the one does not name and the other does, and ``refusal`` then says why.
+    ``id`` is null when a match column is; ``receipt`` is null where nobody needs to be asked.
     """
-    if mapping.consent is None:
-        allowed, subject, receipt = ibis.literal(True), ibis.null("string"), ibis.null("string")
-    else:
+    subject = ibis.null("string") if mapping.subject is None else text(rows[mapping.subject])
+    rows = rows.mutate(_of=subject, _pk=key_text([rows[c] for c in key]))
+    no_consent, receipt = ibis.literal(False), ibis.null("string")
+    if mapping.consent is not None:
         assert granted is not None, "a consent rule needs the granted subjects"
         subjects = granted.select(_subject=granted.subject, _receipt=granted.receipt)
-        rows = rows.mutate(_of=text(rows[mapping.consent.subject]))
         rows = rows.left_join(subjects, rows["_of"] == subjects["_subject"])
-        allowed, subject, receipt = rows["_subject"].notnull(), rows["_of"], rows["_receipt"]
+        no_consent, receipt = rows["_subject"].isnull(), rows["_receipt"]
+    refusal = no_consent.ifelse(Refusal.CONSENT.value, ibis.null("string"))
+    if barred is not None:
+        rows = rows.mutate(_refusal=refusal, _proof=receipt)
+        bars = barred.select(_barred=barred.pk, _reason=barred.reason)
+        rows = rows.left_join(bars, rows["_pk"] == bars["_barred"])
+        refusal, receipt = ibis.coalesce(rows["_reason"], rows["_refusal"]), rows["_proof"]
     match = _match_values(rows, mapping)
     key_object = object_text([part.target for part in mapping.match], [fragment(c) for c in match])
     fields = {FIELD + f.target: _field(rows[f.column], f) for f in mapping.fields}
     return rows.select(
         id=key_text(match),
-        pk=key_text([rows[c] for c in key]),
+        pk=rows["_pk"],
         key=key_object,
-        allowed=allowed,
-        subject=subject,
+        allowed=refusal.isnull(),
+        refusal=refusal,
+        subject=rows["_of"],
         receipt=receipt,
         **fields,
     )

@@ -157,6 +157,22 @@ class ConsentDecided(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureRequested(Event):
+    """People are to be forgotten; from here on nothing about them is sent, whatever the registers say.
+
+    ``tombstones`` are HMACs of their subjects under the key that ``key`` recognises. ``due`` is until when every
+    destination must have removed them, ISO 8601.
+    """
+
+    type = "erasure.requested"
+    request: str
+    key: str
+    tombstones: tuple[str, ...]
+    reason: str
+    due: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """A run took the lease of its sync."""
 
@@ -422,6 +438,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             VersionRejected,
             VersionDecisionRefused,
             ConsentDecided,
+            ErasureRequested,
             RunStarted,
             RunResumed,
             PlanMade,

@@ -29,6 +29,8 @@ CandidateId = NewType("CandidateId", str)
 
 CONSENT_STREAM = StreamId("consent")
 """Consent decisions that were taken here."""
+ERASURE_STREAM = StreamId("erasure")
+"""Requests to forget people; its position says how many there were."""
 LEDGER_STREAM = StreamId("ledger")
 """What people decided about the ledger as a whole."""
 
@@ -61,6 +63,11 @@ def sync_stream(sync: SyncId) -> StreamId:
 def run_stream(run: RunId) -> StreamId:
     """One run from start to end."""
     return StreamId(f"run:{run}")
+
+
+def erasure_stream(request: str) -> StreamId:
+    """How one request to forget people went on."""
+    return StreamId(f"{ERASURE_STREAM}:{request}")
 
 
 def run_id(started: datetime, token: str) -> RunId:

@@ -16,12 +16,12 @@ import ibis
 from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
 
 from engine.core.canonical import differs, object_text, present
-from engine.core.desired import FIELD, Mode
+from engine.core.desired import FIELD, Mode, Refusal
 from engine.core.relations import union
 from engine.core.state import before, field_columns, is_exhausted, is_in_doubt, payload_digest
 
-RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2
-"""Order inside a plan: removals for consent, then what is sent, then other deletes."""
+RANK_ERASURE, RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2, 3
+"""Order inside a plan: removals for erasure, for consent, then what is sent, then other deletes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class PlanRules:
     max_attempts: int
     holds_doubt: bool = False
     """A record whose outcome nobody knows waits for a person, because sending it again may do harm."""
+    can_delete: bool = True
+    """What a destination cannot delete is not asked of it; the removal stays owed."""
 
 
 def waits_in_doubt(rules: PlanRules, unknown: BooleanValue, attempts: IntegerValue) -> BooleanValue:
@@ -43,7 +45,8 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
     """Every record of either side with its ``verdict``.
 
     Verdicts: ``send`` (with ``op``, ``change``, ``reason``, ``rank``), ``unchanged``, ``unconsented``, ``quarantined``,
-    ``in doubt`` and ``absent`` (nothing desired, nothing held). ``id`` must be unique on both sides; desired records without one are
+    ``in doubt``, ``unremovable`` (owed to a person, and the destination cannot delete) and ``absent`` (nothing desired,
+    nothing held). ``id`` must be unique on both sides; desired records without one are
     left out.
     """
     fields = field_columns(desired, delivered)
@@ -53,6 +56,7 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
         "key",
         d_pk=named.pk,
         allowed=named.allowed,
+        refusal="refusal",
         subject="subject",
         receipt="receipt",
         **{c: named[c] for c in field_columns(desired)},
@@ -67,6 +71,7 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
         was_unknown=delivered.unknown,
         was_attempts=delivered.attempts,
         was_tried=delivered.tried,
+        was_erase=delivered.erase,
         **{before(c): delivered[c] for c in field_columns(delivered)},
     )
     rows = wanted.outer_join(held, wanted.id == held.s_id)
@@ -78,13 +83,15 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
 
 
 def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules) -> Table:
-    wanted = rows.allowed.fill_null(False)
+    rows = _refusing(rows, desired)
+    erasing = rows.was_erase.fill_null(False) | (rows.why_refused == Refusal.ERASURE.value).fill_null(False)
+    wanted = rows.allowed.fill_null(False) & ~erasing
     holds = (rows.was_acked | rows.was_unknown).fill_null(False)
     unknown = rows.was_unknown.fill_null(False)
     changes = [rows[c].notnull() & differs(rows[c], rows[before(c)]) for c in fields]
     differing = unknown | ibis.or_(*changes) if changes else unknown
     moved = rows.s_pk.isin(desired.filter(desired.allowed & desired.id.notnull()).pk)
-    refused = rows.id.notnull() | rows.s_pk.isin(desired.filter(~desired.allowed).pk)
+    refused = erasing | rows.id.notnull() | rows.pk_refused.notnull()
     exhausted = is_exhausted(rows.was_attempts, rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
     updating = rules.mode is Mode.UPDATE
     doubt = waits_in_doubt(rules, unknown, rows.was_attempts.fill_null(0))
@@ -95,7 +102,8 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     if rules.mode is not Mode.MIRROR:
         remove &= refused | moved
     reasons = ibis.cases(
-        (remove & refused, "consent"),
+        (remove & erasing, Refusal.ERASURE.value),
+        (remove & refused, ibis.coalesce(rows.why_refused, Refusal.CONSENT.value)),
         (remove & moved, "re-keyed"),
         (remove, "gone"),
         (unknown, "outcome unknown"),
@@ -104,6 +112,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
         else_="changed",
     )
     verdict = ibis.cases(
+        (remove & erasing & ibis.literal(not rules.can_delete), "unremovable"),
         # The removal of somebody who must not be there is owed for ever: it is tried again, and never set aside.
         (exhausted.fill_null(False) & (send | (remove & ~refused)), "quarantined"),
         (doubt & (send | (remove & ~refused)), "in doubt"),
@@ -114,7 +123,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
     )
     return rows.select(
         verdict=verdict,
-        rank=ibis.cases((remove & refused, RANK_CONSENT), (remove, RANK_DELETE), else_=RANK_SEND),
+        rank=_rank(remove, erasing, refused),
         op=remove.ifelse("delete", rules.mode.value if rules.mode is not Mode.MIRROR else "upsert"),
         change=ibis.cases((remove, "delete"), (holds | ibis.literal(updating), "update"), else_="insert"),
         reason=reasons,
@@ -128,8 +137,25 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
         was_unknown=unknown,
         was_attempts=rows.was_attempts.fill_null(0),
         was_tried=rows.was_tried,
+        was_erase=erasing,
         **{c: remove.ifelse(ibis.null("string"), rows[c]) for c in fields},
         **{before(c): rows[before(c)] for c in fields},
+    )
+
+
+def _refusing(rows: Table, desired: Table) -> Table:
+    """The rows with ``pk_refused``, when the row behind what is held must not be sent, and ``why_refused``."""
+    refused = desired.filter(~desired.allowed).select(pk_refused="pk", _why="refusal")
+    joined = rows.left_join(refused, rows.s_pk == refused.pk_refused)
+    return joined.mutate(why_refused=ibis.coalesce(joined.refusal, joined["_why"]))
+
+
+def _rank(remove: BooleanValue, erasing: BooleanValue, refused: BooleanValue) -> IntegerValue:
+    return ibis.cases(
+        (remove & erasing, RANK_ERASURE),
+        (remove & refused, RANK_CONSENT),
+        (remove, RANK_DELETE),
+        else_=RANK_SEND,
     )
 
 
@@ -158,6 +184,7 @@ def counts(judged: Table) -> Table:
         "unconsented": judged.verdict == "unconsented",
         "quarantined": judged.verdict == "quarantined",
         "in_doubt": judged.verdict == "in doubt",
+        "unremovable": judged.verdict == "unremovable",
     }
     return judged.aggregate(**{name: judged.count(where=kind) for name, kind in kinds.items()})
 

@@ -6,8 +6,9 @@ A state row has ``id``, ``pk``, ``key``, the flags below, and a `FIELD` column p
 - ``unknown``: a send ended without anybody knowing its effect, so the next plan must send again;
 - ``owed``: the last attempt did not deliver, so the next plan must look at the record;
 - ``attempts`` and ``tried``: how often in a row the payload with digest ``tried`` was rejected, or `DROPPED`;
-- ``subject`` and ``receipt``: whose consent allowed what was acknowledged last, and which decision; null where nobody needs to
-  be asked;
+- ``subject`` and ``receipt``: whom the record is about, and which decision allowed what was acknowledged last; null where
+  nobody needs to be asked;
+- ``erase``: a person is to be forgotten, and what is held must be deleted, whatever else is desired;
 - ``gone``: nothing is held any more (a tombstone that hides older rows of the stack).
 """
 
@@ -35,6 +36,7 @@ FACTS: dict[str, dt.DataType] = {
     "gone": dt.boolean,
     "subject": dt.string,
     "receipt": dt.string,
+    "erase": dt.boolean,
 }
 """The columns of every state row, before its fields."""
 
@@ -127,6 +129,7 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
         gone=(delivered & removal) | never_sent,
         subject=rows.subject,
         receipt=rows.receipt,
+        erase=rows.was_erase if "was_erase" in plan.columns else ibis.literal(False),
         **{c: delivered.ifelse(ibis.coalesce(rows[c], rows[before(c)]), rows[before(c)]) for c in field_columns(plan)},
     )
 

@@ -137,12 +137,15 @@ class Storage:
         finally:
             partial.unlink(missing_ok=True)
 
-    def put_note(self, name: str, content: bytes) -> None:
-        """Replace a small file whose content may change; returns when it is on disk, whole."""
+    def put_note(self, name: str, content: bytes, *, private: bool = False) -> None:
+        """Replace a small file whose content may change; returns when it is on disk, whole.
+
+        ``private`` is for the owner only, where the storage is a directory; a bucket's own policy rules there.
+        """
         target = f"{self._root}/{name}"
         try:
             if self._is_local:
-                _replace(Path(target), content, self._entropy.token(4))
+                _replace(Path(target), content, self._entropy.token(4), 0o600 if private else 0o666)
             else:
                 self._filesystem.pipe_file(target, content)
         except OSError as error:
@@ -199,12 +202,13 @@ def _opened(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return filesystem, str(root)
 
 
-def _replace(target: Path, content: bytes, token: str) -> None:
+def _replace(target: Path, content: bytes, token: str, mode: int) -> None:
     """Write beside the file, then take its place: a reader sees the former content or the new one, and never half."""
     _make_directory(target.parent)
     temporary = target.with_name(f"{target.name}.{token}{_TEMPORARY}")
     try:
-        with temporary.open("wb") as file:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from config.dataset import DatasetFile
 from config.destination import DestinationFile
@@ -25,6 +25,7 @@ from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.service.gate_rules import dataset_rules, sync_rules
 from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
+from engine.service.subjects import subject_columns, subject_findings, subject_warnings
 from engine.service.target import sync_target
 from engine.sources.base import Reading, Selection
 from engine.sources.registry import open_source
@@ -95,7 +96,12 @@ def _contracts(project: Project, resolved: Resolved) -> dict[str, Contract]:
 def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: Contract) -> None:
     is_register = file.kind == "consent"
     valued = file.gates.values.columns if file.gates.values else ()
-    findings = dataset_findings(contract.schema, identifiers=file.identifiers, valued=valued, holds_consent=is_register)
+    findings = [
+        *dataset_findings(contract.schema, identifiers=file.identifiers, valued=valued, holds_consent=is_register),
+        *subject_findings(file, contract.schema),
+    ]
+    subjects = subject_columns(project, file, contract.schema, contract.major)
+    resolved.warnings += subject_warnings(project, file, subjects, contract.major)
     resolved.problems += (_placed(project, file.file, finding) for finding in findings)
     id = dataset_id(file.name, contract.major)
     resolved.datasets[id] = Dataset(
@@ -106,6 +112,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         demands=contract.demands,
         allow_empty=contract.allow_empty,
         rules=dataset_rules(file),
+        subjects=subjects,
     )
     if is_register:
         resolved.registers.append(id)
@@ -174,7 +181,7 @@ def _sync(project: Project, resolved: Resolved, file: SyncFile) -> None:
 def _resolved_sync(
     project: Project, resolved: Resolved, file: SyncFile, dataset: Dataset, destination: Destination
 ) -> Sync:
-    mapping = sync_mapping(file, dataset.schema, resolved.classes)
+    mapping = replace(sync_mapping(file, dataset.schema, resolved.classes), person=next(iter(dataset.subjects), None))
     return Sync(
         id=SyncId(file.name),
         dataset=dataset,

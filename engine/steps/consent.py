@@ -13,12 +13,13 @@ from ibis.expr.types import Table
 from engine.core.consent import decisions, earliest_expiry, granted, register_rows
 from engine.core.consent_proof import unproven
 from engine.core.events import CheckResult
-from engine.core.names import CONSENT_STREAM, DatasetId, VersionNumber
+from engine.core.names import CONSENT_STREAM, ERASURE_STREAM, DatasetId, VersionNumber
 from engine.core.relations import union
 from engine.core.verdict import blocked, passed
 from engine.ledger.projections import versions
 from engine.segments.compute import Session
 from engine.steps.decisions import decided, decisions_head
+from engine.steps.erased import erasures_head
 from engine.steps.facts import Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
@@ -65,10 +66,15 @@ def newest_version(tools: Tools, dataset: DatasetId) -> VersionNumber:
 
 
 def register_versions(tools: Tools, sync: Sync, preview: Preview) -> dict[str, int]:
-    """The version of every register that the sync's consent depends on, and how often decisions were taken here."""
+    """What decides who may be sent, and how far it has come.
+
+    The version of every register that the sync's consent depends on, how often decisions were taken here, and how often
+    people were asked to be forgotten.
+    """
+    found: dict[str, int] = {ERASURE_STREAM: asked} if (asked := erasures_head(tools)) else {}
     if sync.mapping.consent is None:
-        return {}
-    found: dict[str, int] = {
+        return found
+    found |= {
         r.id: preview.registers[r.id].version if r.id in preview.registers else newest_version(tools, r.id)
         for r in sync.registers
     }

@@ -40,6 +40,8 @@ class Tools:
     entropy: Entropy
     holder: str
     """Who holds a lease: host, process and a token, so that a busy message helps."""
+    erasure_key: bytes | None = field(default=None, repr=False)
+    """What tombstones are made with, where the operator keeps it; None where it lies beside the segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Dataset:
     demands: Demands = NO_DEMANDS
     allow_empty: bool = False
     rules: DatasetRules = NO_RULES
+    subjects: tuple[str, ...] = ()
+    """The columns that say whom a row is about; a row is about nobody where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

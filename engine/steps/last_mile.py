@@ -1,4 +1,4 @@
-"""The last look at consent before records leave: whose was taken back, or has ended, since the plan was made.
+"""The last look before records leave: whose consent was taken back or has ended, and who is to be forgotten, since the plan.
 
 Asked before each window. That nothing was decided costs a query or two; otherwise the consent rule is evaluated anew
 over the plan's own rows.
@@ -9,23 +9,29 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from engine.core.names import SegmentRef
+from ibis.expr.types import Table
+
+from engine.core.names import SegmentRef, VersionNumber
 from engine.core.plan import unconsented
+from engine.core.relations import union
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.consent import NO_PREVIEW, consent_now, register_versions
+from engine.steps.erased import barred, erased
 from engine.steps.facts import Sync, Tools
+from engine.steps.snapshots import snapshot_table
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a plan counted on: the state of every register, and when the first consent ends."""
+    """What a plan counted on: the version that it was made from, the state of every register, when the first consent ends."""
 
     registers: Mapping[str, int]
     until: str | None
+    version: VersionNumber | None = None
 
 
 NOTHING_COUNTED = Counted(MappingProxyType({}), None)
@@ -43,12 +49,10 @@ class LastMile:
         self._withheld: list[int] = []
 
     async def withheld(self, first: int, last: int) -> Sequence[int]:
-        """The rows from ``first`` to ``last``, both included, whose subjects do not consent now, in order.
+        """The rows from ``first`` to ``last``, both included, whose subjects must not be sent any more, in order.
 
         Raises `StorageError` when a register cannot be read: then nothing may leave.
         """
-        if self._sync.mapping.consent is None:
-            return ()
         await asyncio.to_thread(self._look)
         return self._withheld[bisect_left(self._withheld, first) : bisect_right(self._withheld, last)]
 
@@ -60,8 +64,31 @@ class LastMile:
         ):
             return
         with self._session.beside() as session:
+            plan = session.numbered(self._tools.storage.local(self._plan))
             consent = consent_now(self._tools, session, self._sync, NO_PREVIEW)
-            assert consent.subjects is not None, "the sync has a consent rule"
-            rows = unconsented(session.numbered(self._tools.storage.local(self._plan)), consent.subjects)
-            self._withheld = session.stream(rows.select(ORDINAL).order_by(ORDINAL)).read_all()[ORDINAL].to_pylist()
-        self._counted = Counted(now, consent.until)
+            refused = [] if consent.subjects is None else [unconsented(plan, consent.subjects)]
+            refused += self._barred(session, plan)
+            self._withheld = _ordinals(session, refused)
+        self._counted = replace(self._counted, registers=now, until=consent.until)
+
+    def _barred(self, session: Session, plan: Table) -> list[Table]:
+        """The rows that send something about somebody who must not be sent whatever consent says."""
+        sent = plan.filter(plan["op"] != "delete")
+        found = []
+        if self._counted.version is not None:
+            dataset = self._sync.dataset
+            rows = snapshot_table(self._tools, session, dataset.id, self._counted.version)
+            if (bars := barred(self._tools, session, dataset, rows)) is not None:
+                found.append(sent.semi_join(bars, "pk"))
+        if (people := erased(self._tools)) is not None:
+            found.append(sent.semi_join(people.among(session, sent.select("subject").distinct()), "subject"))
+        return found
+
+
+def _ordinals(session: Session, refused: Sequence[Table]) -> list[int]:
+    """The places in the plan of all these rows, in order."""
+    if not refused:
+        return []
+    places = union(*(rows.select(ORDINAL) for rows in refused), distinct=True)
+    found: list[int] = session.stream(places.order_by(ORDINAL)).read_all()[ORDINAL].to_pylist()
+    return found

@@ -33,6 +33,7 @@ from engine.steps.consent import (
     register_versions,
 )
 from engine.steps.delivered_state import state_layers
+from engine.steps.erased import barred
 from engine.steps.facts import Sync, Tools
 from engine.steps.mapping_gates import mapping_gates
 from engine.steps.place import place_of, same_place
@@ -114,9 +115,9 @@ def plan(
         return Settled(version, untouched(tools, session, sync))
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
     consent = consent_now(tools, session, sync, preview)
-    return _compare(
-        tools, session, sync, _Sides(rows, version, state, how, preview, consent, drafts), mapping, registers
-    )
+    bars = barred(tools, session, sync.dataset, rows)
+    sides = _Sides(rows, version, state, how, preview, consent, bars, drafts)
+    return _compare(tools, session, sync, sides, mapping, registers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class _Sides:
     how: Comparison
     preview: Preview
     consent: Consent
+    barred: Table | None
     drafts: Storage
 
 
@@ -139,7 +141,7 @@ def _compare(
     registers: MappingOf[str, int],
 ) -> Planned:
     key = sync.dataset.schema.key
-    wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects)
+    wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects, sides.barred)
     identities = ids(sides.rows, sync.mapping, key)
     layers = state_layers(tools, session, sides.state)
     rows, looked_at, held = sides.rows, wanted, live(layers)
@@ -151,7 +153,7 @@ def _compare(
             in_motion = session.cached(moving(changed, identities, live(layers)))
             touched = session.cached(touched_ids(in_motion, identities, live(layers)))
             rows = touched_rows(sides.rows, sync.mapping, key, touched, in_motion)
-            looked_at = session.cached(desired(rows, sync.mapping, key, sides.consent.subjects))
+            looked_at = session.cached(desired(rows, sync.mapping, key, sides.consent.subjects, sides.barred))
             held = session.cached(live([layer.semi_join(touched, "id") for layer in layers]))
             without_id = identities.filter(identities.id.isnull())
             identities = union(identities.semi_join(touched, "id"), without_id)

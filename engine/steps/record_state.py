@@ -15,6 +15,7 @@ from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.steps.consent import NO_PREVIEW, consent_now, newest_version
 from engine.steps.delivered_state import state_rows
+from engine.steps.erased import barred
 from engine.steps.facts import Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
@@ -52,7 +53,8 @@ def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) 
     moving = session.cached(state.semi_join(chosen, "id").select("pk"))
     consent = consent_now(tools, session, sync, NO_PREVIEW)
     near = touched_rows(rows, sync.mapping, key, chosen, moving)
-    wanted = session.cached(desired(near, sync.mapping, key, consent.subjects))
+    bars = barred(tools, session, sync.dataset, rows)
+    wanted = session.cached(desired(near, sync.mapping, key, consent.subjects, bars))
     held = session.cached(state.semi_join(chosen, "id"))
     judged = session.cached(compared(wanted, held, sync.rules))
     return Compared(wanted.semi_join(chosen, "id"), held, judged.semi_join(chosen, "id"))

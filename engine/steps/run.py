@@ -152,7 +152,7 @@ def _deliver(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRe
     def sent(rows: int) -> None:
         trip.observe("deliver", rows, segment.rows)
 
-    counted = Counted(planned.registers, planned.consent_until)
+    counted = Counted(planned.registers, planned.consent_until, planned.version)
     job_seconds = trip.sync.target.jobs.deadline_seconds
     work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds, counted)
     with trip.timed("deliver"):

@@ -23,7 +23,7 @@ from tests.property.model import Operation
 from tests.property.stage import Stage
 
 pytestmark = PATIENCE
-VERDICTS = ("inserts", "updates", "deletes", "unchanged", "unconsented", "quarantined", "in_doubt")
+VERDICTS = ("inserts", "updates", "deletes", "unchanged", "unconsented", "quarantined", "in_doubt", "unremovable")
 
 
 class Twins:

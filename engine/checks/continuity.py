@@ -14,7 +14,7 @@ import ibis
 from ibis.expr.types import Column, Table
 
 from engine.checks.facts import CandidateFacts
-from engine.checks.shares import exact, is_above, share
+from engine.checks.shares import exact, is_above, percent, share
 from engine.core.canonical import text
 from engine.core.events import CheckResult
 from engine.core.verdict import failed, passed
@@ -29,7 +29,9 @@ def match_words(facts: CandidateFacts) -> Sequence[str]:
     rules = facts.rules.identifiers
     if rules.min_match_rate is None or not rules.columns:
         return ()
-    return (f"at least {rules.min_match_rate:.4g} of the earlier values of {', '.join(rules.columns)} are still there",)
+    return (
+        f"at least {percent(rules.min_match_rate)} of the earlier values of {', '.join(rules.columns)} are still there",
+    )
 
 
 def match_metrics(after: Table, before: Table, facts: CandidateFacts) -> Table:
@@ -41,10 +43,9 @@ def match_metrics(after: Table, before: Table, facts: CandidateFacts) -> Table:
 def _kept(after: Table, before: Table, name: str) -> Table:
     now, then = _values(after, before, name)
     earlier = before.select(value=then).filter(lambda t: t.value.notnull()).distinct()
-    kept = earlier.semi_join(after.select(value=now), "value")
-    return ibis.cross_join(
-        earlier.aggregate(**{f"before {name}": earlier.count()}), kept.aggregate(**{f"kept {name}": kept.count()})
-    )
+    still = after.select(value=now).filter(lambda t: t.value.notnull())
+    told = earlier.select(is_there=earlier.value.isin(still.value))
+    return told.aggregate(**{f"before {name}": told.count(), f"kept {name}": told.count(where=told.is_there)})
 
 
 def match_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
@@ -68,7 +69,7 @@ def rekeyed_words(facts: CandidateFacts) -> Sequence[str]:
     if rules.max_rekeyed is None or not names:
         return ()
     return (
-        f"at most {rules.max_rekeyed:.4g} of the rows have the key of before and another {' or '.join(names)}, or the reverse",
+        f"at most {percent(rules.max_rekeyed)} of the rows have the key of before and another {' or '.join(names)}, or the reverse",
     )
 
 
@@ -115,7 +116,7 @@ def new_words(facts: CandidateFacts) -> Sequence[str]:
     if not rules.columns:
         return ()
     return tuple(
-        f"at most {rules.max_new:.4g} of the rows have a value of {name} that the version before did not know"
+        f"at most {percent(rules.max_new)} of the rows have a value of {name} that the version before did not know"
         for name in rules.columns
     )
 
@@ -148,6 +149,22 @@ def _new_verdict(values: Mapping[str, Any], facts: CandidateFacts, name: str) ->
     if is_above(count, rows, rules.max_new):
         return failed(NEW_VALUES, rules.on_fail, f"{said}, more than {rules.max_new:.1%}", numbers)
     return passed(NEW_VALUES, said, numbers)
+
+
+def changed_rows(after: Table, before: Table, name: str, key: Sequence[str]) -> Table:
+    """Rows that have the key of before and another value of an identifier, neither of them null."""
+    now, then = _values(after, before, name)
+    shaped = after.mutate(_now=now)
+    pairs = shaped.join(before.select(*key, _then=then), list(key))
+    return pairs.filter(pairs["_now"] != pairs["_then"]).select(*after.columns)
+
+
+def new_rows(after: Table, before: Table, name: str, key: Sequence[str]) -> Table:
+    """Rows with a value that the version before did not know."""
+    del key
+    now, then = _values(after, before, name)
+    shaped = after.mutate(_now=now).filter(lambda t: t["_now"].notnull())
+    return shaped.anti_join(before.select(_now=then), "_now").select(*after.columns)
 
 
 def _known(before: Table, names: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from ibis.expr.types import Scalar, Table
 
 from engine.checks.facts import Coverage, PlanFacts
-from engine.checks.shares import exact, share
+from engine.checks.shares import exact, percent, share
 from engine.core.events import CheckResult
 from engine.core.verdict import failed, passed
 
@@ -23,9 +23,9 @@ def words(facts: PlanFacts) -> Sequence[str]:
     limit = facts.rules.consent
     if limit is None:
         return ("the share of rows whose subject consents is recorded",)
-    parts = [] if limit.min is None else [f"at least {limit.min:.4g} of the rows"]
-    parts += [] if limit.max_drop is None else [f"at most {limit.max_drop:.4g} of the rows less than before"]
-    return (f"subjects consent: {', and '.join(parts)}",)
+    parts = [] if limit.min is None else [f"at least {percent(limit.min)} of the rows"]
+    parts += [] if limit.max_drop is None else [f"at most {percent(limit.max_drop)} of the rows less than before"]
+    return (f"subjects consent: {' and '.join(parts)}",)
 
 
 def metrics(plan: Table, facts: PlanFacts) -> Mapping[str, Scalar]:

@@ -14,7 +14,7 @@ from ibis.expr.types import BooleanValue, Scalar, Table
 
 from engine.checks.facts import PlanFacts
 from engine.checks.rules import DESTRUCTION, ChangeLimit, SyncRules
-from engine.checks.shares import is_above, share
+from engine.checks.shares import is_above, percent, share
 from engine.core.events import CheckResult
 from engine.core.verdict import failed, passed
 
@@ -53,7 +53,7 @@ def words(kind: Kind, facts: PlanFacts) -> Sequence[str]:
     limit = kind.limit(facts.rules)
     if limit is None or (limit.max is None and limit.max_ratio is None):
         return ()
-    ratio = "" if limit.max_ratio is None else f"{limit.max_ratio:.4g} of the records held"
+    ratio = "" if limit.max_ratio is None else f"{percent(limit.max_ratio)} of the records held"
     if limit.free:
         return (f"{kind.said}: at most {limit.free:,}, or {ratio} if that is more",)
     most = " and ".join(part for part in ("" if limit.max is None else f"{limit.max:,}", ratio) if part)

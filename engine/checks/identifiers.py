@@ -13,7 +13,7 @@ from ibis.expr.types import Scalar, Table
 
 from engine.checks.facts import CandidateFacts
 from engine.checks.keys import beyond_first, different
-from engine.checks.shares import counted, exact, is_above, share
+from engine.checks.shares import counted, exact, is_above, percent, share
 from engine.core.events import CheckResult
 from engine.core.verdict import failed, passed
 
@@ -40,7 +40,7 @@ def null_words(facts: CandidateFacts) -> Sequence[str]:
     names = ", ".join(rules.columns)
     if rules.max_null_increase is None:
         return (f"nulls of {names} are recorded",)
-    return (f"nulls of {names} grow by at most {rules.max_null_increase:.4g} of the rows",)
+    return (f"nulls of {names} grow by at most {percent(rules.max_null_increase)} of the rows",)
 
 
 def null_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
@@ -71,7 +71,7 @@ def distinct_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar
 
 def distinct_words(facts: CandidateFacts) -> Sequence[str]:
     """The rule on the number of different values."""
-    text = "{} has at most {} more or fewer different values, as a share of those before"
+    text = "{}: at most {} more or fewer different values than before"
     return _words(facts, facts.rules.identifiers.max_distinct_change, text)
 
 
@@ -115,4 +115,4 @@ def _increased(
 
 def _words(facts: CandidateFacts, most: float | None, text: str) -> Sequence[str]:
     names = facts.rules.identifiers.columns
-    return (text.format(", ".join(names), f"{most:.4g}"),) if names and most is not None else ()
+    return (text.format(", ".join(names), percent(most)),) if names and most is not None else ()

@@ -23,3 +23,8 @@ def share(part: int, whole: int) -> float:
 def counted(of_share: float, whole: int) -> int:
     """The number of rows that `share` came from."""
     return round(of_share * whole)
+
+
+def percent(limit: float) -> str:
+    """A limit for people: ``2 %``."""
+    return f"{float(exact(limit) * 100):.6g} %"

@@ -10,7 +10,7 @@ from typing import Any
 from ibis.expr.types import Scalar, Table
 
 from engine.checks.facts import CandidateFacts
-from engine.checks.shares import exact, is_above, share
+from engine.checks.shares import exact, is_above, percent, share
 from engine.core.events import CheckResult
 from engine.core.verdict import blocked, failed, passed
 
@@ -61,7 +61,7 @@ def verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckR
 def change_words(facts: CandidateFacts) -> Sequence[str]:
     """The rule on the step from the version before."""
     most = facts.rules.rows.max_change
-    return () if most is None else (f"at most {most:.4g} of the rows of the version before more or fewer",)
+    return () if most is None else (f"at most {percent(most)} more or fewer rows than the version before",)
 
 
 def change_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:

@@ -102,8 +102,8 @@ def test_every_check_of_a_plan_says_its_rule_where_it_applies() -> None:
     said = {check.name: check.words(facts) for check in (*IDENTITIES, *PLAN)}
 
     assert {name for name, words in said.items() if not words} == {"delta.inserts", "delta.updates", "delta.total"}
-    assert said["delta.deletes"] == ("deletes: at most 25, or 0.02 of the records held if that is more",)
+    assert said["delta.deletes"] == ("deletes: at most 25, or 2 % of the records held if that is more",)
     assert said["budget"] == ("at most 1 calls a run, at most 2 records a run, within what is left of the day of crm",)
     assert said["consent.coverage"] == (
-        "subjects consent: at least 0.5 of the rows, and at most 0.1 of the rows less than before",
+        "subjects consent: at least 50 % of the rows and at most 10 % of the rows less than before",
     )

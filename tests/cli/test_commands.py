@@ -12,7 +12,20 @@ from engine.faces.cli.group import Asked, Command, Group, asked
 from engine.faces.cli.main import COMMANDS, cli
 from tests.cli.door import tidegate
 
-PROMISED = {"init", "demo", "validate", "capture", "plan", "run", "status", "runs", "versions", "diff", "show"} | {
+PROMISED = {
+    "init",
+    "demo",
+    "validate",
+    "capture",
+    "plan",
+    "run",
+    "status",
+    "runs",
+    "versions",
+    "diff",
+    "show",
+    "gates",
+} | {
     "ledger",
     "db",
     "destination",

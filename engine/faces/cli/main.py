@@ -37,6 +37,7 @@ COMMANDS = {
         "runs": Entry(_HERE + "look:runs", "List the runs of a sync, newest first."),
         "versions": Entry(_HERE + "look:versions", "List the versions of a dataset."),
         "diff": Entry(_HERE + "look:diff", "Compare two versions of a dataset."),
+        "gates": Entry(_HERE + "gates:gates", "Explain every check: its rule, and what it found last."),
         "show": Entry(_HERE + "look:show", "Show one record: delivered, wanted, and why."),
     },
     "Decide": {

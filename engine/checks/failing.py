@@ -1,0 +1,96 @@
+"""The rows that a check of a candidate counts, so that a person can look at some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import ibis
+from ibis.expr.types import BooleanValue, Table
+
+from engine.checks import continuity, identifiers, keys, quality, value_rules
+from engine.checks.facts import CandidateFacts
+from engine.core.demands import Metric
+from engine.core.relations import union
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Rows that break the rule at ``place`` among the words of ``check``, and the columns by which they do.
+
+    ``rows`` takes the rows of the candidate and those of the version before, which are None where there is none.
+    """
+
+    check: str
+    place: int
+    columns: tuple[str, ...]
+    rows: Callable[[Table, Table | None], Table]
+
+
+def failing(facts: CandidateFacts) -> tuple[Failing, ...]:
+    """Every rule that applies and that single rows break, in the order of its check's words."""
+    return (*_of_contract(facts), *_of_identifiers(facts), *_of_values(facts))
+
+
+def _of_contract(facts: CandidateFacts) -> Iterator[Failing]:
+    key = facts.schema.key
+    yield Failing(keys.PRIMARY_KEY, 0, key, lambda table, _: union(_where(table, _null(key)), repeated(table, key)))
+    for column in facts.schema.columns:
+        if column.required and column.key_position is None:
+            yield _of_rows(keys.REQUIRED, 0, (column.name,), _null((column.name,)))
+        if column.unique and (column.name,) != key:
+            yield Failing(keys.UNIQUE, 0, (column.name,), _repeats((column.name,)))
+    for place, rule in enumerate(value_rules.row_rules(facts.demands.values)):
+        yield _of_rows(rule.check, place, rule.columns, rule.breaks)
+    for place, asked in enumerate(facts.demands.rules):
+        if (of_rows := quality.row_rule(asked)) is not None:
+            yield _of_rows(of_rows.check, place, of_rows.columns, of_rows.breaks)
+        elif asked.metric is Metric.DUPLICATE:
+            yield Failing(quality.NAME, place, asked.columns, _repeats(asked.columns))
+
+
+def _of_identifiers(facts: CandidateFacts) -> Iterator[Failing]:
+    for name in facts.rules.identifiers.columns:
+        yield _of_rows(identifiers.NULLS, 0, (name,), _null((name,)))
+        yield Failing(identifiers.DUPLICATES, 0, (name,), _repeats((name,)))
+        yield Failing(continuity.REKEYED, 0, (name,), partial(_compared, continuity.changed_rows, facts, name))
+
+
+def _of_values(facts: CandidateFacts) -> Iterator[Failing]:
+    for place, name in enumerate(facts.rules.values.columns):
+        yield Failing(continuity.NEW_VALUES, place, (name,), partial(_compared, continuity.new_rows, facts, name))
+
+
+def _compared(
+    rows: Callable[[Table, Table, str, Sequence[str]], Table],
+    facts: CandidateFacts,
+    name: str,
+    after: Table,
+    before: Table | None,
+) -> Table:
+    if before is None or name not in before.columns:
+        return after.limit(0)
+    return rows(after, before, name, facts.schema.key)
+
+
+def _of_rows(check: str, place: int, columns: tuple[str, ...], breaks: Callable[[Table], BooleanValue]) -> Failing:
+    return Failing(check, place, columns, lambda table, _: _where(table, breaks))
+
+
+def _where(table: Table, breaks: Callable[[Table], BooleanValue]) -> Table:
+    return table.filter(breaks(table))
+
+
+def _null(columns: Sequence[str]) -> Callable[[Table], BooleanValue]:
+    return lambda table: ibis.or_(*(table[name].isnull() for name in columns))
+
+
+def _repeats(columns: Sequence[str]) -> Callable[[Table, Table | None], Table]:
+    return lambda table, _: repeated(table, columns)
+
+
+def repeated(table: Table, columns: Sequence[str]) -> Table:
+    """Rows that share their value with another; a row with a null has no value to share."""
+    counts = table.group_by(list(columns)).aggregate(_rows=table.count())
+    return table.semi_join(counts.filter(counts["_rows"] > 1), list(columns))

@@ -41,9 +41,12 @@ COMMANDS = {
         "show": Entry(_HERE + "look:show", "Show one record: delivered, wanted, and why."),
     },
     "Decide": {
-        "approvals": Entry(_HERE + "decide:approvals", "List the plans that runs are held for."),
-        "approve": Entry(_HERE + "decide:approve", "Let the next run send the plan that a run was held for."),
-        "reject": Entry(_HERE + "decide:reject", "Refuse the plan that a run was held for."),
+        "approvals": Entry(_HERE + "decide:approvals", "List the versions and plans that wait for a decision."),
+        "approve": Entry(
+            _HERE + "decide:approve",
+            "Allow what a run was held for: let the next run send its plan, or accept its version.",
+        ),
+        "reject": Entry(_HERE + "decide:reject", "Refuse what a run was held for: its plan, or its version."),
     },
     "Privacy": {
         "consent": Entry(_HERE + "consent:consent", "Record who agreed to what, and who took it back."),

@@ -1,4 +1,4 @@
-"""The circuit of an account: after failures in a row nothing is sent, then one probe at a time, then all again.
+"""The circuit of an account: after refusals in a row nothing is sent, then one probe at a time, then all again.
 
 Times are seconds of the clock that all users of the account share.
 """
@@ -8,8 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 FAILURES_MAX = 10
-"""Unanswered or failing calls in a row, over all users of the account, that open the circuit."""
-COOL_SECONDS = 5.0
+"""Unanswered, failing or throttled calls in a row, over all users of the account, that open the circuit."""
+THROTTLED_WEIGHT = 3
+"""A throttled call that cuts the pace counts like so many: it stands for all that were throttled in the same moment."""
+COOL_SECONDS = 3.0
+COOL_GROWTH = 1.08
+"""By how much the pause before each probe is longer than the one before: so the end of an outage is noticed within about a
+twelfth of the time that it took, and an hour of it costs some sixty probes."""
 COOL_SECONDS_MAX = 300.0
 PROBE_SECONDS_MAX = 60.0
 """How long one caller may probe before another may."""
@@ -58,15 +63,15 @@ def entered(circuit: Circuit, now: float) -> Circuit:
     return replace(circuit, probing_until=now + PROBE_SECONDS_MAX) if circuit.is_open else circuit
 
 
-def failed(circuit: Circuit, now: float, jitter: float) -> Circuit:
-    """After a call that the destination did not answer; ``jitter`` (0 to 1) spreads the probes of many accounts.
+def failed(circuit: Circuit, now: float, jitter: float, weight: int = 1) -> Circuit:
+    """After a call that the destination did not take; ``jitter`` (0 to 1) spreads the probes of many accounts.
 
     A failure reported while the circuit is open and nobody probes was under way before it opened.
     """
-    failures = circuit.failures + 1
+    failures = circuit.failures + weight
     if circuit.is_open and circuit.probing_until <= now:
         return circuit
     if not circuit.is_open and failures < FAILURES_MAX:
         return replace(circuit, failures=failures)
-    cool = min(COOL_SECONDS_MAX, COOL_SECONDS * 2.0 ** min(circuit.opened, 16)) * (0.8 + 0.4 * jitter)
+    cool = min(COOL_SECONDS_MAX, COOL_SECONDS * COOL_GROWTH ** min(circuit.opened, 64)) * (0.8 + 0.2 * jitter)
     return Circuit(failures, circuit.opened + 1, now + cool)

@@ -79,6 +79,8 @@ class Slice:
     suspect: bool = False
     day: float = 0.0
     """When the day ends of whose quota the units are, where there is one."""
+    is_probe: bool = False
+    """It asks an account whose circuit is open whether it answers again."""
 
 
 def rate(allowance: Allowance, declared: Pace | None, now: float) -> float | None:
@@ -132,16 +134,29 @@ def next_start(allowance: Allowance, now: float) -> float:
     return max(allowance.free_at, allowance.held_until, allowance.seen_at)
 
 
+def tells(allowance: Allowance, now: float) -> bool:
+    """Whether a call that is throttled now is news: those on their way at the last cut, or in a silence, are not."""
+    now = max(now, allowance.seen_at)
+    return allowance.learned is None or now >= max(allowance.held_until, allowance.learned_at + SAME_CUT_SECONDS)
+
+
 def throttled(
-    allowance: Allowance, declared: Pace | None, now: float, observed: float, wait_seconds: float
+    allowance: Allowance,
+    declared: Pace | None,
+    now: float,
+    observed: float,
+    wait_seconds: float,
+    *,
+    refuses_all: bool = False,
 ) -> Allowance:
     """After a throttled call: a slower pace, and silence for as long as was asked.
 
-    ``observed`` is how many units per second the caller sent of late, for the case that nothing paced it.
+    ``observed`` is how many units per second the caller sent of late, for the case that nothing paced it. ``refuses_all``
+    when no call was taken since the last cut: then it is not the pace that is refused, and the one that was cut stays.
     """
     allowance = _seen(allowance, now)
     quiet = held(allowance, now, wait_seconds)
-    if allowance.learned is not None and now < max(allowance.held_until, allowance.learned_at + SAME_CUT_SECONDS):
+    if not tells(allowance, now) or (refuses_all and allowance.learned is not None):
         return quiet
     speed = rate(allowance, declared, now)
     if speed is None:

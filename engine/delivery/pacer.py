@@ -26,6 +26,8 @@ LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD, QUOTA_USED, SEATS_TAKEN})
 WAIT_SECONDS_MAX = 600.0
 """The longest wait for a turn; a destination that wants more silence than that ends the run and is asked by the next."""
 OBSERVED_SECONDS = 1.0
+AT_ONCE_SECONDS = 0.05
+"""A slice that begins later than this is looked at again just before: others may have been asked for silence meanwhile."""
 _TINY = 1e-9
 
 
@@ -34,6 +36,10 @@ class Budget(Protocol):
 
     def slice(self, unit: str, units: float, unused: Unused) -> Slice | Shut | UsedUp:
         """The next slice of at least ``units``, once ``unused`` ones of an earlier slice are returned."""
+        ...
+
+    def is_still_good(self, given: Slice) -> bool:
+        """Whether a slice whose turn has come may be used."""
         ...
 
     def give_back(self, unit: str, unused: Unused) -> None:
@@ -63,6 +69,10 @@ class Unlimited:
     def slice(self, unit: str, units: float, unused: Unused) -> Slice:
         del unit, units, unused
         return Slice(0.0, math.inf, 0.0, SLICE_SECONDS)
+
+    def is_still_good(self, given: Slice) -> bool:
+        del given
+        return True
 
     def give_back(self, unit: str, unused: Unused) -> None:
         """Nothing was leased."""
@@ -145,6 +155,7 @@ class Pacer:
 
     async def throttled(self, wait: timedelta | None) -> None:
         """The destination asks for fewer calls, and perhaps for silence."""
+        self._suspect = True
         self._drop()
         await asyncio.to_thread(self._budget.throttled, self._observed(), _seconds(wait))
 
@@ -180,8 +191,12 @@ class Pacer:
             wait = timedelta(seconds=given.starts_in)
             return Unavailable(HELD, f"it asked for no calls until {until}", False, wait)
         start = self._clock.monotonic() + given.starts_in
-        line.free_at, line.ends, line.interval = start, start + given.lasts, given.interval
         self._suspect = self._suspect or given.suspect
+        if given.starts_in > AT_ONCE_SECONDS:
+            await self._clock.sleep(given.starts_in - AT_ONCE_SECONDS)
+            if not await asyncio.to_thread(self._budget.is_still_good, given):
+                return None
+        line.free_at, line.ends, line.interval = start, start + given.lasts, given.interval
         return None
 
     def _drop(self) -> None:

@@ -17,8 +17,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, extract, func, select, update
 
 from engine.clock import Clock, Entropy
-from engine.core.breaker import CLOSED, Circuit, Shut, entered, failed, wait_seconds
-from engine.core.pace import IDLE, Allowance, Pace, Slice, held, learned_rate, next_start, sliced, throttled
+from engine.core.breaker import CLOSED, THROTTLED_WEIGHT, Circuit, Shut, entered, failed, wait_seconds
+from engine.core.pace import IDLE, Allowance, Pace, Slice, held, learned_rate, next_start, sliced, tells, throttled
 from engine.core.quota import (
     NOTHING_UNUSED,
     NOTHING_USED,
@@ -39,6 +39,8 @@ from engine.ledger.tables import rate_budget as table
 REQUESTS = "requests"
 NO_QUOTAS: Mapping[str, Quota] = MappingProxyType({})
 T = TypeVar("T")
+CLOCK_SECONDS = 0.1
+"""By how much a process may wake before its slice begins, by the database's clock."""
 _KINDS = {False: (int, float), True: (int, float, NoneType)}
 """What a value may be, by whether its column may be null."""
 
@@ -112,13 +114,19 @@ class AccountBudget:
             most = units if row.circuit.is_open else most
             allowance, given = sliced(row.allowance, self._declared.get(unit), now, units, most)
             if row.circuit.is_open:
-                given = Slice(given.starts_in, units, given.lasts, given.lasts)
+                given = Slice(given.starts_in, units, given.lasts, given.lasts, is_probe=True)
             if quota is not None:
                 use = replace(use, used=use.used + given.units)
             circuit = entered(row.circuit, now)
             return _Row(allowance, circuit, use), replace(given, suspect=circuit != CLOSED, day=use.ends)
 
         return self._changed(unit, take)
+
+    def is_still_good(self, given: Slice) -> bool:
+        """Whether a slice whose turn has come may be used: nobody was asked for silence, or refused, since it was given."""
+        with reading(self._engine) as connection:
+            row, now = _read(connection, self._name(REQUESTS)), seconds_now(connection, self._clock)
+        return row.allowance.held_until <= now + CLOCK_SECONDS and (given.is_probe or not row.circuit.is_open)
 
     def give_back(self, unit: str, unused: Unused) -> None:
         """Units of a slice that will not be sent."""
@@ -127,9 +135,14 @@ class AccountBudget:
     def throttled(self, observed: float, wait_seconds: float) -> None:
         """A call was throttled while ``observed`` calls per second were sent; the account wants silence for a while."""
         declared = self._declared.get(REQUESTS)
+        jitter = self._entropy.uniform(0.0, 1.0)
 
         def cut(row: _Row, now: float) -> tuple[_Row, None]:
-            return replace(row, allowance=throttled(row.allowance, declared, now, observed, wait_seconds)), None
+            refuses_all, allowance, circuit = row.circuit != CLOSED, row.allowance, row.circuit
+            if circuit.is_open or tells(allowance, now):
+                circuit = failed(circuit, now, jitter, THROTTLED_WEIGHT)
+            allowance = throttled(allowance, declared, now, observed, wait_seconds, refuses_all=refuses_all)
+            return replace(row, allowance=allowance, circuit=circuit), None
 
         self._changed(REQUESTS, cut)
 
@@ -150,7 +163,7 @@ class AccountBudget:
         """Why no call may leave for longer than that, for a sentence that begins with the account; empty when one may."""
         now = self.standing()
         if now.probe_in > 0:
-            return f"did not answer call after call; it is left alone for another {now.probe_in:,.0f} s"
+            return f"did not answer, or throttled, call after call; it is left alone for another {now.probe_in:,.0f} s"
         if now.held_until - now.at > wait_seconds_max:
             return f"asked for no calls until {moment(now.held_until)}"
         for unit, day in now.days.items():

@@ -192,7 +192,7 @@ class Processes:
 
     def _next_file(self) -> Path:
         self._started += 1
-        said = self._folder / f"said-{self._started % 16}"  # at most two processes live at once
+        said = self._folder / f"said-{self._started % 256}"  # a few processes live at once
         said.write_bytes(b"")
         return said
 

@@ -18,6 +18,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G6": "takeover",
         "G9": "corruption",
         "G10": "disk",
+        "G12": "storm",
         "G13": "poison",
         "G16": "phantom",
         "G18": "resources",

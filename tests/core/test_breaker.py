@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.core.breaker import (
     ASK_AGAIN_SECONDS,
     CLOSED,
+    COOL_GROWTH,
     COOL_SECONDS,
     COOL_SECONDS_MAX,
     FAILURES_MAX,
     PROBE_SECONDS_MAX,
+    THROTTLED_WEIGHT,
     Circuit,
     entered,
     failed,
     wait_seconds,
 )
+
+JITTER = 0.9
+"""What is left of a pause when the dice fall in the middle."""
 
 
 def opened(times: int = 1, now: float = 100.0) -> Circuit:
@@ -32,7 +39,7 @@ def test_it_stays_closed_until_enough_calls_failed_in_a_row() -> None:
         circuit = failed(circuit, 100.0, 0.5)
 
     assert wait_seconds(circuit, 100.0) == 0.0
-    assert wait_seconds(failed(circuit, 100.0, 0.5), 100.0) == COOL_SECONDS
+    assert wait_seconds(failed(circuit, 100.0, 0.5), 100.0) == pytest.approx(COOL_SECONDS * JITTER)
 
 
 def test_an_open_circuit_admits_one_probe_at_a_time() -> None:
@@ -47,11 +54,30 @@ def test_an_open_circuit_admits_one_probe_at_a_time() -> None:
 
 
 def test_a_probe_that_fails_opens_it_for_longer_up_to_a_limit() -> None:
-    waits = [opened(times).probe_at - opened(times - 1).probe_at for times in range(2, 12)]
+    waits = [round(opened(times).probe_at - opened(times - 1).probe_at, 6) for times in range(2, 90)]
 
     assert waits == sorted(waits)
-    assert waits[0] == 2 * COOL_SECONDS
-    assert waits[-1] == COOL_SECONDS_MAX
+    assert waits[0] == pytest.approx(COOL_GROWTH * COOL_SECONDS * JITTER)
+    assert waits[-1] == pytest.approx(COOL_SECONDS_MAX * JITTER)
+
+
+@pytest.mark.parametrize("outage", [30.0, 60.0, 600.0, 3_000.0])
+def test_the_end_of_an_outage_is_noticed_within_a_small_share_of_it_and_few_probes(outage: float) -> None:
+    circuit, now, probes = opened(), 100.0, 0
+    while now < 100.0 + outage:
+        now, probes = circuit.probe_at, probes + 1
+        circuit = failed(entered(circuit, now), now, 1.0)
+
+    assert now - (100.0 + outage) <= COOL_SECONDS + 0.08 * outage
+    assert probes <= 5 + outage / 6
+
+
+def test_a_call_that_was_throttled_counts_for_all_that_were_in_that_moment() -> None:
+    circuit = CLOSED
+    for _ in range(4):
+        circuit = failed(circuit, 100.0, 0.5, THROTTLED_WEIGHT)
+
+    assert circuit.is_open
 
 
 def test_calls_that_were_under_way_when_it_opened_do_not_open_it_further() -> None:
@@ -65,7 +91,7 @@ def test_probes_of_many_accounts_are_spread() -> None:
     soon, late = (failed(entered(almost, almost.probe_at), almost.probe_at, jitter) for jitter in (0.0, 1.0))
 
     assert soon.probe_at < late.probe_at
-    assert wait_seconds(late, almost.probe_at) <= 1.2 * 2 * COOL_SECONDS
+    assert wait_seconds(late, almost.probe_at) <= COOL_GROWTH * COOL_SECONDS
 
 
 def test_a_time_that_was_written_under_another_clock_does_not_keep_it_shut() -> None:

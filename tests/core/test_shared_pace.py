@@ -170,6 +170,16 @@ def test_throttled_calls_of_one_moment_cut_the_pace_once() -> None:
     assert rate(again, pace, 103.0) == pytest.approx(90.0 * HEADROOM, rel=0.05)
 
 
+def test_a_pace_is_not_cut_further_while_no_call_is_taken_at_all() -> None:
+    pace = Pace(100, 1)
+    allowance = throttled(Allowance(), pace, 100.0, 90.0, 0.0)
+    for second in range(1, 60):
+        allowance = throttled(allowance, pace, 100.0 + second, 90.0, 0.0, refuses_all=True)
+
+    assert rate(allowance, pace, 160.0) == pytest.approx(100.0 * HEADROOM)
+    assert (rate(throttled(allowance, pace, 161.0, 90.0, 0.0), pace, 161.0) or 0) < 90.0
+
+
 @pytest.mark.parametrize("back", [60.0, 86_400.0])
 def test_a_clock_that_is_set_back_moves_times_along_instead_of_stopping_the_account(back: float) -> None:
     pace = Pace(10, 1)

@@ -135,6 +135,22 @@ def test_an_answer_that_leaves_no_call_holds_the_next_one_before_it_is_throttled
     assert given.starts_in == pytest.approx(60, abs=2)
 
 
+def test_a_silence_that_another_process_was_asked_for_is_kept_by_calls_that_wait_for_their_slice(
+    engine: Engine,
+) -> None:
+    async def story() -> float:
+        asked, waits = pacer(engine, requests=Pace(10, 1.0)), pacer(engine, requests=Pace(10, 1.0))
+        assert await asked.turn() is None
+        waiting = asyncio.create_task(waits.turn())  # its slice follows that of the other
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        await asked.throttled(timedelta(seconds=1.5))
+        assert await waiting is None
+        return time.monotonic() - began
+
+    assert asyncio.run(story()) >= 1.5
+
+
 def test_a_turn_that_names_no_units_takes_one() -> None:
     class Tens(Unlimited):
         def __init__(self) -> None:

@@ -31,6 +31,13 @@ class Environment(Model):
     require_approval: bool = False
     approvers: Approvers | None = None
     approval: Approval = Field(default_factory=Approval)
+    draft_contracts: Literal["refuse", "warn"] | None = None
+    """What becomes of a contract that is proposed or a draft; refused where ``require_approval`` is, when silent."""
+
+    @property
+    def refuses_drafts(self) -> bool:
+        """Whether only finished contracts may be used: what needs an approval needs a contract that stands."""
+        return self.require_approval if self.draft_contracts is None else self.draft_contracts == "refuse"
 
     @property
     def four_eyes(self) -> bool:

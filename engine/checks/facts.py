@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from engine.checks.rules import NO_RULES, NO_SYNC_RULES, DatasetRules, SyncRules
 from engine.core.demands import NO_DEMANDS, Demands
+from engine.core.promises import NO_PROMISES, Promises
 from engine.core.schema import TableSchema
+
+_NO_MOMENT = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,9 @@ class CandidateFacts:
     allow_empty: bool
     rules: DatasetRules = NO_RULES
     demands: Demands = NO_DEMANDS
+    promises: Promises = NO_PROMISES
+    now: datetime = _NO_MOMENT
+    """The moment of the capture; left out, nothing is fresh."""
     rows_before: int | None = None
     """The rows of the last accepted version; None when there is none."""
     history: tuple[int, ...] = ()

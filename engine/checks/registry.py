@@ -23,6 +23,7 @@ from engine.checks import (
     identifiers,
     identity,
     keys,
+    promises,
     quality,
     value_rules,
     volume,
@@ -71,6 +72,8 @@ CANDIDATE: tuple[Check[CandidateFacts], ...] = (
     Check(keys.REQUIRED, keys.required_words, keys.required_metrics, keys.required_verdict),
     Check(keys.UNIQUE, keys.unique_words, keys.unique_metrics, keys.unique_verdict),
     Check(value_rules.NAME, value_rules.words, value_rules.metrics, value_rules.verdict),
+    Check(promises.LATENCY, promises.latency_words, promises.latency_metrics, promises.latency_verdict),
+    Check(promises.LIFETIME, promises.lifetime_words, promises.lifetime_metrics, promises.lifetime_verdict),
     Check(quality.NAME, quality.words, quality.metrics, quality.verdict),
     Check(identifiers.NULLS, identifiers.null_words, identifiers.null_metrics, identifiers.null_verdict),
     Check(

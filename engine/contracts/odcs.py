@@ -16,8 +16,11 @@ from pydantic import BaseModel, ValidationError
 from engine.contracts.columns import ColumnType, classification, column_type, not_enforced
 from engine.contracts.demands import read_demands
 from engine.contracts.finding import Finding, KeyPath, nearest
+from engine.contracts.service_levels import read_service_levels
+from engine.contracts.status import Status, status_findings
 from engine.core.classification import USUAL, Classification, Classifications
 from engine.core.demands import Demands
+from engine.core.promises import Promises
 from engine.core.schema import Column, LogicalType, TableSchema
 
 _SEMVER = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
@@ -35,10 +38,11 @@ class Contract:
     name: str
     version: str
     major: int
-    status: str
+    status: Status
     object: str
     schema: TableSchema
     demands: Demands
+    promises: Promises
     allow_empty: bool
     not_enforced: tuple[str, ...]
 
@@ -68,6 +72,8 @@ def read_contract(data: Mapping[str, Any], classes: Classifications = USUAL) -> 
     columns = _columns(objects[0], classes, findings)
     findings += _unknown_keys(data["schema"][0], SchemaObject, ("schema", 0))
     demands, unjudged = read_demands(data["schema"][0], columns, findings)
+    levels = read_service_levels(data.get("slaProperties") or (), model.slaDefaultElement, data["schema"][0], columns)
+    findings += levels.findings
     allow_empty, unenforced = _custom(model, objects[0], findings)
     if findings or model.version is None:
         return InvalidContract(tuple(findings))
@@ -76,12 +82,13 @@ def read_contract(data: Mapping[str, Any], classes: Classifications = USUAL) -> 
         name=model.name or objects[0].name or "",
         version=model.version,
         major=int(model.version.partition(".")[0]),
-        status=model.status or "",
+        status=Status(model.status or ""),
         object=objects[0].name or "",
         schema=TableSchema(columns),
         demands=demands,
+        promises=levels.promises,
         allow_empty=allow_empty,
-        not_enforced=(*unenforced, *unjudged, *_not_enforced(model, objects[0])),
+        not_enforced=(*unenforced, *unjudged, *levels.unenforced, *_not_enforced(objects[0])),
     )
 
 
@@ -105,6 +112,7 @@ def _heading(model: OpenDataContractStandard) -> Iterator[Finding]:
         yield Finding("bad_value", "`kind` must be `DataContract`", "", ("kind",))
     if model.apiVersion and not _API_VERSION.fullmatch(model.apiVersion):
         yield Finding("bad_value", "`apiVersion` must be of the 3.x line", "such as `v3.1.0`", ("apiVersion",))
+    yield from status_findings(model.status)
     if model.version and not _SEMVER.fullmatch(model.version):
         message = "`version` must be a semantic version"
         yield Finding("bad_version", message, "three numbers, such as `1.0.0`", ("version",))
@@ -225,9 +233,7 @@ def _custom_properties(
             yield (*path, "customProperties", index), custom
 
 
-def _not_enforced(model: OpenDataContractStandard, table: SchemaObject) -> Iterator[str]:
-    if model.slaProperties:
-        yield "slaProperties"
+def _not_enforced(table: SchemaObject) -> Iterator[str]:
     if table.relationships:
         yield f"relationships of {table.name}"
     for property in table.properties or []:

@@ -143,6 +143,36 @@ class VersionDecisionRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class VersionWithdrawn(Event):
+    """A person marked an accepted version as bad: it stays in the log of changes, and nothing is planned from it."""
+
+    type = "dataset.version_withdrawn"
+    dataset: DatasetId
+    version: VersionNumber
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPinned(Event):
+    """A person keeps a sync at ``version``, whatever versions follow."""
+
+    type = "sync.pinned"
+    sync: SyncId
+    dataset: DatasetId
+    version: VersionNumber
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncUnpinned(Event):
+    """A person lets a sync follow the newest version again."""
+
+    type = "sync.unpinned"
+    sync: SyncId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentDecided(Event):
     """Decisions were recorded; ``segments`` hold all that ever were, ``origin`` says how these came.
 
@@ -437,6 +467,9 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             VersionApproved,
             VersionRejected,
             VersionDecisionRefused,
+            VersionWithdrawn,
+            SyncPinned,
+            SyncUnpinned,
             ConsentDecided,
             ErasureRequested,
             RunStarted,

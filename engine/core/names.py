@@ -60,6 +60,11 @@ def sync_stream(sync: SyncId) -> StreamId:
     return StreamId(f"sync:{sync}")
 
 
+def pin_stream(sync: SyncId) -> StreamId:
+    """What people decided about the version that one sync is kept at."""
+    return StreamId(f"pin:{sync}")
+
+
 def run_stream(run: RunId) -> StreamId:
     """One run from start to end."""
     return StreamId(f"run:{run}")

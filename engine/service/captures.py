@@ -10,7 +10,7 @@ from engine.core.verdict import reasons, stopping
 from engine.errors import LedgerConflict
 from engine.service.app import App
 from engine.steps.anchors import check_anchors
-from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged, capture
+from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged, as_captured, capture
 from engine.steps.facts import Dataset, Tools
 
 ATTEMPTS_MAX = 3
@@ -58,15 +58,19 @@ class SharedReads:
 
     def of_sync(self, dataset: Dataset, registers: tuple[Dataset, ...]) -> Callable[[], Captured]:
         """Reads the consent registers, then the dataset; a register that is held or blocked holds or blocks."""
+        return lambda: self._refused(registers) or self.capture(dataset)
+
+    def of_registers(self, dataset: Dataset, registers: tuple[Dataset, ...]) -> Callable[[], Captured]:
+        """Reads the consent registers only, and takes the dataset as it was captured last."""
 
         def captured() -> Captured:
-            for register in registers:
-                found = self.capture(register)
-                if isinstance(found, Held | Blocked):
-                    return found
-            return self.capture(dataset)
+            return self._refused(registers) or as_captured(self._tools, dataset)
 
         return captured
+
+    def _refused(self, registers: tuple[Dataset, ...]) -> Held | Blocked | None:
+        found = (self.capture(register) for register in registers)
+        return next((one for one in found if isinstance(one, Held | Blocked)), None)
 
 
 def _settled(tools: Tools, dataset: Dataset) -> Captured:

@@ -19,6 +19,7 @@ from engine.service.app import App
 from engine.service.held_versions import HeldVersionReport, held_version
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
+from engine.steps.aim import pin_of, withdrawals
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Dataset, Sync, Tools
 from engine.steps.snapshots import snapshot_table
@@ -43,6 +44,7 @@ class SyncStatus:
     account: AccountReport
     held_version: str = ""
     """The version that waits for approval, as `tidegate approve` takes it; ``held`` above are records."""
+    pinned_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class VersionReport:
     """One version, ``accepted`` or ``held``; ``snapshot_kept`` says whether it is stored whole or as changes.
 
     ``candidate`` is what `tidegate approve` takes of one that is held; it was accepted never, and may never be.
+    ``withdrawn`` is why a person marked it as bad, and None when nobody did.
     """
 
     dataset: str
@@ -62,6 +65,7 @@ class VersionReport:
     snapshot_kept: bool
     status: str = "accepted"
     candidate: str = ""
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
     state = states.current(tools.database, sync.id)
     last = runs.last(tools.database, sync.id)
     latest = versions.latest(tools.database, sync.dataset.id)
+    pinned = pin_of(tools, sync.id)
     held, unsettled = 0, 0
     if state is not None and state.segments:
         rows = state_rows(tools, session, state)
@@ -110,6 +115,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         reason=(last.reason or "") if last else "",
         account=account,
         held_version=waits.candidate if (waits := held_version(tools, sync.dataset.id)) else "",
+        pinned_version=pinned.version if pinned else None,
     )
 
 
@@ -121,6 +127,7 @@ def run_list(app: App, name: str, limit: int) -> list[RunReport]:
 def version_list(app: App, name: str) -> list[VersionReport]:
     """Every accepted version of a dataset, oldest first, and the one that waits for approval."""
     dataset = app.dataset(name)
+    bad = withdrawals(app.tools, dataset.id)
     accepted = [
         VersionReport(
             dataset=dataset.id,
@@ -131,6 +138,7 @@ def version_list(app: App, name: str) -> list[VersionReport]:
             updates=row.updates,
             deletes=row.deletes,
             snapshot_kept=app.tools.storage.exists(row.snapshot),
+            withdrawn=bad[row.version].reason if row.version in bad else None,
         )
         for row in versions.listing(app.tools.database, dataset.id)
     ]

@@ -60,7 +60,7 @@ def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
         candidate = reads[sync.dataset.id].candidate
         registers = {r.id: found for r in sync.registers if (found := reads[r.id].candidate) is not None}
         planned = plan(app.tools, session, sync, drafts=drafts, preview=Preview(candidate, registers))
-        shown = _samples(session, sync, planned, drafts, samples)
+        shown = plan_samples(session, sync, planned, drafts, samples)
         report = _preview(sync, planned, candidate is not None, checks, shown)
         return replace(report, held=any(read.is_held for read in reads.values()))
 
@@ -97,9 +97,10 @@ def _read(app: App, session: Session, dataset: Dataset, drafts: Storage) -> _Rea
     return _Read(Candidate(rows, VersionNumber(latest.version + 1), changed), read.checks, is_held)
 
 
-def _samples(
+def plan_samples(
     session: Session, sync: Sync, planned: Planned | Settled, drafts: Storage, limit: int
 ) -> tuple[Sample, ...]:
+    """The first records of each kind of change, masked where a column is more than internal."""
     if isinstance(planned, Settled) or planned.segment is None or not limit:
         return ()
     rows = session.fetch(sample_rows(session.table(drafts.local(planned.segment)), limit))
@@ -118,10 +119,20 @@ def _preview(
     checks: tuple[CheckResult, ...],
     samples: tuple[Sample, ...],
 ) -> PlanPreview:
+    counts = plan_counts(planned)
     if isinstance(planned, Settled):
-        counts = PlanCounts(unchanged=planned.left.held, reason="the destination holds what the source says")
         return PlanPreview(sync.id, sync.dataset.id, planned.version, is_candidate, counts, checks, (), False)
-    counts = PlanCounts(
+    every = (*checks, *planned.checks)
+    return PlanPreview(
+        sync.id, sync.dataset.id, planned.version, is_candidate, counts, every, samples, planned.is_blocked
+    )
+
+
+def plan_counts(planned: Planned | Settled) -> PlanCounts:
+    """A plan by its numbers."""
+    if isinstance(planned, Settled):
+        return PlanCounts(unchanged=planned.left.held, reason="the destination holds what the source says")
+    return PlanCounts(
         id=planned.plan,
         digest=planned.digest,
         inserts=planned.inserts,
@@ -131,8 +142,4 @@ def _preview(
         withheld=planned.withheld,
         comparison="full" if isinstance(planned.comparison, Full) else "incremental",
         reason=planned.comparison.reason,
-    )
-    every = (*checks, *planned.checks)
-    return PlanPreview(
-        sync.id, sync.dataset.id, planned.version, is_candidate, counts, every, samples, planned.is_blocked
     )

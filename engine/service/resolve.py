@@ -16,13 +16,14 @@ from config.sync import SyncFile
 from destinations.base import Destination, Op
 from destinations.registry import UnknownAdapter, adapter
 from engine.contracts.finding import Finding
-from engine.contracts.odcs import Contract, read_contract
+from engine.contracts.odcs import Contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
 from engine.core.approval import ApprovalRules
 from engine.core.classification import Classifications
 from engine.core.desired import Mode
 from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
+from engine.service.contracts import usable_contracts
 from engine.service.gate_rules import dataset_rules, sync_rules
 from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
 from engine.service.subjects import subject_columns, subject_findings, subject_warnings
@@ -55,7 +56,7 @@ class Resolved:
 def resolve(project: Project) -> Resolved:
     """Follow every reference of a project; opens nothing."""
     resolved = Resolved(project_classes(project.clearance))
-    contracts = _contracts(project, resolved)
+    contracts = usable_contracts(project, resolved.classes, resolved.problems, resolved.warnings)
     for file, finding in duplicate_majors(
         (d.file, d.name, contracts[d.contract].major) for d in project.datasets.values() if d.contract in contracts
     ):
@@ -72,25 +73,6 @@ def resolve(project: Project) -> Resolved:
 
 def _placed(project: Project, file: str, finding: Finding) -> Problem:
     return project.problem(file, finding.path, finding.code, finding.message, finding.hint)
-
-
-def _contracts(project: Project, resolved: Resolved) -> dict[str, Contract]:
-    """Contracts by the path that a dataset gives; each file is judged once."""
-    read: dict[str, Contract] = {}
-    judged: set[str] = set()
-    for dataset in project.datasets.values():
-        document = project.contract_of(dataset)
-        found = read_contract(document.data, resolved.classes)
-        if isinstance(found, Contract):
-            read[dataset.contract] = found
-        elif document.file not in judged:
-            resolved.problems += (_placed(project, document.file, finding) for finding in found.findings)
-        if isinstance(found, Contract) and document.file not in judged:
-            resolved.warnings += (
-                f"{document.file}: {name} is not enforced by this version" for name in found.not_enforced
-            )
-        judged.add(document.file)
-    return read
 
 
 def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: Contract) -> None:
@@ -110,6 +92,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         contract=contract.version,
         read=_reader(project, file),
         demands=contract.demands,
+        promises=contract.promises,
         allow_empty=contract.allow_empty,
         rules=dataset_rules(file),
         subjects=subjects,

@@ -13,6 +13,7 @@ from engine.ledger.projections import runs
 from engine.service.app import App
 from engine.service.captures import SharedReads
 from engine.service.reports import STEPS, ChangeCounts, PlanCounts, RunReport, merged, run_report
+from engine.steps.capture import Captured
 from engine.steps.deliver import account_budget
 from engine.steps.facts import Sync
 from engine.steps.run import run
@@ -39,10 +40,19 @@ def run_syncs(app: App, names: Sequence[str], stop: StopRequest, observe: Observ
     """
     syncs = [app.sync(name) for name in names]
     reads = SharedReads(app.tools)
-    return [_run(app, sync, reads, stop, observe or _unobserved) for sync in syncs]
+    return [
+        _run(app, sync, reads.of_sync(sync.dataset, sync.registers), stop, observe or _unobserved) for sync in syncs
+    ]
 
 
-def _run(app: App, sync: Sync, reads: SharedReads, stop: StopRequest, observe: Observe) -> RunReport:
+def run_as_captured(app: App, name: str, stop: StopRequest, observe: Observe | None = None) -> RunReport:
+    """Run one sync from versions that were accepted before; only consent is read anew."""
+    sync = app.sync(name)
+    reads = SharedReads(app.tools)
+    return _run(app, sync, reads.of_registers(sync.dataset, sync.registers), stop, observe or _unobserved)
+
+
+def _run(app: App, sync: Sync, capture: Callable[[], Captured], stop: StopRequest, observe: Observe) -> RunReport:
     def report(step: str, done: int, total: int) -> None:
         observe(Progress(sync.id, step, done, total))
 
@@ -50,7 +60,7 @@ def _run(app: App, sync: Sync, reads: SharedReads, stop: StopRequest, observe: O
     if silence:
         return without_run(sync, RunStatus.PAUSED, f"{sync.target.name} {silence}")
     try:
-        row, resumed = run(app.tools, sync, reads.of_sync(sync.dataset, sync.registers), stop, report)
+        row, resumed = run(app.tools, sync, capture, stop, report)
     except Interrupted:
         raise
     except Busy as error:

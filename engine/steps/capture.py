@@ -30,6 +30,7 @@ from engine.core.names import (
     dataset_stream,
 )
 from engine.core.verdict import Verdict, blocked, sentences, stopping, worst
+from engine.errors import StorageError
 from engine.failpoints import failpoint
 from engine.ledger.holds import rejection
 from engine.ledger.projections import captures, versions
@@ -137,6 +138,14 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
         ):
             return _unchanged(facts, before, candidate.ref, candidate)
         return _compare(facts, candidate, candidate.ref)
+
+
+def as_captured(tools: Tools, dataset: Dataset) -> Unchanged:
+    """The newest version, without a look at the source; raises `StorageError` when there is none."""
+    latest = versions.latest(tools.database, dataset.id)
+    if latest is None:
+        raise StorageError(f"{dataset.id} has no version yet", next=f"`tidegate capture {dataset.id.split('@')[0]}`")
+    return Unchanged(latest.version, latest.rows, 0.0)
 
 
 def _compare(facts: _Facts, candidate: Read, ref: SegmentRef) -> Captured:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from destinations.base import Limits
-from engine.core.events import BatchIntent
+from engine.core.events import BatchIntent, BatchReceipt
 from engine.core.names import SegmentRef
 from engine.core.plan import payloads
 from engine.core.split import Cut
@@ -22,7 +22,7 @@ from engine.delivery.batches import exact, slices
 from engine.delivery.executor import Completed, End, Executor, Stopped, StopSignal, WindowRules
 from engine.delivery.jobs import OpenJob
 from engine.delivery.pacer import HELD, QUOTA_USED, SEATS_TAKEN, WAIT_SECONDS_MAX, Pacer
-from engine.delivery.result import THROTTLED
+from engine.delivery.result import THROTTLED, Exceptional
 from engine.delivery.seats import ANY_SEAT, NO_SEAT, Seating, Seats
 from engine.delivery.transport import HttpTransport, TransportLimits
 from engine.ledger.budget import AccountBudget
@@ -36,6 +36,9 @@ from engine.steps.last_mile import LastMile
 WINDOW_BATCHES_PER_CALL = 4
 """Batches in a window per concurrent call: enough to keep calls busy, few enough to send twice without harm."""
 
+SUPERSEDED = "superseded"
+"""Code of the records of a plan that was given up with a window open."""
+
 _LATER = frozenset({THROTTLED, HELD, QUOTA_USED, SEATS_TAKEN})
 """Why delivery stops when it is a matter of time."""
 
@@ -43,6 +46,13 @@ _LATER = frozenset({THROTTLED, HELD, QUOTA_USED, SEATS_TAKEN})
 @dataclass(frozen=True, slots=True)
 class Paused:
     """No call may leave for longer than a run may wait, and why; the rest of the plan is owed."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """The plan is not wanted any more, and why; what was not sent is left to the next plan."""
 
     why: str
 
@@ -61,8 +71,8 @@ class _Start:
     jobs: Mapping[Cut, OpenJob] = field(default_factory=lambda: NO_JOBS)
 
 
-def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End | Paused:
-    """Send what of a plan has no receipt yet; returns why it ended.
+def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End | Paused | Superseded:
+    """Send what of a plan has no receipt yet, or of a superseded one nothing more; returns why it ended.
 
     Raises `SegmentDamaged` before the first byte when the plan is not what the ledger names, and `StaleEpoch` when
     another process took the sync.
@@ -70,9 +80,15 @@ def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSi
     return asyncio.run(_deliver(tools, session, sync, work, stop))
 
 
-async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End | Paused:
+async def _deliver(
+    tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal
+) -> End | Paused | Superseded:
     target, start = sync.target, _start(tools, work)
     log = LedgerLog(tools, sync.id, work, start.jobs)
+    if work.superseded and not start.jobs:
+        if start.open_batches:
+            await _abandon(log, start)
+        return Superseded(work.superseded)
     concurrency = target.limits.concurrency
     pacer = Pacer(account_budget(tools, sync), tools.clock, {*target.paces, *target.quotas})
     limits = TransportLimits(connections=concurrency)
@@ -105,11 +121,13 @@ async def _deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop:
 
 async def _windows(
     executor: Executor, session: Session, tools: Tools, work: Work, start: _Start, limits: Limits, stop: StopSignal
-) -> End:
+) -> End | Superseded:
     if start.open_batches:
         end = await _again(executor, session, tools, work, start, stop)
         if not isinstance(end, Completed):
             return end
+        if work.superseded:
+            return Superseded(work.superseded)
         last = start.open_batches[-1]
         start = _Start(last.last + 1, start.window + 1, last.number + 1)
     rows = payloads_from(session, tools, work.segment, start.row)
@@ -125,6 +143,20 @@ async def _again(
     rows = payloads_from(session, tools, work.segment, start.row, wanted[-1].last)
     again = list(exact(rows, first=start.row, wanted=wanted))
     return await executor.resume(start.window, again, start.open_batches, stop)
+
+
+async def _abandon(log: LedgerLog, start: _Start) -> None:
+    """Give every record of the window without a receipt its outcome: it may have left, and nobody will ask again."""
+    receipts, exceptions = [], []
+    for batch in start.open_batches:
+        held_back = set(batch.withheld)
+        for row in range(batch.first, batch.last + 1):
+            outcome = "withheld" if row in held_back else "unknown"
+            exceptions.append(Exceptional(row, outcome, SUPERSEDED, "the plan was given up before its answer came"))
+        unknown = batch.last + 1 - batch.first - len(held_back)
+        counts = dict.fromkeys(("inserts", "updates", "deletes", "rejected", "failed", "requests", "bytes_sent"), 0)
+        receipts.append(BatchReceipt(batch.number, **counts, unknown=unknown, withheld=len(held_back)))
+    await log.receive(start.window, receipts, exceptions)
 
 
 def _paused(tools: Tools, sync: Sync, end: Stopped) -> Stopped | Paused:

@@ -40,7 +40,8 @@ NO_JOBS: Mapping[Cut, OpenJob] = MappingProxyType({})
 class Work:
     """A plan to deliver for a run, the fence under which to write, and who is told how many rows have a receipt.
 
-    ``job_seconds`` is how long a job of the destination may take, ``counted`` the consent that the plan counted on.
+    ``job_seconds`` is how long a job of the destination may take, ``counted`` the consent that the plan counted on,
+    ``superseded`` why nothing more of the plan is to be sent, and empty when all is.
     """
 
     run: RunId
@@ -51,6 +52,7 @@ class Work:
     sent: Callable[[int], None]
     job_seconds: float = 0.0
     counted: Counted = NOTHING_COUNTED
+    superseded: str = ""
 
 
 class LedgerLog:

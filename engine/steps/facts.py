@@ -19,6 +19,7 @@ from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
 from engine.core.pace import Pace
 from engine.core.plan import PlanRules
+from engine.core.promises import NO_PROMISES, Promises
 from engine.core.quota import Quota
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.core.schema import TableSchema
@@ -53,6 +54,7 @@ class Dataset:
     contract: str
     read: Callable[[], AbstractContextManager[Reading]]
     demands: Demands = NO_DEMANDS
+    promises: Promises = NO_PROMISES
     allow_empty: bool = False
     rules: DatasetRules = NO_RULES
     subjects: tuple[str, ...] = ()

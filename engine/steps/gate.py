@@ -53,6 +53,8 @@ def candidate_facts(tools: Tools, dataset: Dataset, before: VersionRow | None) -
         allow_empty=dataset.allow_empty,
         rules=dataset.rules,
         demands=dataset.demands,
+        promises=dataset.promises,
+        now=tools.clock.now(),
         rows_before=before.rows if before else None,
         history=tuple(versions.row_counts(tools.database, dataset.id, history.versions)) if history else (),
         before={check.check: check.metrics for check in before.checks} if before else {},

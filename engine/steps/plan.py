@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from ibis.expr.types import Table
@@ -23,13 +23,13 @@ from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
 from engine.segments.digest import content_digest
 from engine.segments.files import Storage
+from engine.steps.aim import pin_of, unfit_version, wanted_version
 from engine.steps.consent import (
     NO_PREVIEW,
     Consent,
     Preview,
     consent_applied,
     consent_now,
-    newest_version,
     register_versions,
 )
 from engine.steps.delivered_state import state_layers
@@ -99,15 +99,24 @@ class Planned:
 
 
 def plan(
-    tools: Tools, session: Session, sync: Sync, *, drafts: Storage, preview: Preview = NO_PREVIEW
+    tools: Tools,
+    session: Session,
+    sync: Sync,
+    *,
+    drafts: Storage,
+    preview: Preview = NO_PREVIEW,
+    to: VersionNumber | None = None,
 ) -> Planned | Settled:
-    """Compare the newest versions (or candidates) with the delivered state; write what must be sent to ``drafts``.
+    """Compare the version that the sync is brought to with the delivered state; write what must be sent to ``drafts``.
 
-    Raises `StorageError` when there is no version yet or a segment is damaged.
+    That is the newest version (or candidate), or the one that the sync is pinned to; ``to`` stands for a pin that is only
+    thought of. Raises `StorageError` when there is no version yet or a segment is damaged.
     """
+    if to is not None or pin_of(tools, sync.id) is not None:
+        preview = replace(preview, dataset=None)
     state = states.current(tools.database, sync.id)
     candidate = preview.dataset
-    version = candidate.version if candidate else newest_version(tools, sync.dataset.id)
+    version = candidate.version if candidate else wanted_version(tools, sync, to)
     mapping = digest_of([mapping_digest(sync.mapping), sync.dataset.id, sync.target.name])
     registers = register_versions(tools, sync, preview)
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
@@ -115,6 +124,9 @@ def plan(
         return Settled(version, untouched(tools, session, sync))
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
     consent = consent_now(tools, session, sync, preview)
+    if candidate is None and (unfit := unfit_version(tools, sync, version)) is not None:
+        sides = _Sides(rows, version, state, how, preview, consent, None, drafts)
+        return _planned(tools, sync, sides, mapping, registers, None, _Counts(), (unfit,))
     bars = barred(tools, session, sync.dataset, rows)
     sides = _Sides(rows, version, state, how, preview, consent, bars, drafts)
     return _compare(tools, session, sync, sides, mapping, registers)
@@ -248,10 +260,11 @@ def _content(drafts: Storage, segment: SegmentRef, sync: Sync) -> Digest:
 
 
 def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumber, sides: _Sides) -> Table:
-    """Primary keys, as text, of rows that any version after ``since`` (or the candidate) changed."""
+    """Primary keys, as text, of rows that differ between version ``since`` and the one of ``sides``, either way."""
     key = sync.dataset.schema.key
-    later = [row for row in versions.listing(tools.database, sync.dataset.id) if since < row.version <= sides.version]
-    tables = [session.table(tools.storage.local(row.changes)) for row in later if row.changes is not None]
+    first, last = sorted((since, sides.version))
+    between = [row for row in versions.listing(tools.database, sync.dataset.id) if first < row.version <= last]
+    tables = [session.table(tools.storage.local(row.changes)) for row in between if row.changes is not None]
     if sides.preview.dataset is not None and sides.preview.dataset.changed is not None:
         tables.append(sides.preview.dataset.changed)
     pks = [table.select(pk=key_text([table[c] for c in key])) for table in tables]

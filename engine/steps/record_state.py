@@ -13,7 +13,8 @@ from engine.core.desired import desired, touched_rows
 from engine.core.plan import compared
 from engine.ledger.projections import states
 from engine.segments.compute import Session
-from engine.steps.consent import NO_PREVIEW, consent_now, newest_version
+from engine.steps.aim import wanted_version
+from engine.steps.consent import NO_PREVIEW, consent_now
 from engine.steps.delivered_state import state_rows
 from engine.steps.erased import barred
 from engine.steps.facts import Sync, Tools
@@ -39,12 +40,12 @@ class Compared:
 
 
 def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) -> Compared | None:
-    """Compare the records with ``chosen.id`` in the newest version and in the delivered state; None before a version.
+    """Compare the records with ``chosen.id`` in the wanted version and in the delivered state; None before a version.
 
     The rows that these records had when they were delivered are looked at as well: only they tell a record that is
     gone from one that moved to another id or lost its consent.
     """
-    version = newest_version(tools, sync.dataset.id)
+    version = wanted_version(tools, sync)
     if not version:
         return None
     key = sync.dataset.schema.key
@@ -61,7 +62,7 @@ def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) 
 
 
 def record_state(tools: Tools, session: Session, sync: Sync, id: str) -> RecordState | None:
-    """The record with match key ``id`` in the newest version and in the delivered state; None when in neither."""
+    """The record with match key ``id`` in the wanted version and in the delivered state; None when in neither."""
     found = compared_records(tools, session, sync, session.rows(pa.table({"id": [id]})))
     if found is None:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from engine.core.events import PlanMade, RunResumed, RunStarted
-from engine.core.names import RunId, SegmentRef, run_id, run_stream
+from engine.core.names import DatasetId, RunId, SegmentRef, run_id, run_stream
 from engine.core.outcome import Buckets, RunStatus, run_status
 from engine.core.verdict import Verdict, reasons, stopping, worst
 from engine.delivery.executor import Completed, End, Halted, Stopped, StopSignal
@@ -21,10 +21,11 @@ from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import Session
+from engine.steps.aim import pin_of, superseded
 from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
 from engine.steps.approval import why_held
 from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged
-from engine.steps.deliver import Paused, deliver
+from engine.steps.deliver import Paused, Superseded, deliver
 from engine.steps.delivery_log import Work
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import Settlement, fold, settle
@@ -88,6 +89,9 @@ def _proceed(trip: Trip, capture: Callable[[], Captured], stop: StopSignal) -> N
     trip.seconds["gate"] = captured.gate_seconds
     trip.seconds["capture"] = max(0.0, trip.seconds["capture"] - captured.gate_seconds)
     match captured:
+        case Blocked(dataset) | Held(dataset) if _is_beside_the_point(trip, dataset):
+            with trip.tools.compute.session() as session:
+                _plan_and_deliver(trip, session, stop)
         case Blocked(dataset, version, checks, _):
             why = reasons(c for c in checks if Verdict(c.verdict).stops)
             if dataset == trip.sync.dataset.id:
@@ -105,6 +109,11 @@ def _proceed(trip: Trip, capture: Callable[[], Captured], stop: StopSignal) -> N
                 _plan_and_deliver(trip, session, stop)
         case _:
             assert_never(captured)
+
+
+def _is_beside_the_point(trip: Trip, refused: DatasetId) -> bool:
+    """Whether a candidate that was not accepted is not on its way: the destination is kept at an earlier version."""
+    return refused == trip.sync.dataset.id and pin_of(trip.tools, trip.sync.id) is not None
 
 
 def _plan_and_deliver(trip: Trip, session: Session, stop: StopSignal) -> None:
@@ -154,7 +163,8 @@ def _deliver(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRe
 
     counted = Counted(planned.registers, planned.consent_until, planned.version)
     job_seconds = trip.sync.target.jobs.deadline_seconds
-    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds, counted)
+    given_up = superseded(trip.tools, trip.sync, planned.version)
+    work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds, counted, given_up)
     with trip.timed("deliver"):
         end = deliver(trip.tools, session, trip.sync, work, stop)
     if isinstance(end, Halted):
@@ -165,16 +175,20 @@ def _deliver(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRe
         )
     with trip.timed("fold"):
         fold(trip.tools, session, trip.sync, trip.run, segment, _settlement(planned), trip.fence)
-    early = RunStatus.PAUSED if isinstance(end, Paused) else RunStatus.FAILED
+    early = _EARLY.get(type(end), RunStatus.FAILED)
     status, reason = run_status(_buckets(_row(trip.tools, trip.run), segment), _why(end), early)
     trip.finish(status, reason, planned.version)
 
 
-def _why(end: End | Paused) -> str | None:
+_EARLY = {Paused: RunStatus.PAUSED, Superseded: RunStatus.CANCELLED}
+"""How a run ends that did not send all of its plan, where it did not fail."""
+
+
+def _why(end: End | Paused | Superseded) -> str | None:
     match end:
         case Stopped(code, message):
             return f"{message} ({code})"
-        case Paused(why):
+        case Paused(why) | Superseded(why):
             return why
         case Completed() | Halted():
             return None

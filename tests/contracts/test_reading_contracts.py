@@ -105,14 +105,14 @@ def test_a_version_that_is_not_semantic_is_refused(version: str) -> None:
 def test_what_is_not_enforced_is_named() -> None:
     text = [{"type": "text", "description": "looks right"}]
     ruled = {"name": "x", "logicalType": "string", "quality": text, "relationships": [{"to": "y.z"}]}
-    sla = [{"property": "latency", "value": 4, "unit": "h"}]
+    sla = [{"property": "throughput", "value": 4}]
     quarantine = [{"property": "tidegate.quarantine", "value": True}]
     found = read(KEY, ruled, slaProperties=sla, customProperties=quarantine, table={"quality": text})
     assert found.not_enforced == (
         "tidegate.quarantine",
         "the quality text `looks right` of customers",
         "the quality text `looks right` of x",
-        "slaProperties",
+        "the service level `throughput`",
         "relationships of x",
     )
     assert read().not_enforced == ()

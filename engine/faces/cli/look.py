@@ -131,6 +131,9 @@ def status_view(report: Sequence[SyncStatus]) -> Lines:
     for sync in report:
         if sync.reason:
             yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.reason))
+        if sync.pinned_version is not None:
+            kept = f"pinned to version {sync.pinned_version}; `tidegate unpin {sync.sync}` lets it go on"
+            yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))
     for held in dict.fromkeys(sync.held_version for sync in report if sync.held_version):
         yield Text.assemble(cell(held, "bold"), " waits for approval")
         yield from next_step(f"tidegate approve {held}")
@@ -223,6 +226,9 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
             for v in report
         ),
     )
+    for v in report:
+        if v.withdrawn is not None:
+            yield Text.assemble(cell(f"version {v.version}", "bold"), ": withdrawn: ", plain(v.withdrawn))
     for held in (v.candidate for v in report if v.candidate):
         yield from next_step(f"tidegate approve {held}")
 

@@ -52,6 +52,9 @@ COMMANDS = {
         "consent": Entry(_HERE + "consent:consent", "Record who agreed to what, and who took it back."),
     },
     "Undo and redo": {
+        "rollback": Entry(_HERE + "undo:rollback", "Put a destination back to an earlier version."),
+        "unpin": Entry(_HERE + "undo:unpin", "Let a sync that was rolled back go on."),
+        "dataset": Entry(_HERE + "undo:dataset", "Withdraw a bad version everywhere."),
         "retry": Entry(_HERE + "quarantine:retry", "Release what was rejected and run the sync now."),
         "quarantine": Entry(_HERE + "quarantine:quarantine", "See what a destination rejects, and decide about it."),
     },

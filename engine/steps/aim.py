@@ -1,0 +1,97 @@
+"""Which version a sync is brought to: the newest that nobody withdrew, or the one that it is pinned to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.core.aim import aim
+from engine.core.events import CheckResult, SyncPinned, VersionWithdrawn
+from engine.core.names import DatasetId, SyncId, VersionNumber, dataset_stream, pin_stream
+from engine.core.verdict import blocked
+from engine.ledger.database import reading
+from engine.ledger.projections import versions
+from engine.ledger.recorded import facts, recorded
+from engine.ledger.tables import event as table
+from engine.steps.facts import Sync, Tools
+
+FITS = "version.columns"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A sync is kept at ``version``: by whom, since when and why."""
+
+    version: VersionNumber
+    reason: str
+    by: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A version is marked as bad: by whom, since when and why."""
+
+    reason: str
+    by: str
+    since: datetime
+
+
+def pin_of(tools: Tools, sync: SyncId) -> Pin | None:
+    """The pin of a sync; None when it follows the newest version."""
+    for fact in tools.ledger.tail(1, pin_stream(sync)):
+        if isinstance(fact.event, SyncPinned):
+            return Pin(fact.event.version, fact.event.reason, fact.actor, fact.recorded_at)
+    return None
+
+
+def withdrawals(tools: Tools, dataset: DatasetId) -> Mapping[VersionNumber, Withdrawal]:
+    """The versions of a dataset that people marked as bad."""
+    wanted = facts().where(table.c.stream == dataset_stream(dataset), table.c.type == VersionWithdrawn.type)
+    with reading(tools.database) as connection:
+        found = [recorded(row) for row in connection.execute(wanted.order_by(table.c.seq))]
+    return {
+        fact.event.version: Withdrawal(fact.event.reason, fact.actor, fact.recorded_at)
+        for fact in found
+        if isinstance(fact.event, VersionWithdrawn)
+    }
+
+
+def wanted_version(tools: Tools, sync: Sync, at_most: VersionNumber | None = None) -> VersionNumber:
+    """The version that the sync is brought to, 0 when there is none; ``at_most`` stands for a pin that is thought of."""
+    latest = versions.latest(tools.database, sync.dataset.id)
+    newest = latest.version if latest else VersionNumber(0)
+    pin = pin_of(tools, sync.id) if at_most is None else None
+    bound = at_most if pin is None else pin.version
+    return aim(newest, withdrawals(tools, sync.dataset.id).keys(), bound)
+
+
+def superseded(tools: Tools, sync: Sync, planned: VersionNumber) -> str:
+    """Why a plan that brings the sync to version ``planned`` is not wanted any more; empty while it is.
+
+    That a newer version was accepted is no reason: what was begun is ended, and the next plan goes on from there.
+    """
+    if planned in withdrawals(tools, sync.dataset.id):
+        return f"version {planned} was withdrawn"
+    pin = pin_of(tools, sync.id)
+    if pin is not None and planned != wanted_version(tools, sync):
+        return f"the sync is pinned to version {pin.version}"
+    return ""
+
+
+def unfit_version(tools: Tools, sync: Sync, version: VersionNumber) -> CheckResult | None:
+    """Why nothing can be planned from a version: it is from before a mapped column was added, or under another key."""
+    row = versions.get(tools.database, sync.dataset.id, version)
+    assert row is not None, "a version that is wanted was accepted"
+    mapping = sync.mapping
+    needed = [*(part.column for part in mapping.match), *(field.column for field in mapping.fields)]
+    needed += sync.dataset.subjects
+    if mapping.consent is not None:
+        needed.append(mapping.consent.subject)
+    missing = sorted({name for name in needed if name not in row.columns})
+    if missing:
+        return blocked(FITS, f"version {version} has no {', '.join(missing)}, which the sync maps or is about")
+    if tuple(row.key) != tuple(sync.dataset.schema.key):
+        return blocked(FITS, f"version {version} has the primary key {', '.join(row.key)}, and not today's")
+    return None

@@ -38,6 +38,10 @@ class ColumnType:
 
 def column_type(property: SchemaProperty, path: KeyPath) -> ColumnType | Finding:
     """The type of a property, from its logical type and, for numbers, its physical one."""
+    if property.semanticType == "measure":
+        message = f"`{property.name}` is a measure, which stands in no row"
+        hint = "leave it out, or compute it in the source"
+        return Finding("not_available", message, hint, (*path, "semanticType"))
     logical, physical = property.logicalType, (property.physicalType or "").strip().lower()
     if logical is None:
         hint = "add `logicalType`, such as `string` or `integer`"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 
+from engine.checks import queries
 from engine.checks.registry import AGAINST_BEFORE, CANDIDATE, IDENTITIES, PLAN
 from engine.core.events import CaptureBlocked, CheckResult, VersionAccepted, VersionHeld
 from engine.core.names import dataset_stream
@@ -96,6 +97,7 @@ def _of_dataset(app: App, dataset: Dataset, samples: int) -> list[GateReport]:
         (VALUES, ("every value can be kept in the type of its column",)),
         *((check.name, check.words(facts)) for check in CANDIDATE),
         *((pair.name, pair.words(facts)) for pair in AGAINST_BEFORE),
+        (queries.NAME, queries.words(facts)),
         (KEY_TYPE, ("the primary key has the columns and types of the version before",)),
     ]
     events = reversed(app.tools.ledger.tail(LOOKED_AT_MAX, dataset_stream(dataset.id)))

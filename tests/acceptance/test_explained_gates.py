@@ -15,6 +15,7 @@ SYNC = "people_to_hook"
 RULES = [
     {"metric": "nullValues", "mustBe": 0, "severity": "warning", "name": "names are known"},
     {"metric": "duplicateValues", "mustBe": 0, "severity": "warning", "name": "names differ"},
+    {"type": "sql", "query": "SELECT count(*) FROM ${table}", "mustBe": 4, "name": "four", "severity": "warning"},
 ]
 PEOPLE: dict[int, tuple[str | None, float | None]] = {
     1: ("canary-ada", 1.0),
@@ -49,6 +50,14 @@ def explained(project: TestProject, name: str = SYNC, *options: str) -> dict[str
     for gate in ended.json["gates"]:
         told.setdefault(gate["check"], []).append(gate)
     return told
+
+
+def test_a_query_is_explained_like_every_other_rule(project: TestProject) -> None:
+    (told,) = explained(project)["contract.queries"]
+    assert (told["rule"], told["verdict"]) == ("`four`: its query must be 4 (warning)", "never ran")
+    assert project.report()["status"] == "succeeded"
+    (told,) = explained(project)["contract.queries"]
+    assert (told["verdict"], told["metrics"]) == ("pass", {"value": 4.0})
 
 
 def test_before_the_first_run_every_check_is_listed_as_never_run(project: TestProject) -> None:

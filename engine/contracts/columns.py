@@ -38,10 +38,6 @@ class ColumnType:
 
 def column_type(property: SchemaProperty, path: KeyPath) -> ColumnType | Finding:
     """The type of a property, from its logical type and, for numbers, its physical one."""
-    if property.semanticType == "measure":
-        message = f"`{property.name}` is a measure, which stands in no row"
-        hint = "leave it out, or compute it in the source"
-        return Finding("not_available", message, hint, (*path, "semanticType"))
     logical, physical = property.logicalType, (property.physicalType or "").strip().lower()
     if logical is None:
         hint = "add `logicalType`, such as `string` or `integer`"
@@ -58,6 +54,14 @@ def column_type(property: SchemaProperty, path: KeyPath) -> ColumnType | Finding
         return Finding("not_available", message, "flatten it into columns, or keep it as a `string`", at)
     hint = nearest(logical, (*_PLAIN_TYPES, "number"))
     return Finding("bad_value", f"the column `{property.name}` has a `logicalType` that does not exist", hint, at)
+
+
+def measure_finding(property: SchemaProperty, path: KeyPath) -> Finding | None:
+    """Why a property that is no column cannot be read as one."""
+    if property.semanticType != "measure":
+        return None
+    message = f"`{property.name}` is a measure, which stands in no row"
+    return Finding("not_available", message, "leave it out, or compute it in the source", (*path, "semanticType"))
 
 
 def _number(property: SchemaProperty, physical: str, path: KeyPath) -> ColumnType | Finding:

@@ -13,7 +13,7 @@ from typing import Any
 from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaObject, SchemaProperty
 from pydantic import BaseModel, ValidationError
 
-from engine.contracts.columns import ColumnType, classification, column_type, not_enforced
+from engine.contracts.columns import ColumnType, classification, column_type, measure_finding, not_enforced
 from engine.contracts.demands import read_demands
 from engine.contracts.finding import Finding, KeyPath, nearest
 from engine.contracts.service_levels import read_service_levels
@@ -132,7 +132,7 @@ def _columns(table: SchemaObject, classes: Classifications, findings: list[Findi
     for index, property in enumerate(properties):
         path = (*at, index)
         kind, rank = column_type(property, path), classification(property, path, classes)
-        findings += (judged for judged in (kind, rank) if isinstance(judged, Finding))
+        findings += (judged for judged in (kind, rank, measure_finding(property, path)) if isinstance(judged, Finding))
         if isinstance(kind, ColumnType) and isinstance(rank, Classification):
             columns.append(_column(property, kind, rank, positions.get(index)))
             if kind.type is LogicalType.DOUBLE and index in positions:

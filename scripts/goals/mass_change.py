@@ -1,13 +1,14 @@
-"""G22: a change that deletes more than its sync allows deletes nothing until just that plan is approved.
+"""G22: a change of more than its sync allows changes nothing until just that plan is approved.
 
 Random pairs of versions, each with a limit on its very boundary or one to either side of it. What must wait is then
 approached as somebody would who wants it through: by the one who asked, by a stranger, with an approval of another
-plan, an old one, one that was taken back. What the destination was really asked to delete is judged, and whether a
-person who may had approved that.
+plan, an old one, one that was taken back. What the destination was really asked for is judged, and whether a person
+who may had approved that.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 from collections import Counter
@@ -22,7 +23,7 @@ import yaml
 from goals.goal import Effort, Goal, Numbers, never
 
 from engine.bootstrap import open_app
-from engine.checks.rules import ChangeLimit
+from engine.checks.rules import ChangeLimit, SyncRules
 from engine.core.verdict import Verdict
 from engine.delivery.stop import StopRequest
 from engine.errors import ConfigurationError
@@ -50,12 +51,18 @@ WAYS_AROUND = (
 )
 BLOCKED = "blocked, and approved all the same"
 WAYS = (*APPROVALS, *WAYS_AROUND, BLOCKED)
+UNAPPROVED = "changes without a matching approval"
 ZEROS = (
-    "destructive requests without a matching approval",
+    UNAPPROVED,
     "limits that were not exact",
     "decisions that were refused or taken wrongly",
     "approved plans that were not sent whole",
 )
+
+KINDS = ("limits of deletes", "limits of inserts", "limits of updates")
+DIGITS = 9
+LATE = -1
+UNLIMITED = SyncRules(deletes=None, rekeyed=None)
 
 People = dict[int, tuple[str | None, float | None]]
 
@@ -76,18 +83,25 @@ class Lab:
         tools = self.app.tools
         return replace(self.app, tools=replace(tools, ledger=Ledger(tools.database, tools.clock, actor)))
 
-    def run(self, limit: ChangeLimit, expires: timedelta = timedelta(hours=1)) -> RunReport:
+    def run(self, limits: SyncRules, expires: timedelta = timedelta(hours=1)) -> RunReport:
         app = self.acting("ada@scheduler")
         sync = app.syncs[SYNC]
-        bounded = replace(
-            sync, gates=replace(sync.gates, deletes=limit), approval=replace(sync.approval, expires=expires)
-        )
+        bounded = replace(sync, gates=limits, approval=replace(sync.approval, expires=expires))
         (report,) = run_syncs(replace(app, syncs=MappingProxyType({SYNC: bounded})), [SYNC], StopRequest())
         return report
 
-    def deletes(self) -> int:
-        """How many deletes the destination was asked for so far, whatever it answered."""
-        return sum(record["op"] == "delete" for entry in self.receiver.journal for record in entry.records)
+    def asked(self) -> int:
+        """How many changes the destination was asked for so far, whatever it answered."""
+        return sum(len(entry.records) for entry in self.receiver.journal)
+
+    def changes(self, after: People) -> dict[str, int]:
+        """What leads from what is held to a next version, by kind."""
+        stayed = self.people.keys() & after.keys()
+        return {
+            "deletes": len(self.people.keys() - after.keys()),
+            "inserts": len(after.keys() - self.people.keys()),
+            "updates": sum(self.people[id] != after[id] for id in stayed),
+        }
 
     def decide(self, actor: str, run: str, *, is_due: bool = True, approves: bool = True) -> None:
         """Approve or reject as somebody, which must be taken, or refused, as is due."""
@@ -110,7 +124,7 @@ def measure(effort: Effort) -> Numbers:
         for _ in range(pairs):
             _pair(lab)
         found = lab.found
-    names = ("pairs", "at the boundary", "one beyond it", "decisions", "deletes that were approved", *ZEROS)
+    names = ("pairs", "at the boundary", "one beyond it", "decisions", "changes that were approved", *KINDS, *ZEROS)
     ways = {f"held: {way}": found[way] for way in WAYS}
     return {"pairs asked for": pairs, **{name: found[name] for name in names}, **ways}
 
@@ -132,29 +146,32 @@ def _lab(folder: Path, chance: random.Random) -> Iterator[Lab]:
 
 
 def _pair(lab: Lab) -> None:
-    """Judge the change from what is delivered to a next version under a limit near to what that deletes."""
+    """Judge the change from what is delivered to a next version under a limit near to what that changes of a kind."""
     if len(lab.people) < PEOPLE_MIN:
         _settle(lab)
     after = _changed(lab)
-    gone, held = len(lab.people.keys() - after.keys()), len(lab.people)
-    away = lab.random.choice((-1, -1, 0, 1)) if gone else lab.random.choice((0, 1))
+    changes, held = lab.changes(after), len(lab.people)
+    kind = lab.random.choice(("deletes", "deletes", "inserts", "updates"))
+    away = lab.random.choice((-1, -1, 0, 1)) if changes[kind] else lab.random.choice((0, 1))
     way = WAYS[lab.found["one beyond it"] % len(WAYS)]
-    limit = _limit(lab, gone + away, held, Verdict.BLOCK if way == BLOCKED else Verdict.HOLD)
+    limits = _limits(lab, kind, changes[kind] + away, held, Verdict.BLOCK if way == BLOCKED else Verdict.HOLD)
     lab.found["pairs"] += 1
     lab.found["at the boundary"] += away == 0
     lab.found["one beyond it"] += away == -1
+    lab.found[f"limits of {kind}"] += 1
 
     lab.bring(after)
-    before, report = lab.deletes(), lab.run(limit)
-    asked = lab.deletes() - before
+    before, report = lab.asked(), lab.run(limits)
+    asked = lab.asked() - before
     if away >= 0:
-        lab.found["limits that were not exact"] += asked != gone or report.status not in {"succeeded", "unchanged"}
+        is_sent = asked == sum(changes.values()) and report.status in {"succeeded", "unchanged"}
+        lab.found["limits that were not exact"] += not is_sent
         lab.people = after
         return
     lab.found["limits that were not exact"] += report.status != ("blocked" if way == BLOCKED else "held")
-    lab.found["destructive requests without a matching approval"] += asked
+    lab.found[UNAPPROVED] += asked
     lab.found[way] += 1
-    _insist(lab, way, report, limit, after)
+    _insist(lab, way, report, limits, after)
 
 
 def _settle(lab: Lab) -> None:
@@ -162,7 +179,7 @@ def _settle(lab: Lab) -> None:
     size = lab.random.randint(PEOPLE_MIN, PEOPLE_MAX)
     lab.people = {id: (f"p{lab.random.randrange(3)}", 0.5) for id in lab.random.sample(range(2 * PEOPLE_MAX), size)}
     lab.bring(lab.people)
-    report = lab.run(ChangeLimit(None, None, Verdict.BLOCK))
+    report = lab.run(UNLIMITED)
     assert report.status in {"succeeded", "unchanged"}, report.reason
     assert len(lab.receiver.records) == size, "the destination holds the first version"
 
@@ -174,18 +191,27 @@ def _changed(lab: Lab) -> People:
     after = {id: lab.people[id] for id in stay}
     for id in lab.random.sample(stay, lab.random.randrange(len(stay))):
         after[id] = ("changed", lab.random.random())
-    come = {1_000 + n: ("new", 1.0) for n in range(lab.random.randrange(4))}
+    newest = 1_000 + 10 * lab.found["pairs"]
+    come = {newest + n: ("new", 1.0) for n in range(lab.random.randrange(5))}
     return {**after, **come}
 
 
-def _limit(lab: Lab, deletes: int, held: int, on_fail: Verdict) -> ChangeLimit:
-    """A limit that just allows so many deletes, as a count or as a share."""
+def _limits(lab: Lab, kind: str, changes: int, held: int, on_fail: Verdict) -> SyncRules:
+    """A limit that just allows so many changes of a kind, as a count or as a share of few digits."""
     if lab.random.random() < 0.5:
-        return ChangeLimit(deletes, None, on_fail)
-    return ChangeLimit(None, deletes / held, on_fail)
+        limit = ChangeLimit(changes, None, on_fail)
+    else:
+        limit = ChangeLimit(None, math.ceil(changes * 10**DIGITS / held) / 10**DIGITS, on_fail)
+    match kind:
+        case "deletes":
+            return replace(UNLIMITED, deletes=limit)
+        case "inserts":
+            return replace(UNLIMITED, inserts=limit)
+        case _:
+            return replace(UNLIMITED, updates=limit)
 
 
-def _insist(lab: Lab, way: str, report: RunReport, limit: ChangeLimit, after: People) -> None:
+def _insist(lab: Lab, way: str, report: RunReport, limits: SyncRules, after: People) -> None:
     """Go on as ``way`` says and run again; what then leaves must have been approved."""
     expires = timedelta(hours=1)
     match way:
@@ -200,10 +226,10 @@ def _insist(lab: Lab, way: str, report: RunReport, limit: ChangeLimit, after: Pe
             lab.decide("cy", report.run, is_due=False)
         case "of a plan that changed since":
             lab.decide("bo", report.run)
-            lab.bring({**after, 2_000: ("late", 2.0)})
+            lab.bring({**after, LATE: ("late", 2.0)})
         case "of a plan held before":
-            lab.bring({**after, 2_000: ("late", 2.0)})
-            lab.found["limits that were not exact"] += lab.run(limit).status != "held"
+            lab.bring({**after, LATE: ("late", 2.0)})
+            lab.found["limits that were not exact"] += lab.run(limits).status != "held"
             lab.decide("bo", report.run, is_due=False)
         case "expired":
             lab.decide("bo", report.run)
@@ -214,15 +240,15 @@ def _insist(lab: Lab, way: str, report: RunReport, limit: ChangeLimit, after: Pe
         case _:
             if way == BLOCKED:
                 lab.decide("bo", report.run, is_due=False)
-    before, gone = lab.deletes(), len(lab.people.keys() - after.keys())
-    lab.run(limit, expires)
-    asked = lab.deletes() - before
+    before, changes = lab.asked(), sum(lab.changes(after).values())
+    lab.run(limits, expires)
+    asked = lab.asked() - before
     if way in APPROVALS:
-        lab.found["deletes that were approved"] += asked
-        lab.found["approved plans that were not sent whole"] += asked != gone
+        lab.found["changes that were approved"] += asked
+        lab.found["approved plans that were not sent whole"] += asked != changes
         lab.people = after
     else:
-        lab.found["destructive requests without a matching approval"] += asked
+        lab.found[UNAPPROVED] += asked
 
 
 def broken(numbers: Numbers) -> list[str]:
@@ -235,4 +261,4 @@ def broken(numbers: Numbers) -> list[str]:
     return told
 
 
-GOAL = Goal("G22", "no mass delete leaves without an approval of just that plan", measure, broken, share=0.015)
+GOAL = Goal("G22", "no mass change leaves without an approval of just that plan", measure, broken, share=0.015)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ibis.expr.types import Scalar, Table
 
+from engine.checks.delta import is_owed
 from engine.checks.facts import PlanFacts
 from engine.core.events import CheckResult
 from engine.core.verdict import Verdict, failed, passed
@@ -29,7 +30,7 @@ def metrics(plan: Table, facts: PlanFacts) -> Mapping[str, Scalar]:
     """Rows by the runs of one operation in which they leave: removals for consent, what is sent, other deletes."""
     del facts
     removal = plan["op"] == "delete"
-    owed = plan.reason == "consent"
+    owed = is_owed(plan)
     kinds = {"first": removal & owed, "sent": ~removal, "last": removal & ~owed}
     return {name: plan.count(where=kind) for name, kind in kinds.items()}
 

@@ -1,6 +1,6 @@
 """The blast radius of a plan: how much of each kind of change it holds, by count and as a share of what is held.
 
-Removals of people who do not consent are owed to them, and count for no limit.
+Removals of people who do not consent, or are to be forgotten, are owed to them and count for no limit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ibis.expr.types import BooleanValue, Scalar, Table
 from engine.checks.facts import PlanFacts
 from engine.checks.rules import DESTRUCTION, ChangeLimit, SyncRules
 from engine.checks.shares import is_above, percent, share
+from engine.core.desired import Refusal
 from engine.core.events import CheckResult
 from engine.core.verdict import failed, passed
 
@@ -33,12 +34,17 @@ class Kind:
         return f"delta.{self.name}"
 
 
+def is_owed(plan: Table) -> BooleanValue:
+    """Whether a row of a plan is a removal that is owed to somebody."""
+    return (plan["op"] == "delete") & plan.reason.isin([refusal.value for refusal in Refusal])
+
+
 KINDS = (
     Kind("inserts", "inserts", lambda rules: rules.inserts, lambda plan: plan.change == "insert"),
     Kind("updates", "updates", lambda rules: rules.updates, lambda plan: plan.change == "update"),
     Kind("deletes", "deletes", lambda rules: rules.deletes, lambda plan: plan.reason == "gone"),
     Kind("rekeyed", "re-keyed records", lambda rules: rules.rekeyed, lambda plan: plan.reason == "re-keyed"),
-    Kind("total", "changes", lambda rules: rules.total, lambda plan: plan.reason != "consent"),
+    Kind("total", "changes", lambda rules: rules.total, lambda plan: ~is_owed(plan)),
 )
 
 

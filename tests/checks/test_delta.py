@@ -109,6 +109,7 @@ operations = st.sampled_from(
         ("delete", "delete", "gone"),
         ("delete", "delete", "re-keyed"),
         ("delete", "delete", "consent"),
+        ("delete", "delete", "erasure"),
     ]
 )
 EVERY = ChangeLimit(0, 0.0, Verdict.WARN)
@@ -131,10 +132,11 @@ def test_what_a_plan_holds_is_counted_as_people_count(session: Session, plan: li
     assert found["delta.updates"]["updates"] == changes["update"]
     assert found["delta.deletes"]["deletes"] == reasons["gone"]
     assert found["delta.rekeyed"]["rekeyed"] == reasons["re-keyed"]
-    assert found["delta.total"]["total"] == len(plan) - reasons["consent"]
+    owed = reasons["consent"] + reasons["erasure"]
+    assert found["delta.total"]["total"] == len(plan) - owed
     sent = len(plan) - changes["delete"]
-    runs = (reasons["consent"], sent, changes["delete"] - reasons["consent"])
+    runs = (owed, sent, changes["delete"] - owed)
     assert found["budget"] == {"records": len(plan), "requests": sum(-(-rows // 10) for rows in runs)}
     assert delta.asks_share(row, facts) == any(
-        [changes["insert"], changes["update"], reasons["gone"], reasons["re-keyed"], len(plan) - reasons["consent"]]
+        [changes["insert"], changes["update"], reasons["gone"], reasons["re-keyed"], len(plan) - owed]
     )

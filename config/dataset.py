@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from config.gates import DatasetGates
 from config.model import FileModel, Model
@@ -58,6 +58,19 @@ class Retain(Model):
     versions: Positive
 
 
+IdentifierKind: TypeAlias = Literal["email", "phone", "id"]
+
+
+def _identifiers_form(value: Any) -> str:  # a discriminator sees whatever was written
+    return "by kind" if isinstance(value, dict) else "listed"
+
+
+Identifiers: TypeAlias = Annotated[
+    Annotated[Texts, Tag("listed")] | Annotated[dict[Text, IdentifierKind], Tag("by kind")],
+    Discriminator(_identifiers_form),
+]
+
+
 class DatasetFile(FileModel):
     """One dataset. Its major comes from its contract's version, so two files may share a name across majors."""
 
@@ -69,7 +82,11 @@ class DatasetFile(FileModel):
     extract: Annotated[Extract, BeforeValidator(_extract, json_schema_input_type=Literal["full"] | Extract)] = Extract(
         mode="full"
     )
-    identifiers: Texts = ()
+    identifiers: Identifiers = Field(
+        default=(),
+        description="columns that tell people apart; {column: email | phone | id} also says which suppression lists they "
+        "are held against",
+    )
     gates: DatasetGates = Field(default_factory=DatasetGates)
     subject: Text | NoSubject | None = Field(
         default=None,
@@ -77,6 +94,16 @@ class DatasetFile(FileModel):
         'consent, else the primary key; {none: "why"} where rows are about nobody',
     )
     retain: Retain | None = None
+
+    @property
+    def identifier_columns(self) -> tuple[str, ...]:
+        """The columns that tell people apart, whichever way they are written."""
+        return tuple(self.identifiers)
+
+    @property
+    def identifier_kinds(self) -> dict[str, IdentifierKind] | None:
+        """What each of them holds of a person; None when the file does not say."""
+        return self.identifiers if isinstance(self.identifiers, dict) else None
 
     @model_validator(mode="after")
     def _identifiers_to_judge(self) -> Self:

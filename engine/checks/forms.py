@@ -20,6 +20,12 @@ def shaped(mapping: FieldsMapping) -> list[MatchKey | FieldMapping]:
     return [part for part in mapping.leaving if part.prepare != AS_IT_IS]
 
 
+def words(mapping: FieldsMapping) -> tuple[str, ...]:
+    """The rule, where there is one."""
+    parts = ", ".join(f"{part.target} ({part.prepare.normalise})" for part in shaped(mapping))
+    return (f"every value has the form that is asked for: {parts}",) if parts else ()
+
+
 def metrics(rows: Table, mapping: FieldsMapping) -> dict[str, Scalar]:
     """Per place in `shaped`, how many rows have a value that has no such form."""
     return {

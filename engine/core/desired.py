@@ -34,6 +34,7 @@ class Refusal(StrEnum):
 
     CONSENT = "consent"
     ERASURE = "erasure"
+    SUPPRESSED = "suppressed"
 
 
 class OnNull(StrEnum):

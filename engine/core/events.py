@@ -203,6 +203,35 @@ class ErasureRequested(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SuppressionList:
+    """Whom nothing may be sent to, by hashes in ``segment``; ``destination`` is None where that holds for all.
+
+    ``entries`` counts people as the list knows them: by addresses, numbers or ids, as ``kind`` says.
+    """
+
+    name: str
+    kind: str
+    destination: str | None
+    entries: int
+    segment: SegmentRef
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionChanged(Event):
+    """Entries of the list ``name`` were added or removed; ``lists`` are all that count from here on.
+
+    Whom an entry is about stands in no event, and as a hash in the segments only.
+    """
+
+    type = "suppression.changed"
+    lists: tuple[SuppressionList, ...]
+    name: str
+    added: int
+    removed: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """A run took the lease of its sync."""
 
@@ -472,6 +501,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             SyncUnpinned,
             ConsentDecided,
             ErasureRequested,
+            SuppressionChanged,
             RunStarted,
             RunResumed,
             PlanMade,

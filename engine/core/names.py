@@ -31,6 +31,8 @@ CONSENT_STREAM = StreamId("consent")
 """Consent decisions that were taken here."""
 ERASURE_STREAM = StreamId("erasure")
 """Requests to forget people; its position says how many there were."""
+SUPPRESSION_STREAM = StreamId("suppression")
+"""Suppression lists that were imported here."""
 LEDGER_STREAM = StreamId("ledger")
 """What people decided about the ledger as a whole."""
 

@@ -85,6 +85,7 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
 def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules) -> Table:
     rows = _refusing(rows, desired)
     erasing = rows.was_erase.fill_null(False) | (rows.why_refused == Refusal.ERASURE.value).fill_null(False)
+    listed = (rows.why_refused == Refusal.SUPPRESSED.value).fill_null(False)
     wanted = rows.allowed.fill_null(False) & ~erasing
     holds = (rows.was_acked | rows.was_unknown).fill_null(False)
     unknown = rows.was_unknown.fill_null(False)
@@ -112,7 +113,7 @@ def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules
         else_="changed",
     )
     verdict = ibis.cases(
-        (remove & erasing & ibis.literal(not rules.can_delete), "unremovable"),
+        (remove & (erasing | listed) & ibis.literal(not rules.can_delete), "unremovable"),
         # The removal of somebody who must not be there is owed for ever: it is tried again, and never set aside.
         (exhausted.fill_null(False) & (send | (remove & ~refused)), "quarantined"),
         (doubt & (send | (remove & ~refused)), "in doubt"),

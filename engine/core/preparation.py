@@ -95,7 +95,7 @@ def sha256_text(value: StringValue) -> StringValue:
 
 def lost(column: Column, preparation: Preparation) -> BooleanValue:
     """Whether more than blanks is there and has no such form."""
-    return (_trimmed(text(column)) != "").fill_null(False) & prepared(column, preparation).isnull()
+    return (trimmed(text(column)) != "").fill_null(False) & prepared(column, preparation).isnull()
 
 
 def normalised(value: StringValue, how: Normalisation) -> StringValue:
@@ -107,15 +107,16 @@ def normalised(value: StringValue, how: Normalisation) -> StringValue:
 
 
 def _lower(value: StringValue) -> StringValue:
-    return _trimmed(value).lower()
+    return trimmed(value).lower()
 
 
-def _trimmed(value: StringValue) -> StringValue:
+def trimmed(value: StringValue) -> StringValue:
+    """Without blanks at its ends, also those that nobody sees."""
     return value.re_replace(rf"^{_SPACE}+|{_SPACE}+$", "")
 
 
 def _spaced(value: StringValue) -> StringValue:
-    return _trimmed(value.re_replace(rf"{_SPACE}+", " "))
+    return trimmed(value.re_replace(rf"{_SPACE}+", " "))
 
 
 def _some(value: StringValue) -> StringValue:
@@ -142,7 +143,7 @@ def _email_of(value: StringValue, domains: tuple[str, ...] | None) -> StringValu
 
 def _phone(value: StringValue) -> StringValue:
     """The digits of E.164 of a number in international form, which may hold spaces, dashes, dots, slashes and ``(0)``."""
-    written = _trimmed(value).replace("(0)", "")
+    written = trimmed(value).replace("(0)", "")
     compact = written.re_replace(rf"[\p{{Pd}}./()]|{_SPACE}", "")
     return compact.re_extract(r"^(?:\+|00)([1-9][0-9]{6,14})$", 1).nullif("")
 

@@ -36,7 +36,7 @@ def dataset_rules(file: DatasetFile) -> DatasetRules:
             on_fail=_ON_FAIL[rows.on_fail],
         ),
         identifiers=IdentifierRules(
-            columns=file.identifiers,
+            columns=file.identifier_columns,
             max_null_increase=identifiers.max_null_increase,
             max_duplicate_increase=identifiers.max_duplicate_increase,
             max_distinct_change=identifiers.max_distinct_change,
@@ -45,7 +45,7 @@ def dataset_rules(file: DatasetFile) -> DatasetRules:
             on_fail=_ON_FAIL[identifiers.on_fail],
         )
         if identifiers
-        else IdentifierRules(columns=file.identifiers),
+        else IdentifierRules(columns=file.identifier_columns),
         values=ValueRules(values.columns, values.max_new, _ON_FAIL[values.on_fail]) if values else ValueRules(),
         query_seconds_max=file.gates.queries.timeout.total_seconds(),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 
-from engine.checks import queries
+from engine.checks import forms, queries
 from engine.checks.registry import AGAINST_BEFORE, CANDIDATE, IDENTITIES, PLAN
 from engine.core.events import CaptureBlocked, CheckResult, VersionAccepted, VersionHeld
 from engine.core.names import dataset_stream
@@ -22,6 +22,8 @@ from engine.steps.capture import KEY_TYPE
 from engine.steps.consent import APPLIED
 from engine.steps.facts import Dataset, Sync
 from engine.steps.gate import candidate_facts
+from engine.steps.keep_out import APPLIED as UNLISTED
+from engine.steps.keep_out import LISTS
 from engine.steps.mapping_gates import CLEARANCE
 from engine.steps.place import PLACE, place_of
 from engine.steps.plan_gate import APPROVAL, EVERY_PLAN, plan_facts
@@ -127,7 +129,10 @@ def _of_sync(app: App, sync: Sync, samples: int) -> list[GateReport]:
         *((check.name, check.words(facts)) for check in IDENTITIES),
         (CLEARANCE, (f"every field is within the clearance ({target.clearance}) of {target.name}",)),
         (PLACE, (f"the records that are held are in {place_of(sync)}",)),
+        (forms.NAME, forms.words(sync.mapping)),
+        (LISTS, (f"every suppression list that keeps people away from {target.name} can be held against the rows",)),
         (APPLIED, (asked,)),
+        (UNLISTED, (f"no record is about somebody in a suppression list for {target.name}",)),
         *((check.name, check.words(facts)) for check in PLAN),
         (APPROVAL, (EVERY_PLAN,) if sync.require_approval else ()),
     ]

@@ -25,6 +25,7 @@ from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.service.contracts import usable_contracts
 from engine.service.gate_rules import dataset_rules, sync_rules
+from engine.service.identifiers import identifier_findings, identifier_kinds
 from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
 from engine.service.subjects import subject_columns, subject_findings, subject_warnings
 from engine.service.target import sync_target
@@ -79,8 +80,11 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
     is_register = file.kind == "consent"
     valued = file.gates.values.columns if file.gates.values else ()
     findings = [
-        *dataset_findings(contract.schema, identifiers=file.identifiers, valued=valued, holds_consent=is_register),
+        *dataset_findings(
+            contract.schema, identifiers=file.identifier_columns, valued=valued, holds_consent=is_register
+        ),
         *subject_findings(file, contract.schema),
+        *identifier_findings(file, contract.schema),
     ]
     subjects = subject_columns(project, file, contract.schema, contract.major)
     resolved.warnings += subject_warnings(project, file, subjects, contract.major)
@@ -96,6 +100,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         allow_empty=contract.allow_empty,
         rules=dataset_rules(file),
         subjects=subjects,
+        identifiers=identifier_kinds(file),
     )
     if is_register:
         resolved.registers.append(id)

@@ -15,6 +15,7 @@ from engine.ledger.projections import versions
 from engine.ledger.recorded import facts, recorded
 from engine.ledger.tables import event as table
 from engine.steps.facts import Sync, Tools
+from engine.steps.suppression import suppression_lists
 
 FITS = "version.columns"
 
@@ -87,6 +88,8 @@ def unfit_version(tools: Tools, sync: Sync, version: VersionNumber) -> CheckResu
     mapping = sync.mapping
     needed = [*(part.column for part in mapping.match), *(field.column for field in mapping.fields)]
     needed += sync.dataset.subjects
+    if suppression_lists(tools):
+        needed += sync.dataset.identifiers or ()
     if mapping.consent is not None:
         needed.append(mapping.consent.subject)
     missing = sorted({name for name in needed if name not in row.columns})

@@ -13,7 +13,7 @@ from ibis.expr.types import Table
 from engine.core.consent import decisions, earliest_expiry, granted, register_rows
 from engine.core.consent_proof import unproven
 from engine.core.events import CheckResult
-from engine.core.names import CONSENT_STREAM, ERASURE_STREAM, DatasetId, VersionNumber
+from engine.core.names import CONSENT_STREAM, ERASURE_STREAM, SUPPRESSION_STREAM, DatasetId, VersionNumber
 from engine.core.relations import union
 from engine.core.verdict import blocked, passed
 from engine.ledger.projections import versions
@@ -22,6 +22,7 @@ from engine.steps.decisions import decided, decisions_head
 from engine.steps.erased import erasures_head
 from engine.steps.facts import Sync, Tools
 from engine.steps.snapshots import snapshot_table
+from engine.steps.suppression import suppressions_head
 
 APPLIED = "consent.applied"
 
@@ -68,10 +69,11 @@ def newest_version(tools: Tools, dataset: DatasetId) -> VersionNumber:
 def register_versions(tools: Tools, sync: Sync, preview: Preview) -> dict[str, int]:
     """What decides who may be sent, and how far it has come.
 
-    The version of every register that the sync's consent depends on, how often decisions were taken here, and how often
-    people were asked to be forgotten.
+    The version of every register that the sync's consent depends on, how often decisions were taken here, how often people
+    were asked to be forgotten, and how often suppression lists were changed.
     """
-    found: dict[str, int] = {ERASURE_STREAM: asked} if (asked := erasures_head(tools)) else {}
+    heads = {ERASURE_STREAM: erasures_head(tools), SUPPRESSION_STREAM: suppressions_head(tools)}
+    found: dict[str, int] = {stream: head for stream, head in heads.items() if head}
     if sync.mapping.consent is None:
         return found
     found |= {

@@ -23,6 +23,7 @@ from engine.core.promises import NO_PROMISES, Promises
 from engine.core.quota import Quota
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.core.schema import TableSchema
+from engine.core.suppression import Identifier
 from engine.ledger.log import Ledger
 from engine.segments.compute import Compute
 from engine.segments.files import Storage
@@ -59,6 +60,8 @@ class Dataset:
     rules: DatasetRules = NO_RULES
     subjects: tuple[str, ...] = ()
     """The columns that say whom a row is about; a row is about nobody where there is none."""
+    identifiers: Mapping[str, Identifier] | None = None
+    """The columns that suppression lists are held against; None when the dataset's file does not say."""
 
 
 @dataclass(frozen=True, slots=True)

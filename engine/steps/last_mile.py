@@ -20,8 +20,9 @@ from engine.core.plan import unconsented
 from engine.core.relations import union
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.consent import NO_PREVIEW, consent_now, register_versions
-from engine.steps.erased import barred, erased
+from engine.steps.erased import erased
 from engine.steps.facts import Sync, Tools
+from engine.steps.keep_out import kept_out_of_plan
 from engine.steps.snapshots import snapshot_table
 
 
@@ -78,8 +79,7 @@ class LastMile:
         if self._counted.version is not None:
             dataset = self._sync.dataset
             rows = snapshot_table(self._tools, session, dataset.id, self._counted.version)
-            if (bars := barred(self._tools, session, dataset, rows)) is not None:
-                found.append(sent.semi_join(bars, "pk"))
+            found += kept_out_of_plan(self._tools, session, self._sync, plan, rows)
         if (people := erased(self._tools)) is not None:
             found.append(sent.semi_join(people.among(session, sent.select("subject").distinct()), "subject"))
         return found

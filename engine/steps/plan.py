@@ -33,12 +33,13 @@ from engine.steps.consent import (
     register_versions,
 )
 from engine.steps.delivered_state import state_layers
-from engine.steps.erased import barred
 from engine.steps.facts import Sync, Tools
+from engine.steps.keep_out import NOBODY, KeptOut, kept_out, lists_usable, suppression_applied
 from engine.steps.mapping_gates import mapping_gates
 from engine.steps.place import place_of, same_place
 from engine.steps.plan_gate import judged_identities, judged_plan
 from engine.steps.snapshots import snapshot_table
+from engine.steps.suppression import identified
 from engine.steps.untouched import Untouched, untouched
 
 
@@ -117,7 +118,7 @@ def plan(
     state = states.current(tools.database, sync.id)
     candidate = preview.dataset
     version = candidate.version if candidate else wanted_version(tools, sync, to)
-    mapping = digest_of([mapping_digest(sync.mapping), sync.dataset.id, sync.target.name])
+    mapping = digest_of([mapping_digest(sync.mapping), sync.dataset.id, sync.target.name, *identified(sync.dataset)])
     registers = register_versions(tools, sync, preview)
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
     if state is not None and isinstance(how, Incremental) and how.since == version and not how.unsettled:
@@ -125,10 +126,9 @@ def plan(
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
     consent = consent_now(tools, session, sync, preview)
     if candidate is None and (unfit := unfit_version(tools, sync, version)) is not None:
-        sides = _Sides(rows, version, state, how, preview, consent, None, drafts)
+        sides = _Sides(rows, version, state, how, preview, consent, NOBODY, drafts)
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), (unfit,))
-    bars = barred(tools, session, sync.dataset, rows)
-    sides = _Sides(rows, version, state, how, preview, consent, bars, drafts)
+    sides = _Sides(rows, version, state, how, preview, consent, kept_out(tools, session, sync, rows), drafts)
     return _compare(tools, session, sync, sides, mapping, registers)
 
 
@@ -140,7 +140,7 @@ class _Sides:
     how: Comparison
     preview: Preview
     consent: Consent
-    barred: Table | None
+    kept_out: KeptOut
     drafts: Storage
 
 
@@ -153,7 +153,7 @@ def _compare(
     registers: MappingOf[str, int],
 ) -> Planned:
     key = sync.dataset.schema.key
-    wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects, sides.barred)
+    wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects, sides.kept_out.rows)
     identities = ids(sides.rows, sync.mapping, key)
     layers = state_layers(tools, session, sides.state)
     rows, looked_at, held = sides.rows, wanted, live(layers)
@@ -165,7 +165,7 @@ def _compare(
             in_motion = session.cached(moving(changed, identities, live(layers)))
             touched = session.cached(touched_ids(in_motion, identities, live(layers)))
             rows = touched_rows(sides.rows, sync.mapping, key, touched, in_motion)
-            looked_at = session.cached(desired(rows, sync.mapping, key, sides.consent.subjects, sides.barred))
+            looked_at = session.cached(desired(rows, sync.mapping, key, sides.consent.subjects, sides.kept_out.rows))
             held = session.cached(live([layer.semi_join(touched, "id") for layer in layers]))
             without_id = identities.filter(identities.id.isnull())
             identities = union(identities.semi_join(touched, "id"), without_id)
@@ -173,6 +173,7 @@ def _compare(
             assert_never(sides.how)
     checks = judged_identities(session, sync, identities)
     checks = (*checks, *mapping_gates(session, sync, rows), same_place(session, sync, sides.state, live(layers)))
+    checks = (*checks, *lists_usable(session, sync, sides.kept_out.lists, rows))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
     comparing = compared(looked_at, held, sync.rules)
@@ -181,8 +182,9 @@ def _compare(
     written = session.table(sides.drafts.local(draft.ref))
     numbers = _counted(session, sync, held, comparing, wanted, written)
     applied = consent_applied(session, sync, written, sides.rows, sides.consent)
+    honoured = suppression_applied(session, sync, sides.kept_out.lists, written, sides.rows)
     found = judged_plan(tools, session, sync, sides.state, live(layers), written, numbers.coverage)
-    checks = (*checks, applied, *found)
+    checks = (*checks, applied, *honoured, *found)
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
 
 

@@ -16,8 +16,8 @@ from engine.segments.compute import Session
 from engine.steps.aim import wanted_version
 from engine.steps.consent import NO_PREVIEW, consent_now
 from engine.steps.delivered_state import state_rows
-from engine.steps.erased import barred
 from engine.steps.facts import Sync, Tools
+from engine.steps.keep_out import kept_out
 from engine.steps.snapshots import snapshot_table
 
 
@@ -54,7 +54,7 @@ def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) 
     moving = session.cached(state.semi_join(chosen, "id").select("pk"))
     consent = consent_now(tools, session, sync, NO_PREVIEW)
     near = touched_rows(rows, sync.mapping, key, chosen, moving)
-    bars = barred(tools, session, sync.dataset, rows)
+    bars = kept_out(tools, session, sync, rows).rows
     wanted = session.cached(desired(near, sync.mapping, key, consent.subjects, bars))
     held = session.cached(state.semi_join(chosen, "id"))
     judged = session.cached(compared(wanted, held, sync.rules))

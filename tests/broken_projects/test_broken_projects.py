@@ -22,6 +22,7 @@ from engine.contracts.odcs import Contract, read_contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
 from engine.core.classification import Classifications
 from engine.core.schema import TableSchema
+from engine.service.identifiers import identifier_findings
 from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
 from engine.service.target import destination_clearance
 
@@ -104,9 +105,10 @@ def findings(project: Project) -> Iterator[tuple[str, Finding]]:
         consent = dataset.kind == "consent"
         valued = dataset.gates.values.columns if dataset.gates.values else ()
         for finding in dataset_findings(
-            contract.schema, identifiers=dataset.identifiers, valued=valued, holds_consent=consent
+            contract.schema, identifiers=dataset.identifier_columns, valued=valued, holds_consent=consent
         ):
             yield dataset.file, finding
+        yield from ((dataset.file, finding) for finding in identifier_findings(dataset, contract.schema))
     yield from duplicate_majors(declared)
     for sync in project.syncs.values():
         known = majors.get(sync.dataset.name, {})

@@ -50,6 +50,7 @@ COMMANDS = {
     },
     "Privacy": {
         "consent": Entry(_HERE + "consent:consent", "Record who agreed to what, and who took it back."),
+        "suppress": Entry(_HERE + "suppress:suppress", "Keep people in lists away from destinations."),
     },
     "Undo and redo": {
         "rollback": Entry(_HERE + "undo:rollback", "Put a destination back to an earlier version."),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from engine.core.events import PlanMade, RunResumed, RunStarted
-from engine.core.names import DatasetId, RunId, SegmentRef, run_id, run_stream
+from engine.core.names import RunId, SegmentRef, run_id, run_stream
 from engine.core.outcome import Buckets, RunStatus, run_status
 from engine.core.verdict import Verdict, reasons, stopping, worst
 from engine.delivery.executor import Completed, End, Halted, Stopped, StopSignal
@@ -24,7 +24,7 @@ from engine.segments.compute import Session
 from engine.steps.aim import pin_of, superseded
 from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
 from engine.steps.approval import why_held
-from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged
+from engine.steps.capture import Blocked, Captured, Held
 from engine.steps.deliver import Paused, Superseded, deliver
 from engine.steps.delivery_log import Work
 from engine.steps.facts import Sync, Tools
@@ -33,7 +33,7 @@ from engine.steps.last_mile import Counted
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.record import record
 from engine.steps.sync_lease import sync_lease
-from engine.steps.trip import Observe, Trip
+from engine.steps.trip import Observe, Refusal, Trip
 from engine.steps.untouched import Untouched, untouched
 
 INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
@@ -88,32 +88,32 @@ def _proceed(trip: Trip, capture: Callable[[], Captured], stop: StopSignal) -> N
         captured = capture()
     trip.seconds["gate"] = captured.gate_seconds
     trip.seconds["capture"] = max(0.0, trip.seconds["capture"] - captured.gate_seconds)
+    if isinstance(captured, Held | Blocked):
+        refusal, version = _refusal(trip, captured), captured.version
+        if captured.dataset != trip.sync.dataset.id or version is None:
+            trip.finish(refusal.status, refusal.reason, None, candidate=refusal.candidate)
+            return
+        if pin_of(trip.tools, trip.sync.id) is None:
+            trip.refusal = refusal
+    # The version before stays current, and what it owes is still owed: a source that is broken, or waits for a person,
+    # keeps nobody who took consent back at the destination.
+    with trip.tools.compute.session() as session:
+        _plan_and_deliver(trip, session, stop)
+
+
+def _refusal(trip: Trip, captured: Held | Blocked) -> Refusal:
+    is_register = captured.dataset != trip.sync.dataset.id
+    why = reasons(stopping(captured.checks))
     match captured:
-        case Blocked(dataset) | Held(dataset) if _is_beside_the_point(trip, dataset):
-            with trip.tools.compute.session() as session:
-                _plan_and_deliver(trip, session, stop)
-        case Blocked(dataset, version, checks, _):
-            why = reasons(c for c in checks if Verdict(c.verdict).stops)
-            if dataset == trip.sync.dataset.id:
-                trip.finish(RunStatus.BLOCKED, why, version)
-            else:
-                trip.finish(RunStatus.BLOCKED, f"the consent register {dataset} is not usable: {why}", None)
-        case Held(dataset, candidate, version, _, checks, _):
-            why = f"version {candidate} waits for approval: {reasons(stopping(checks))}"
-            if dataset == trip.sync.dataset.id:
-                trip.finish(RunStatus.HELD, why, version, candidate=candidate)
-            else:
-                trip.finish(RunStatus.HELD, f"of the consent register {dataset}, {why}", None, candidate=candidate)
-        case Accepted() | Unchanged():
-            with trip.tools.compute.session() as session:
-                _plan_and_deliver(trip, session, stop)
+        case Blocked(dataset):
+            what = f"the consent register {dataset} is not usable: {why}" if is_register else why
+            return Refusal(RunStatus.BLOCKED, what, None)
+        case Held(dataset, candidate):
+            what = f"version {candidate} waits for approval: {why}"
+            what = f"of the consent register {dataset}, {what}" if is_register else what
+            return Refusal(RunStatus.HELD, what, candidate)
         case _:
             assert_never(captured)
-
-
-def _is_beside_the_point(trip: Trip, refused: DatasetId) -> bool:
-    """Whether a candidate that was not accepted is not on its way: the destination is kept at an earlier version."""
-    return refused == trip.sync.dataset.id and pin_of(trip.tools, trip.sync.id) is not None
 
 
 def _plan_and_deliver(trip: Trip, session: Session, stop: StopSignal) -> None:

@@ -17,9 +17,21 @@ Observe = Callable[[str, int, int], None]
 """Told ``step``, records done and records in all (0 when unknown)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a run ends whose source was read and not accepted, when nothing worse comes of it."""
+
+    status: RunStatus
+    reason: str
+    candidate: CandidateId | None
+
+
 @dataclass(slots=True)
 class Trip:
-    """One run on its way: what it acts with, its id and how long each step took."""
+    """One run on its way: what it acts with, its id and how long each step took.
+
+    With a ``refusal`` it delivers what the version before still owes, and cannot end well.
+    """
 
     tools: Tools
     sync: Sync
@@ -27,6 +39,7 @@ class Trip:
     fence: Fence
     observe: Observe
     seconds: dict[str, float] = field(default_factory=dict)
+    refusal: Refusal | None = None
 
     def timed(self, step: str) -> _Timer:
         self.observe(step, 0, 0)
@@ -43,6 +56,11 @@ class Trip:
         left: Untouched = NOTHING_LEFT,
         candidate: CandidateId | None = None,
     ) -> None:
+        if self.refusal is not None:
+            if status in {RunStatus.SUCCEEDED, RunStatus.UNCHANGED}:
+                status, reason, candidate = self.refusal.status, self.refusal.reason, self.refusal.candidate
+            else:
+                reason = f"{reason}; of the source, {self.refusal.reason}"
         event = RunFinished(
             run=self.run,
             sync=self.sync.id,

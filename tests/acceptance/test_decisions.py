@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tests.projects import TestProject
 from tests.receiver import Answer, Receiver
@@ -276,3 +277,23 @@ def test_a_ledger_from_before_a_withdrawal_is_refused(project: TestProject, rece
 
     assert (ended.code, "went back in time" in " ".join(ended.err.split() + ended.out.split())) == (1, True)
     assert receiver.journal == []
+
+
+@pytest.mark.parametrize(("on_fail", "status", "code"), [("block", "blocked", 3), ("review", "held", 4)])
+def test_a_source_that_is_refused_keeps_nobody_who_took_consent_back(
+    project: TestProject, receiver: Receiver, on_fail: str, status: str, code: int
+) -> None:
+    """The version before stays current, and what it owes leaves; nothing of the refused candidate does."""
+    everybody(project)
+    project.report()
+    path = project.folder / "datasets/people.yaml"
+    gates = {"rows": {"max_change": 0.3, "on_fail": on_fail}}
+    project.write("datasets/people.yaml", {**yaml.safe_load(path.read_text(encoding="utf-8")), "gates": gates})
+    project.people({n: row for n, row in PEOPLE.items() if n > COUNT // 2})
+    withdraw(project, 7, 50)
+
+    report = project.report()
+
+    assert (report["status"], report["exit"], report["delivered"]["deletes"]) == (status, code, 2)
+    assert set(receiver.records) == {str(n) for n in PEOPLE if n not in (7, 50)}
+    assert (project.report()["status"], len(receiver.records)) == (status, COUNT - 2)

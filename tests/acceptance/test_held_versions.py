@@ -115,10 +115,11 @@ def test_an_approved_version_is_accepted_as_it_was_read_and_the_next_run_sends_i
     )
     assert (two["inserts"], two["updates"], two["deletes"]) == (1, 1, 0)
 
-    assert project.report()["status"] == "held", "what the source holds by now is another candidate"
-    project.people(BAD)
     sent = project.report()
-    assert (sent["status"], sent["delivered"]) == ("succeeded", {"inserts": 1, "updates": 1, "deletes": 0})
+    assert sent["status"] == "held", "what the source holds by now is another candidate"
+    assert (sent["version"], sent["delivered"]) == (2, {"inserts": 1, "updates": 1, "deletes": 0})
+    project.people(BAD)
+    assert project.report()["status"] == "unchanged"
     assert receiver.records["1"]["name"] is None
     assert project.report()["status"] == "unchanged", "what was approved is not asked about again"
     assert events(project)[-1] == "dataset.capture_unchanged"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import ibis
 from ibis.expr.types import BooleanValue, IntegerScalar, Scalar, Table
 
 from engine.checks.facts import CandidateFacts
+from engine.checks.row_rules import RowRule
 from engine.core.events import CheckResult
-from engine.core.verdict import blocked, passed
+from engine.core.schema import TableSchema
+from engine.core.verdict import Verdict, blocked, failed, passed
 
 PRIMARY_KEY = "contract.primary_key"
 REQUIRED = "contract.required"
@@ -48,16 +51,30 @@ def required_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar
 
 def required_words(facts: CandidateFacts) -> Sequence[str]:
     """The required columns outside the key."""
-    return (f"never null: {', '.join(names)}",) if (names := _required(facts)) else ()
+    return tuple(
+        f"never null{_or_else(verdict)}: {', '.join(names)}" for names, verdict in _parts(_required(facts), facts)
+    )
 
 
 def required_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
-    """A null in a required column blocks; every such column is named."""
-    nulls = {name: int(values[name]) for name in _required(facts)}
-    bad = [f"required column {name} is null in {_rows(count)}" for name, count in nulls.items() if count]
-    if bad:
-        return [blocked(REQUIRED, "; ".join(bad), nulls)]
-    return [passed(REQUIRED, f"{len(nulls)} required columns without nulls", nulls)]
+    """A null in a required column blocks, or sets its row aside; every such column is named."""
+    results = []
+    for names, verdict in _parts(_required(facts), facts):
+        nulls = {name: int(values[name]) for name in names}
+        bad = [f"required column {name} is null in {_rows(count)}" for name, count in nulls.items() if count]
+        said = f"{len(nulls)} required columns without nulls"
+        results.append(failed(REQUIRED, verdict, "; ".join(bad), nulls) if bad else passed(REQUIRED, said, nulls))
+    return results
+
+
+def required_rules(schema: TableSchema, columns: Container[str]) -> tuple[RowRule, ...]:
+    """What a row breaks that lacks a value in one of the required ``columns``."""
+    names = [name for name in _required_of(schema) if name in columns]
+    return tuple(RowRule(REQUIRED, f"{name} is required", (name,), partial(_lacks, name)) for name in names)
+
+
+def _lacks(name: str, table: Table) -> BooleanValue:
+    return table[name].isnull()
 
 
 def unique_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
@@ -67,16 +84,36 @@ def unique_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
 
 def unique_words(facts: CandidateFacts) -> Sequence[str]:
     """The unique columns."""
-    return (f"no repeats: {', '.join(names)}",) if (names := _unique(facts)) else ()
+    return tuple(
+        f"no repeats{_or_else(verdict)}: {', '.join(names)}" for names, verdict in _parts(_unique(facts), facts)
+    )
 
 
 def unique_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
-    """A repeated value in a unique column blocks."""
-    repeats = {name: int(values[name]) for name in _unique(facts)}
-    bad = [f"unique column {name} repeats a value in {_rows(count)}" for name, count in repeats.items() if count]
-    if bad:
-        return [blocked(UNIQUE, "; ".join(bad), repeats)]
-    return [passed(UNIQUE, f"{len(repeats)} unique columns without repeats", repeats)]
+    """A repeated value in a unique column blocks, or sets the rows beyond the first aside."""
+    results = []
+    for names, verdict in _parts(_unique(facts), facts):
+        repeats = {name: int(values[name]) for name in names}
+        bad = [f"unique column {name} repeats a value in {_rows(count)}" for name, count in repeats.items() if count]
+        said = f"{len(repeats)} unique columns without repeats"
+        results.append(failed(UNIQUE, verdict, "; ".join(bad), repeats) if bad else passed(UNIQUE, said, repeats))
+    return results
+
+
+def unique_rules(schema: TableSchema, columns: Container[str]) -> tuple[RowRule, ...]:
+    """What a row breaks that repeats a value in one of the unique ``columns``."""
+    names = [name for name in _unique_of(schema) if name in columns]
+    return tuple(repeat_rule(UNIQUE, f"{name} is unique", (name,), schema.key) for name in names)
+
+
+def repeat_rule(check: str, label: str, columns: tuple[str, ...], key: Sequence[str]) -> RowRule:
+    """What every row breaks that repeats the values of ``columns``; the row with the smallest key is the first."""
+
+    def repeats(table: Table) -> BooleanValue:
+        place = ibis.row_number().over(group_by=list(columns), order_by=[table[name] for name in key])
+        return _complete(table, columns) & (place > 0)
+
+    return RowRule(check, label, columns, repeats)
 
 
 def beyond_first(table: Table, columns: Sequence[str]) -> IntegerScalar:
@@ -95,11 +132,33 @@ def _complete(table: Table, columns: Sequence[str]) -> BooleanValue:
 
 
 def _required(facts: CandidateFacts) -> list[str]:
-    return [c.name for c in facts.schema.columns if c.required and c.key_position is None]
+    return _required_of(facts.schema)
+
+
+def _required_of(schema: TableSchema) -> list[str]:
+    return [c.name for c in schema.columns if c.required and c.key_position is None]
 
 
 def _unique(facts: CandidateFacts) -> list[str]:
-    return [c.name for c in facts.schema.columns if c.unique and (c.name,) != facts.schema.key]
+    return _unique_of(facts.schema)
+
+
+def _unique_of(schema: TableSchema) -> list[str]:
+    return [c.name for c in schema.columns if c.unique and (c.name,) != schema.key]
+
+
+def _parts(names: Sequence[str], facts: CandidateFacts) -> list[tuple[list[str], Verdict]]:
+    """The columns that block and those whose rows are set aside, where there are some."""
+    aside = facts.demands.quarantine.columns
+    parts = [
+        ([name for name in names if name not in aside], Verdict.BLOCK),
+        ([name for name in names if name in aside], Verdict.QUARANTINE),
+    ]
+    return [(some, verdict) for some, verdict in parts if some]
+
+
+def _or_else(verdict: Verdict) -> str:
+    return " or set aside" if verdict is Verdict.QUARANTINE else ""
 
 
 def _rows(count: int) -> str:

@@ -9,7 +9,11 @@ from engine.core.demands import Action, Severity
 from engine.core.events import CheckResult
 from engine.core.verdict import Verdict, failed, passed, warned
 
-_VERDICTS = {Action.BLOCK: Verdict.BLOCK, Action.REVIEW: Verdict.HOLD}
+_VERDICTS = {
+    Action.BLOCK: Verdict.BLOCK,
+    Action.REVIEW: Verdict.HOLD,
+    Action.QUARANTINE: Verdict.QUARANTINE,
+}
 
 
 def unmet(

@@ -13,7 +13,7 @@ from engine.checks.literals import is_among, is_no_multiple, is_outside
 from engine.checks.row_rules import RowRule, counts
 from engine.core.events import CheckResult
 from engine.core.value_rules import Enumeration, Format, Length, Multiple, Pattern, Range, ValueDemand, ValueRule
-from engine.core.verdict import blocked, passed
+from engine.core.verdict import Verdict, failed, passed
 
 NAME = "contract.value_rules"
 
@@ -34,14 +34,15 @@ def metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
 
 
 def verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
-    """A row that breaks a rule blocks; every rule that is broken is named, and no value is shown."""
-    broken = {rule.label: int(values[str(place)]) for place, rule in enumerate(facts.demands.values)}
-    found = [
-        blocked(NAME, f"{label} is broken in {'1 row' if count == 1 else f'{count:,} rows'}", {"count": count})
-        for label, count in broken.items()
-        if count
-    ]
-    return found or [passed(NAME, f"every row meets {len(broken):,} value rules", {"rules": len(broken)})]
+    """A row that breaks a rule blocks or is set aside; every rule that is broken is named, and no value is shown."""
+    rules, aside = facts.demands.values, facts.demands.quarantine.columns
+    found = []
+    for place, rule in enumerate(rules):
+        if count := int(values[str(place)]):
+            message = f"{rule.label} is broken in {'1 row' if count == 1 else f'{count:,} rows'}"
+            action = Verdict.QUARANTINE if rule.column in aside else Verdict.BLOCK
+            found.append(failed(NAME, action, message, {"count": count}))
+    return found or [passed(NAME, f"every row meets {len(rules):,} value rules", {"rules": len(rules)})]
 
 
 def _breaks(rule: ValueRule) -> Any:  # a function of a table, as `RowRule` takes it

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.contracts.finding import Finding
 from engine.contracts.options import read_options
 from engine.contracts.places import Place
 from engine.contracts.quality import read_quality
+from engine.contracts.quarantine import quarantined_columns, read_quarantine, says_quarantine
 from engine.core.demands import Demands, QueryRule, Rule
 from engine.core.schema import Column
 from engine.core.value_rules import ValueRule
@@ -24,7 +26,8 @@ def read_demands(table: _Table, columns: Sequence[Column], findings: list[Findin
     queries: list[QueryRule] = []
     values: list[ValueRule] = []
     unenforced: list[str] = []
-    for written, place in _places(table, columns):
+    asking = quarantined_columns(table, findings)
+    for written, place in _places(table, columns, asking):
         quality = read_quality(written.get("quality") or (), place, names)
         rules += quality.rules
         queries += quality.queries
@@ -35,15 +38,18 @@ def read_demands(table: _Table, columns: Sequence[Column], findings: list[Findin
             values += options.rules
             unenforced += options.unenforced
             findings += options.findings
-    return Demands(tuple(rules), tuple(values), tuple(queries)), tuple(unenforced)
+    demands = Demands(tuple(rules), tuple(values), tuple(queries))
+    quarantine = read_quarantine(table, columns, demands, asking, findings)
+    return replace(demands, quarantine=quarantine), tuple(unenforced)
 
 
-def _places(table: _Table, columns: Sequence[Column]) -> Iterator[tuple[_Table, Place]]:
+def _places(table: _Table, columns: Sequence[Column], asking: frozenset[str]) -> Iterator[tuple[_Table, Place]]:
     """The table and its columns, each with where its quality rules stand; columns that could not be read are left out."""
     name = str(table.get("name"))
     seen = (tuple(str(table[key]) for key in ("name", "physicalName") if table.get(key)), tuple(columns))
-    yield table, Place(("schema", 0, "quality"), name, None, *seen)
+    yield table, Place(("schema", 0, "quality"), name, None, *seen, quarantines=says_quarantine(table) is True)
     by_name = {column.name: column for column in columns}
     for index, property in enumerate(table.get("properties") or ()):
         if (column := by_name.get(property.get("name"))) is not None:
-            yield property, Place(("schema", 0, "properties", index, "quality"), name, column, *seen)
+            path = ("schema", 0, "properties", index, "quality")
+            yield property, Place(path, name, column, *seen, quarantines=column.name in asking)

@@ -13,9 +13,11 @@ from typing import Any
 from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaObject, SchemaProperty
 from pydantic import BaseModel, ValidationError
 
+from engine.contracts.actions import QUARANTINE
 from engine.contracts.columns import ColumnType, classification, column_type, measure_finding, not_enforced
 from engine.contracts.demands import read_demands
 from engine.contracts.finding import Finding, KeyPath, nearest
+from engine.contracts.quarantine import MAX_RATIO
 from engine.contracts.service_levels import read_service_levels
 from engine.contracts.status import Status, status_findings
 from engine.core.classification import USUAL, Classification, Classifications
@@ -27,7 +29,9 @@ _SEMVER = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0
 _API_VERSION = re.compile(r"v3\.[0-9]+\.[0-9]+")
 _COLUMNS_MAX = 2000
 _ALLOW_EMPTY = "tidegate.allowEmpty"
-_QUARANTINE = "tidegate.quarantine"
+_LEVELS = {0: "the contract", 2: "its table", 4: "a column"}
+"""What custom properties stand under, by the length of the path to it."""
+_PLACES = {_ALLOW_EMPTY: (0, 2), QUARANTINE: (2, 4), MAX_RATIO: (2,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def read_contract(data: Mapping[str, Any], classes: Classifications = USUAL) -> 
     demands, unjudged = read_demands(data["schema"][0], columns, findings)
     levels = read_service_levels(data.get("slaProperties") or (), model.slaDefaultElement, data["schema"][0], columns)
     findings += levels.findings
-    allow_empty, unenforced = _custom(model, objects[0], findings)
+    allow_empty = _custom(model, objects[0], findings)
     if findings or model.version is None:
         return InvalidContract(tuple(findings))
     return Contract(
@@ -88,7 +92,7 @@ def read_contract(data: Mapping[str, Any], classes: Classifications = USUAL) -> 
         demands=demands,
         promises=levels.promises,
         allow_empty=allow_empty,
-        not_enforced=(*unenforced, *unjudged, *levels.unenforced, *_not_enforced(objects[0])),
+        not_enforced=(*unjudged, *levels.unenforced, *_not_enforced(objects[0])),
     )
 
 
@@ -198,24 +202,23 @@ def _unknown_keys(data: Any, model: type[BaseModel], path: KeyPath) -> Iterator[
                 yield from _unknown_keys(item, SchemaProperty, (*path, key, index))
 
 
-def _custom(
-    model: OpenDataContractStandard, table: SchemaObject, findings: list[Finding]
-) -> tuple[bool, tuple[str, ...]]:
-    """Whether an empty version is allowed, and the names of Tidegate's own properties that are not enforced."""
-    allow_empty, unenforced = False, []
+def _custom(model: OpenDataContractStandard, table: SchemaObject, findings: list[Finding]) -> bool:
+    """Whether an empty version is allowed; properties of Tidegate's own that are misplaced go to ``findings``."""
+    allow_empty = False
     for path, custom in _custom_properties(model, table):
         name = custom.property or ""
-        if name == _ALLOW_EMPTY and "properties" not in path:
-            if isinstance(custom.value, bool):
+        places = _PLACES.get(name, ())
+        if len(path) - 2 in places:
+            if name == _ALLOW_EMPTY and isinstance(custom.value, bool):
                 allow_empty = custom.value
-            else:
+            elif name == _ALLOW_EMPTY:
                 findings.append(Finding("wrong_type", f"`{_ALLOW_EMPTY}` must be true or false", "", path))
-        elif name == _QUARANTINE:
-            unenforced.append(_QUARANTINE)
+        elif places:
+            hint = " or ".join(_LEVELS[depth] for depth in places)
+            findings.append(Finding("bad_value", f"`{name}` does not belong here", f"it belongs to {hint}", path))
         elif name.startswith("tidegate."):
-            hint = nearest(name, (_ALLOW_EMPTY, _QUARANTINE))
-            findings.append(Finding("unknown_key", f"unknown property `{name}`", hint, path))
-    return allow_empty, tuple(unenforced)
+            findings.append(Finding("unknown_key", f"unknown property `{name}`", nearest(name, _PLACES), path))
+    return allow_empty
 
 
 def _custom_properties(

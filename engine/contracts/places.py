@@ -17,7 +17,8 @@ Written: TypeAlias = Mapping[str, Any]
 class Place:
     """Under a column, or under the table when ``column`` is None; ``columns`` are all that could be read.
 
-    ``tables`` are the names by which a query may call the table.
+    ``tables`` are the names by which a query may call the table. ``quarantines`` says that rules set their rows aside, if
+    they can and do not say otherwise.
     """
 
     path: KeyPath
@@ -25,6 +26,7 @@ class Place:
     column: Column | None
     tables: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    quarantines: bool = False
 
     @property
     def name(self) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from open_data_contract_standard.model import DataQuality
 
-from engine.contracts.actions import rule_action
+from engine.contracts.actions import SettingAside, rule_action
 from engine.contracts.finding import Finding, KeyPath, nearest
 from engine.contracts.patterns import pattern_problem
 from engine.contracts.places import Place, Written
 from engine.contracts.query_rules import read_query_rule
 from engine.contracts.thresholds import read_threshold, severity
 from engine.contracts.values import typed
-from engine.core.demands import Allowed, Metric, QueryRule, Rule, Unit
+from engine.core.demands import Allowed, Metric, QueryRule, Rule, Threshold, Unit, meets
 from engine.core.schema import Column, LogicalType
 from engine.core.value_rules import Value
 
@@ -108,8 +109,19 @@ def _library(
     arguments = written.get("arguments") or {}
     columns = (place.column.name,) if place.column else tuple(arguments.get("properties", ()))
     weight = severity(written)
-    action = rule_action(written, label, weight, at, findings)
+    action = rule_action(written, label, weight, at, findings, _setting_aside(metric, threshold, columns, place))
     return Rule(label, metric, threshold, columns, unit, weight, action, _allowed(arguments, place.column))
+
+
+def _setting_aside(metric: Metric, threshold: Threshold, columns: tuple[str, ...], place: Place) -> SettingAside:
+    """A rule sets rows aside to be met without them, so it must be met when no row is counted."""
+    if metric is Metric.ROWS:
+        return SettingAside("counts all rows", place.quarantines)
+    if not meets(Fraction(0), threshold):
+        return SettingAside("would not be met without the rows that it counts", place.quarantines)
+    if metric is Metric.DUPLICATE and set(columns) >= {c.name for c in place.columns if c.key_position is not None}:
+        return SettingAside("counts repeats of the primary key, which always block", place.quarantines)
+    return SettingAside("", place.quarantines)
 
 
 def _metric(written: Written, label: str, at: KeyPath, place: Place) -> Metric | Finding:

@@ -50,10 +50,14 @@ class Severity(StrEnum):
 
 
 class Action(StrEnum):
-    """What a rule of severity error does when it is not met: keep the version out, or let it wait for a person."""
+    """What a rule of severity error does when it is not met.
+
+    It keeps the version out, lets it wait for a person, or takes just the rows that break it out of what may be sent.
+    """
 
     BLOCK = "block"
     REVIEW = "review"
+    QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +130,29 @@ class QueryRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantine:
+    """``columns`` whose rows are set aside where they break what the contract demands of single values or repeats.
+
+    When more than ``max_ratio`` of all rows would be, the version is blocked: then not some rows are bad but the read is.
+    """
+
+    columns: frozenset[str] = frozenset()
+    max_ratio: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class Demands:
     """Everything that a contract demands of rows beyond columns and keys."""
 
     rules: tuple[Rule, ...] = ()
     values: tuple[ValueRule, ...] = ()
     queries: tuple[QueryRule, ...] = ()
+    quarantine: Quarantine = Quarantine()
+
+    @property
+    def sets_rows_aside(self) -> bool:
+        """Whether any rule may set rows aside."""
+        return bool(self.quarantine.columns) or any(rule.action is Action.QUARANTINE for rule in self.rules)
 
 
 NO_DEMANDS = Demands()

@@ -13,6 +13,7 @@ from engine.core.events import (
     EVENTS,
     CaptureBlocked,
     Event,
+    PlanMade,
     RunFinished,
     VersionAccepted,
     WindowIntended,
@@ -38,6 +39,7 @@ UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType(
     {
         (VersionAccepted.type, 1): _with("quarantine", None),
         (CaptureBlocked.type, 1): _with("content", None),
+        (PlanMade.type, 1): _with("quarantined", 0),
         (WindowIntended.type, 1): _batches_with("withheld", []),
         (WindowReceived.type, 1): _batches_with("withheld", 0),
         (RunFinished.type, 1): _with("unchanged", 0),

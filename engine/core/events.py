@@ -260,10 +260,11 @@ class PlanMade(Event):
 
     ``comparison`` is ``full`` or ``incremental`` and ``reason`` says why. ``mapping`` is the digest of what shapes
     payloads, ``registers`` the consent versions that were read, ``consent_until`` the moment at which the first consent
-    that was counted on expires.
+    that was counted on expires. Of the rows ``withheld``, ``quarantined`` are set aside by a rule of the contract.
     """
 
     type = "run.plan_made"
+    schema = 2
     run: RunId
     sync: SyncId
     plan: PlanId
@@ -281,6 +282,7 @@ class PlanMade(Event):
     deletes: int
     unchanged: int
     withheld: int
+    quarantined: int
     checks: tuple[CheckResult, ...]
 
 

@@ -24,6 +24,7 @@ from engine.steps.candidate import DRIFT, is_settled, judge_candidate
 from engine.steps.consent import Candidate, Preview
 from engine.steps.facts import Dataset, Sync
 from engine.steps.plan import Planned, Settled, plan, preview_keys
+from engine.steps.quarantined_rows import changed_standing, opened
 from engine.steps.snapshots import snapshot_table
 
 
@@ -85,16 +86,19 @@ def _read(app: App, session: Session, dataset: Dataset, drafts: Storage) -> _Rea
     if read.ref is None or worst(read.checks) is Verdict.BLOCK:
         return _Read(None, read.checks)
     rows, is_held = session.table(drafts.local(read.ref)), worst(read.checks) is Verdict.HOLD
+    bad = opened(drafts, session, read.quarantine)
     if latest is None:
-        return _Read(Candidate(rows, VersionNumber(1), None), read.checks, is_held)
+        return _Read(Candidate(rows, VersionNumber(1), None, bad), read.checks, is_held)
     old = snapshot_table(app.tools, session, dataset.id, latest.version)
     try:
         changed = preview_keys(session, old, rows, dataset.schema.key)
     except IncomparableTypes as error:
         return _Read(None, (*read.checks, blocked(DRIFT, f"{error}; give it a new contract major")))
-    if not session.single(changed.aggregate(n=changed.count()))["n"]:
+    standing = changed_standing(session, opened(app.tools.storage, session, latest.quarantine), bad)
+    moved = [changed, *standing]
+    if not any(session.single(table.aggregate(n=table.count()))["n"] for table in moved):
         return _Read(None, read.checks, is_held and not is_settled(dataset, latest, read.checks))
-    return _Read(Candidate(rows, VersionNumber(latest.version + 1), changed), read.checks, is_held)
+    return _Read(Candidate(rows, VersionNumber(latest.version + 1), changed, bad), read.checks, is_held)
 
 
 def plan_samples(
@@ -140,6 +144,7 @@ def plan_counts(planned: Planned | Settled) -> PlanCounts:
         deletes=planned.deletes,
         unchanged=planned.unchanged,
         withheld=planned.withheld,
+        quarantined=planned.quarantined,
         comparison="full" if isinstance(planned.comparison, Full) else "incremental",
         reason=planned.comparison.reason,
     )

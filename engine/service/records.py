@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.core.desired import FIELD
+from engine.core.quarantine import LEFT_ALONE
 from engine.core.state import DROPPED
 from engine.errors import ConfigurationError
 from engine.service.app import App
@@ -17,7 +18,7 @@ from engine.steps.record_state import record_state
 
 @dataclass(frozen=True, slots=True)
 class RecordReport:
-    """``verdict`` is what a comparison says: send, unchanged, unconsented, quarantined, in doubt or absent."""
+    """``verdict`` is what a comparison says: send, unchanged, unconsented, quarantined, row quarantined, in doubt or absent."""
 
     sync: str
     id: str
@@ -59,6 +60,8 @@ def show_record(app: App, name: str, key: str) -> RecordReport:
 def _reason(judged: Mapping[str, Any], attempts: int) -> str:
     if judged["verdict"] == "send":
         return str(judged["reason"])
+    if judged["verdict"] == LEFT_ALONE:
+        return "a rule of the contract sets its row aside: `tidegate quarantine list DATASET` says which"
     if judged["verdict"] == "in doubt":
         return "nobody knows whether the destination has it; it waits for a decision"
     return "given up until its values change" if judged["verdict"] == "quarantined" and attempts == DROPPED else ""

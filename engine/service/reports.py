@@ -35,6 +35,8 @@ class PlanCounts:
     withheld: int = 0
     comparison: str = ""
     reason: str = ""
+    quarantined: int = 0
+    """Of those ``withheld``, rows that a rule of the contract sets aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def _plan(row: RunRow) -> PlanCounts:
         deletes=row.deletes,
         unchanged=row.unchanged,
         withheld=row.withheld,
+        quarantined=row.quarantined,
         comparison=row.comparison or "",
         reason=row.plan_reason or "",
     )

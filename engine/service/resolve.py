@@ -88,6 +88,10 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
     ]
     subjects = subject_columns(project, file, contract.schema, contract.major)
     resolved.warnings += subject_warnings(project, file, subjects, contract.major)
+    if is_register and contract.demands.sets_rows_aside:
+        # A withdrawal that is set aside would be overlooked, and the grant before it would count.
+        message = "a register of consent cannot set rows aside, and its contract has `tidegate.quarantine`"
+        findings = (*findings, Finding("bad_value", message, "block or review instead", ("contract",)))
     resolved.problems += (_placed(project, file.file, finding) for finding in findings)
     id = dataset_id(file.name, contract.major)
     resolved.datasets[id] = Dataset(

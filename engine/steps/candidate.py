@@ -17,6 +17,7 @@ from engine.segments.files import Storage
 from engine.sources.normalise import Normalised, ValueViolation, canonical_types, normalise
 from engine.steps.facts import Dataset, Tools
 from engine.steps.gate import gate
+from engine.steps.quarantined_rows import write_quarantine
 from engine.steps.queries import asked
 from engine.steps.snapshots import snapshot_table, version_folder
 
@@ -26,11 +27,15 @@ VALUES = "contract.values"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A candidate that was written and judged; ``ref`` is None when it could not be written."""
+    """A candidate that was written and judged; ``ref`` is None when it could not be written.
+
+    ``quarantine`` names the rows that are set aside; None when there are none.
+    """
 
     ref: SegmentRef | None
     checks: tuple[CheckResult, ...]
     gate_seconds: float = 0.0
+    quarantine: SegmentRef | None = None
 
 
 def judge_candidate(
@@ -61,9 +66,14 @@ def judge_candidate(
         return snapshot_table(tools, session, dataset.id, version.version)
 
     local = drafts.local(draft.ref)
-    found = gate(tools, session, dataset, session.table(local), before, rows)
+    table = session.table(local)
     answers = asked(tools.compute, local, dataset.demands.queries, dataset.rules.query_seconds_max)
-    return Read(draft.ref, (*drift, *found, *answers), tools.clock.monotonic() - began)
+    checks = (*drift, *gate(tools, session, dataset, table, before, rows), *answers)
+    quarantine: SegmentRef | None = None
+    if worst(checks) is not Verdict.BLOCK:
+        quarantine, judged = write_quarantine(session, dataset, table, number, checks, drafts)
+        checks = (*checks, *judged)
+    return Read(draft.ref, checks, tools.clock.monotonic() - began, quarantine)
 
 
 def is_settled(dataset: Dataset, before: VersionRow, checks: tuple[CheckResult, ...]) -> bool:

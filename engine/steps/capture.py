@@ -42,6 +42,7 @@ from engine.steps.candidate import DRIFT, Read, is_settled, judge_candidate
 from engine.steps.differences import Difference, KeyMoved, change_segment, difference
 from engine.steps.facts import Dataset, Tools
 from engine.steps.held_version import asks_the_same, candidate_digest, drop_held
+from engine.steps.quarantined_rows import is_same_quarantine
 from engine.steps.snapshots import drop_candidate
 
 KEY_TYPE = "contract.key_type"
@@ -131,11 +132,8 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
         candidate = judge_candidate(tools, session, dataset, before, drafts=tools.storage)
         if candidate.ref is None or worst(candidate.checks) is Verdict.BLOCK:
             return _refuse(facts, candidate)
-        if (
-            before is not None
-            and candidate.ref.digest == before.snapshot.digest
-            and is_settled(dataset, before, candidate.checks)
-        ):
+        is_same_file = before is not None and candidate.ref.digest == before.snapshot.digest
+        if before is not None and is_same_file and _is_settled(facts, before, candidate):
             return _unchanged(facts, before, candidate.ref, candidate)
         return _compare(facts, candidate, candidate.ref)
 
@@ -148,6 +146,13 @@ def as_captured(tools: Tools, dataset: Dataset) -> Unchanged:
     return Unchanged(latest.version, latest.rows, 0.0)
 
 
+def _is_settled(facts: _Facts, before: VersionRow, candidate: Read) -> bool:
+    """Whether rows that are the current version's make no version: nobody is asked, and the same ones are set aside."""
+    return is_settled(facts.dataset, before, candidate.checks) and is_same_quarantine(
+        facts.tools, facts.session, before.quarantine, candidate.quarantine
+    )
+
+
 def _compare(facts: _Facts, candidate: Read, ref: SegmentRef) -> Captured:
     dataset, before = facts.dataset, facts.before
     new = facts.session.table(facts.tools.storage.local(ref))
@@ -156,7 +161,7 @@ def _compare(facts: _Facts, candidate: Read, ref: SegmentRef) -> Captured:
     except (KeyMoved, IncomparableTypes) as error:
         check = KEY_TYPE if isinstance(error, KeyMoved) else DRIFT
         return _refuse(facts, candidate, blocked(check, f"{error}; give it a new contract major"))
-    if before is not None and found.is_empty and is_settled(dataset, before, candidate.checks):
+    if before is not None and found.is_empty and _is_settled(facts, before, candidate):
         return _unchanged(facts, before, ref, candidate)
     if worst(candidate.checks) is Verdict.HOLD:
         return _hold(facts, candidate, ref, found)
@@ -170,7 +175,7 @@ def _accept(facts: _Facts, candidate: Read, ref: SegmentRef, found: Difference) 
         version=facts.number,
         snapshot=ref,
         changes=change_segment(tools, facts.session, dataset.id, facts.number, found),
-        quarantine=None,
+        quarantine=candidate.quarantine,
         rows=ref.rows,
         inserts=found.inserts,
         updates=found.updates,
@@ -201,7 +206,7 @@ def _hold(facts: _Facts, candidate: Read, ref: SegmentRef, found: Difference) ->
         dataset=dataset.id,
         version=facts.number,
         snapshot=ref,
-        quarantine=None,
+        quarantine=candidate.quarantine,
         rows=ref.rows,
         inserts=found.inserts,
         updates=found.updates,
@@ -216,7 +221,7 @@ def _hold(facts: _Facts, candidate: Read, ref: SegmentRef, found: Difference) ->
     event = replace(event, digest=candidate_digest(event))
     waits = captures.held(tools.database, dataset.id)
     if waits is not None and asks_the_same(waits.event, event):
-        drop_candidate(tools, ref)
+        drop_candidate(tools, ref, candidate.quarantine)
         return _held(facts, waits.event, candidate)
     failpoint("hold.before_commit")
     facts.append(event)
@@ -231,7 +236,7 @@ def _held(facts: _Facts, event: VersionHeld, candidate: Read) -> Held:
 
 
 def _unchanged(facts: _Facts, before: VersionRow, ref: SegmentRef, candidate: Read) -> Unchanged:
-    drop_candidate(facts.tools, ref)
+    drop_candidate(facts.tools, ref, candidate.quarantine)
     facts.append(CaptureUnchanged(dataset=facts.dataset.id, version=before.version, rows=ref.rows))
     return Unchanged(before.version, ref.rows, candidate.gate_seconds)
 
@@ -242,7 +247,7 @@ def _refuse(facts: _Facts, candidate: Read, *more: CheckResult) -> Blocked:
     content = None
     if candidate.ref is not None:
         content = _content(facts, candidate.ref)
-        drop_candidate(tools, candidate.ref)
+        drop_candidate(tools, candidate.ref, candidate.quarantine)
     event = CaptureBlocked(
         dataset=dataset.id, rows=candidate.ref.rows if candidate.ref else 0, content=content, checks=checks
     )

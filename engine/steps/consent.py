@@ -34,6 +34,7 @@ class Candidate:
     rows: Table
     version: VersionNumber
     changed: Table | None
+    quarantine: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

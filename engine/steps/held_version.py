@@ -55,15 +55,14 @@ def asks_the_same(waits: VersionHeld, event: VersionHeld) -> bool:
 
 
 def _question(event: VersionHeld) -> list[object]:
-    asked = [event.version, event.content, event.contract, dict(event.columns), event.key]
+    quarantine = event.quarantine.digest if event.quarantine else None
+    asked = [event.version, event.content, quarantine, event.contract, dict(event.columns), event.key]
     return [*asked, sentences(stopping(event.checks))]
 
 
 def drop_held(tools: Tools, event: VersionHeld) -> None:
     """Remove the files of a candidate that waits no more."""
-    for ref in (event.snapshot, event.quarantine):
-        if ref is not None:
-            drop_candidate(tools, ref)
+    drop_candidate(tools, event.snapshot, event.quarantine)
 
 
 def approve_version(

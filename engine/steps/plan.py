@@ -15,7 +15,7 @@ from engine.core.desired import FIELD, desired, ids, mapping_digest, totals, tou
 from engine.core.diff import changed_keys
 from engine.core.events import CheckResult, Place, PlanMade, StateFolded
 from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
-from engine.core.plan import compared, counts, moving, operations, touched_ids
+from engine.core.plan import counts, moving, operations, touched_ids
 from engine.core.relations import union
 from engine.core.state import is_exhausted, live
 from engine.core.verdict import Verdict, worst
@@ -38,6 +38,15 @@ from engine.steps.keep_out import NOBODY, KeptOut, kept_out, lists_usable, suppr
 from engine.steps.mapping_gates import mapping_gates
 from engine.steps.place import place_of, same_place
 from engine.steps.plan_gate import judged_identities, judged_plan
+from engine.steps.quarantined_rows import (
+    Aside,
+    aside,
+    changed_standing,
+    compared_with_care,
+    good_identities,
+    quarantine_applied,
+    quarantine_of,
+)
 from engine.steps.snapshots import snapshot_table
 from engine.steps.suppression import identified
 from engine.steps.untouched import Untouched, untouched
@@ -69,6 +78,7 @@ class Planned:
     deletes: int
     unchanged: int
     withheld: int
+    quarantined: int
     checks: tuple[CheckResult, ...]
 
     @property
@@ -95,6 +105,7 @@ class Planned:
             deletes=self.deletes,
             unchanged=self.unchanged,
             withheld=self.withheld,
+            quarantined=self.quarantined,
             checks=self.checks,
         )
 
@@ -126,9 +137,11 @@ def plan(
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
     consent = consent_now(tools, session, sync, preview)
     if candidate is None and (unfit := unfit_version(tools, sync, version)) is not None:
-        sides = _Sides(rows, version, state, how, preview, consent, NOBODY, drafts)
+        sides = _Sides(rows, version, state, how, preview, consent, NOBODY, None, drafts)
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), (unfit,))
-    sides = _Sides(rows, version, state, how, preview, consent, kept_out(tools, session, sync, rows), drafts)
+    out = kept_out(tools, session, sync, rows)
+    bad = candidate.quarantine if candidate else quarantine_of(tools, session, sync, version)
+    sides = _Sides(rows, version, state, how, preview, consent, out, bad, drafts)
     return _compare(tools, session, sync, sides, mapping, registers)
 
 
@@ -141,6 +154,7 @@ class _Sides:
     preview: Preview
     consent: Consent
     kept_out: KeptOut
+    quarantined: Table | None
     drafts: Storage
 
 
@@ -153,8 +167,13 @@ def _compare(
     registers: MappingOf[str, int],
 ) -> Planned:
     key = sync.dataset.schema.key
-    wanted = desired(sides.rows, sync.mapping, key, sides.consent.subjects, sides.kept_out.rows)
+
+    def records(rows: Table) -> Table:
+        return desired(rows, sync.mapping, key, sides.consent.subjects, sides.kept_out.rows)
+
+    wanted = records(sides.rows)
     identities = ids(sides.rows, sync.mapping, key)
+    apart = aside(session, sync, sides.rows, sides.quarantined, records)
     layers = state_layers(tools, session, sides.state)
     rows, looked_at, held = sides.rows, wanted, live(layers)
     match sides.how:
@@ -165,26 +184,26 @@ def _compare(
             in_motion = session.cached(moving(changed, identities, live(layers)))
             touched = session.cached(touched_ids(in_motion, identities, live(layers)))
             rows = touched_rows(sides.rows, sync.mapping, key, touched, in_motion)
-            looked_at = session.cached(desired(rows, sync.mapping, key, sides.consent.subjects, sides.kept_out.rows))
+            looked_at = session.cached(records(rows))
             held = session.cached(live([layer.semi_join(touched, "id") for layer in layers]))
             without_id = identities.filter(identities.id.isnull())
             identities = union(identities.semi_join(touched, "id"), without_id)
         case _:
             assert_never(sides.how)
-    checks = judged_identities(session, sync, identities)
+    checks = judged_identities(session, sync, good_identities(identities, apart))
     checks = (*checks, *mapping_gates(session, sync, rows), same_place(session, sync, sides.state, live(layers)))
     checks = (*checks, *lists_usable(session, sync, sides.kept_out.lists, rows))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
-    comparing = compared(looked_at, held, sync.rules)
+    comparing = compared_with_care(looked_at, held, sync.rules, apart)
     with sides.drafts.writing(f"syncs/{sync.id}/plans", f"v{sides.version:08d}") as draft:
         session.write(operations(comparing), draft.local)
     written = session.table(sides.drafts.local(draft.ref))
-    numbers = _counted(session, sync, held, comparing, wanted, written)
+    numbers = _counted(session, sync, held, comparing, wanted, written, apart)
     applied = consent_applied(session, sync, written, sides.rows, sides.consent)
     honoured = suppression_applied(session, sync, sides.kept_out.lists, written, sides.rows)
     found = judged_plan(tools, session, sync, sides.state, live(layers), written, numbers.coverage)
-    checks = (*checks, applied, *honoured, *found)
+    checks = (*checks, applied, *honoured, *quarantine_applied(session, written, sides.quarantined), *found)
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
 
 
@@ -195,10 +214,13 @@ class _Counts:
     deletes: int = 0
     unchanged: int = 0
     withheld: int = 0
+    quarantined: int = 0
     coverage: Coverage = Coverage(0, 0)  # noqa: RUF009  # a value that nothing changes
 
 
-def _counted(session: Session, sync: Sync, held: Table, comparing: Table, wanted: Table, written: Table) -> _Counts:
+def _counted(
+    session: Session, sync: Sync, held: Table, comparing: Table, wanted: Table, written: Table, apart: Aside | None
+) -> _Counts:
     changes = {r["change"]: int(r["n"]) for r in session.fetch(written.group_by("change").aggregate(n=written.count()))}
     inserts, updates = changes.get("insert", 0), changes.get("update", 0)
     sizes = session.single(totals(wanted))
@@ -207,13 +229,14 @@ def _counted(session: Session, sync: Sync, held: Table, comparing: Table, wanted
     if session.single(held.aggregate(n=held.count(where=waiting)))["n"]:
         verdicts = session.single(counts(comparing))
         left_alone = int(verdicts["quarantined"]) + int(verdicts["in_doubt"])
-    deliverable = int(sizes["deliverable"])
+    deliverable = int(sizes["deliverable"]) - (apart.deliverable if apart else 0)
     return _Counts(
         inserts=inserts,
         updates=updates,
         deletes=changes.get("delete", 0),
         unchanged=max(0, deliverable - inserts - updates - left_alone),
         withheld=int(sizes["rows"]) - deliverable + left_alone,
+        quarantined=apart.rows if apart else 0,
         coverage=Coverage(int(sizes["rows"]), int(sizes["consenting"])),
     )
 
@@ -252,6 +275,7 @@ def _planned(
         deletes=numbers.deletes,
         unchanged=numbers.unchanged,
         withheld=numbers.withheld,
+        quarantined=numbers.quarantined,
         checks=checks,
     )
 
@@ -270,6 +294,7 @@ def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumbe
     if sides.preview.dataset is not None and sides.preview.dataset.changed is not None:
         tables.append(sides.preview.dataset.changed)
     pks = [table.select(pk=key_text([table[c] for c in key])) for table in tables]
+    pks += changed_standing(session, quarantine_of(tools, session, sync, since), sides.quarantined)
     if not pks:
         return sides.rows.limit(0).select(pk=key_text([sides.rows[c] for c in key]))
     return union(*pks, distinct=True)

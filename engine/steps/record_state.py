@@ -10,7 +10,7 @@ import pyarrow as pa
 from ibis.expr.types import Table
 
 from engine.core.desired import desired, touched_rows
-from engine.core.plan import compared
+from engine.core.quarantine import LEFT_ALONE
 from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.steps.aim import wanted_version
@@ -18,7 +18,10 @@ from engine.steps.consent import NO_PREVIEW, consent_now
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
 from engine.steps.keep_out import kept_out
+from engine.steps.quarantined_rows import aside, compared_with_care, quarantine_of
 from engine.steps.snapshots import snapshot_table
+
+_NOT_HELD = {"verdict": LEFT_ALONE, "reason": "", "op": "", "change": "insert", "changed": "[]"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,14 @@ def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) 
     consent = consent_now(tools, session, sync, NO_PREVIEW)
     near = touched_rows(rows, sync.mapping, key, chosen, moving)
     bars = kept_out(tools, session, sync, rows).rows
-    wanted = session.cached(desired(near, sync.mapping, key, consent.subjects, bars))
+
+    def records(some: Table) -> Table:
+        return desired(some, sync.mapping, key, consent.subjects, bars)
+
+    wanted = session.cached(records(near))
     held = session.cached(state.semi_join(chosen, "id"))
-    judged = session.cached(compared(wanted, held, sync.rules))
+    apart = aside(session, sync, rows, quarantine_of(tools, session, sync, version), records)
+    judged = session.cached(compared_with_care(wanted, held, sync.rules, apart))
     return Compared(wanted.semi_join(chosen, "id"), held, judged.semi_join(chosen, "id"))
 
 
@@ -66,9 +74,10 @@ def record_state(tools: Tools, session: Session, sync: Sync, id: str) -> RecordS
     found = compared_records(tools, session, sync, session.rows(pa.table({"id": [id]})))
     if found is None:
         return None
-    judged = session.fetch(found.judged.limit(1))
-    if not judged:
-        return None
     (wanted_row,) = session.fetch(found.wanted.limit(1)) or [{}]
     (held_row,) = session.fetch(found.held.limit(1)) or [{}]
-    return RecordState(wanted_row, held_row, judged[0])
+    judged = session.fetch(found.judged.limit(1))
+    if not judged and not wanted_row:
+        return None
+    # A record that is wanted and not compared is one of a quarantined row, of which nothing is held.
+    return RecordState(wanted_row, held_row, judged[0] if judged else {**wanted_row, **_NOT_HELD})

@@ -20,9 +20,11 @@ def version_folder(dataset: DatasetId) -> str:
     return f"datasets/{dataset}/versions"
 
 
-def drop_candidate(tools: Tools, ref: SegmentRef) -> None:
-    """Remove a file that no event will ever name."""
-    tools.storage.remove(ref)
+def drop_candidate(tools: Tools, *refs: SegmentRef | None) -> None:
+    """Remove the files of a candidate that no event names, or none that counts any more."""
+    for ref in refs:
+        if ref is not None:
+            tools.storage.remove(ref)
 
 
 def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: VersionNumber) -> Table:

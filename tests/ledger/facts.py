@@ -141,6 +141,7 @@ def planned(run: RunId = RUN, sync: SyncId = CRM) -> PlanMade:
         deletes=1,
         unchanged=7,
         withheld=1,
+        quarantined=0,
         checks=(check(),),
     )
 

@@ -19,6 +19,8 @@ ROUNDS_MAX = 5
 MEMBERS = 3
 _MAILS = ("", "é", 'q"\\')
 _SUBJECTS = ("s", "t")
+_VALUES = ("", None, "null", "ü\n")
+_BAD = (frozenset(), frozenset(), frozenset({"null"}), frozenset({"null", None}), frozenset({""}))
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Edit:
 class Round:
     """One trip: what changed before it, and what the destination answered for the records that it was sent.
 
-    ``granted`` is None when nobody decided anything; ``outcomes`` names the ids that were not delivered.
+    ``granted`` is None when nobody decided anything; ``outcomes`` names the ids that were not delivered. Rules of the
+    contract find fault with the values ``bad``, so that the same row is quarantined in one version and not in the next.
     """
 
     edits: Mapping[int, Edit]
     granted: frozenset[str] | None
     outcomes: Mapping[str, str]
+    bad: frozenset[str | None] = frozenset()
 
 
 def histories() -> st.SearchStrategy[list[Round]]:
@@ -49,39 +53,46 @@ def histories() -> st.SearchStrategy[list[Round]]:
     )
 
 
-def edited(rows: Mapping[int, Row], edits: Mapping[int, Edit]) -> dict[int, Row]:
-    """The next version of a dataset. A mail address has one owner: the last who took it, and who had it loses it."""
+def edited(rows: Mapping[int, Row], edits: Mapping[int, Edit], bad: frozenset[str | None]) -> dict[int, Row]:
+    """The next version of a dataset. A mail address has one owner among the good rows: the last who took it.
+
+    Who had it loses it; a quarantined row keeps it, and several may claim the same.
+    """
     result = {pk: row for pk, row in rows.items() if pk not in edits}
-    for pk, edit in edits.items():
-        if edit.row is not None:
-            for other, row in result.items():
-                if row.mail is not None and row.mail == edit.row.mail:
-                    result[other] = Row(None, row.a, row.b, row.subject)
-            result[pk] = edit.row
+    result |= {pk: edit.row for pk, edit in edits.items() if edit.row is not None}
+    taken: set[str] = set()
+    for pk in sorted(result, key=lambda pk: (pk not in edits, pk)):
+        row = result[pk]
+        if row.mail is None or row.a in bad:
+            continue
+        if row.mail in taken:
+            result[pk] = Row(None, row.a, row.b, row.subject)
+        taken.add(row.mail)
     return result
 
 
 def _rounds(households: int, decided: st.SearchStrategy[bool], count: int) -> st.SearchStrategy[list[Round]]:
     homes = st.tuples(*(_HOMES[number] for number in range(households)))
-    rounds = st.tuples(decided, homes).map(lambda drawn: _round(*drawn))
+    rounds = st.tuples(decided, homes, st.sampled_from(_BAD)).map(lambda drawn: _round(*drawn))
     return st.lists(rounds, min_size=1 if count == 1 else 0, max_size=count)
 
 
 _Home = tuple[tuple[tuple[int, Edit | None], ...], frozenset[str], tuple[tuple[str, str], ...]]
 
 
-def _round(decided: bool, homes: Sequence[_Home]) -> Round:
+def _round(decided: bool, homes: Sequence[_Home], bad: frozenset[str | None]) -> Round:
     return Round(
         {pk: edit for people, _, _ in homes for pk, edit in people if edit is not None},
         frozenset().union(*(granted for _, granted, _ in homes)) if decided else None,
         {id: word for _, _, answers in homes for id, word in answers if word != "delivered"},
+        bad,
     )
 
 
 def _home(number: int) -> st.SearchStrategy[_Home]:
     mails = [f"{mail}{number}" if mail or number else "" for mail in _MAILS]
     subjects = [f"{subject}{number}" for subject in _SUBJECTS]
-    rows = itertools.product([*mails, None], ["", None, "null", "ü\n"], [None, 0], subjects)
+    rows = itertools.product([*mails, None], _VALUES, [None, 0], subjects)
     edits = [*[None] * 30, *(Edit(Row(*row)) for row in rows), *[Edit(None)] * 16]
     people = [st.tuples(st.just(number * MEMBERS + i), st.sampled_from(edits)) for i in range(MEMBERS)]
     grants = st.sampled_from([frozenset(subjects), frozenset(subjects[:1]), frozenset(subjects[1:]), frozenset()])

@@ -67,6 +67,7 @@ class Operation:
 
 
 State = dict[str, Held]
+UNOWED = ("gone", "re-keyed")
 
 
 def payload(row: Row) -> dict[str, str]:
@@ -76,16 +77,34 @@ def payload(row: Row) -> dict[str, str]:
 
 
 def verdicts(
-    rows: Mapping[int, Row], granted: AbstractSet[str] | None, state: State, mode: Mode, *, holds_doubt: bool
+    rows: Mapping[int, Row],
+    granted: AbstractSet[str] | None,
+    state: State,
+    mode: Mode,
+    *,
+    holds_doubt: bool,
+    bad: AbstractSet[int] = frozenset(),
 ) -> dict[str, Any]:
-    """Per record: an `Operation` to send, or the word for why there is none."""
-    desired = {row.mail: (pk, row) for pk, row in rows.items() if row.mail is not None}
+    """Per record: an `Operation` to send, or the word for why there is none; ``bad`` are the quarantined rows."""
+    desired = {row.mail: (pk, row) for pk, row in rows.items() if row.mail is not None and pk not in bad}
+    claimed = {row.mail for pk, row in rows.items() if pk in bad}
     refused = {pk for pk, row in rows.items() if granted is not None and row.subject not in granted}
     moved = {pk for pk, _ in desired.values()} - refused
+    for pk in sorted(bad & refused, key=str):
+        # A quarantined row says that its record must go, unless a good row has that record.
+        if (mail := rows[pk].mail) is not None and mail not in desired:
+            desired[mail] = (pk, rows[pk])
     judged = {
         i: _verdict(i, desired.get(i), refused, moved, state.get(i), mode)
         for i in sorted(desired.keys() | state.keys())
     }
+    for i, verdict in judged.items():
+        held = state.get(i)
+        is_theirs = i in claimed or (held is not None and held.pk in bad and i not in desired)
+        if is_theirs and (verdict == "given up" or (isinstance(verdict, Operation) and verdict.reason in UNOWED)):
+            judged[i] = "row quarantined"
+        elif verdict == "given up":
+            judged[i] = "quarantined"
     return {i: "in doubt" if holds_doubt and _waits(v, state.get(i)) else v for i, v in judged.items()}
 
 
@@ -117,7 +136,7 @@ def _verdict(
     if not (mode is Mode.MIRROR or held.pk in moved):
         return "absent"
     operation = Operation("delete", "delete", "re-keyed" if held.pk in moved else "gone", id, pk, (), {})
-    return "quarantined" if _given_up(operation, held) else operation
+    return "given up" if _given_up(operation, held) else operation
 
 
 def _send(id: str, pk: int, wanted: dict[str, str], held: Held | None, mode: Mode) -> Operation | None:

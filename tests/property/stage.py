@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
+from engine.core.canonical import key_text
 from engine.core.desired import FIELD, desired, ids, touched_rows
 from engine.core.desired import Mapping as SyncMapping
 from engine.core.names import Digest
 from engine.core.plan import PlanRules, compared, counts, moving, operations, touched_ids
+from engine.core.quarantine import claims, left_alone, without_claimed
 from engine.core.state import FACTS, folded, live
 from engine.segments.compute import ORDINAL, Session
 from engine.segments.digest import content_digest
@@ -45,6 +47,7 @@ class Stage:
         self._tables = Tables(session, name)
         rows = self._tables.given("rows", ROWS)
         subjects = self._tables.given("subjects", SUBJECTS)
+        self._bad = self._tables.given("bad", PKS)
         self._granted = subjects if mapping.consent else None
         layers = [self._tables.given(layer, STATE) for layer in LAYERS]
         self._prepare_full(rows, layers)
@@ -53,11 +56,12 @@ class Stage:
 
     def reset(self) -> None:
         """No version, no decision, nothing delivered."""
-        for name in ("rows", "subjects", *LAYERS):
+        for name in ("rows", "subjects", "bad", *LAYERS):
             self._tables.put(name, ())
 
-    def version(self, rows: Mapping[int, Row]) -> None:
-        """The newest version."""
+    def version(self, rows: Mapping[int, Row], bad: Iterable[int]) -> None:
+        """The newest version, and which of its rows are quarantined."""
+        self._tables.put("bad", ({"pk": str(pk)} for pk in bad))
         listed = ({"pk": pk, "mail": r.mail, "a": r.a, "b": r.b, "subject": r.subject} for pk, r in rows.items())
         self._tables.put("rows", listed)
 
@@ -66,12 +70,12 @@ class Stage:
 
     def plan(self) -> list[Operation]:
         """The plan of a comparison of everything with everything."""
-        self._tables.fill("full")
+        self._tables.fill("claimed", "full")
         self._tables.write("plan", self._file)
         return self._written()
 
     def plan_incrementally(self, changed: Iterable[int]) -> list[Operation]:
-        """The plan of a comparison of what rows that changed since the version before, and what is unsettled, touch."""
+        """The plan of a comparison of what is unsettled, and of what rows touch whose values or standing ``changed``."""
         self._tables.put("changed", ({"pk": str(pk)} for pk in changed))
         self._tables.fill("moving", "touched", "held", "wanted", "incremental")
         self._tables.write("quick plan", self._file)
@@ -104,7 +108,9 @@ class Stage:
 
     def _prepare_full(self, rows: Table, layers: list[Table]) -> None:
         wanted = desired(rows, self._mapping, KEY, self._granted)
-        judged = self._tables.computed("full", compared(wanted, live(layers), self._rules))
+        mine = desired(rows.filter(key_text([rows["pk"]]).isin(self._bad.pk)), self._mapping, KEY, self._granted)
+        self._claimed = self._tables.computed("claimed", claims(mine, ids(rows, self._mapping, KEY)))
+        judged = self._tables.computed("full", self._compared(wanted, live(layers)))
         self._tables.computed("plan", operations(judged))
         self._tables.computed("counts", counts(judged))
         self._tables.computed("live", live(layers))
@@ -117,8 +123,12 @@ class Stage:
         held = self._tables.computed("held", live([layer.semi_join(touched, "id") for layer in layers]))
         touching = touched_rows(rows, self._mapping, KEY, touched, in_motion)
         wanted = self._tables.computed("wanted", desired(touching, self._mapping, KEY, self._granted))
-        judged = self._tables.computed("incremental", compared(wanted, held, self._rules))
+        judged = self._tables.computed("incremental", self._compared(wanted, held))
         self._tables.computed("quick plan", operations(judged))
+
+    def _compared(self, wanted: Table, held: Table) -> Table:
+        judged = compared(without_claimed(wanted, self._claimed), held, self._rules)
+        return left_alone(judged, self._claimed)
 
     def _prepare_fold(self, layers: list[Table]) -> None:
         plan = self._tables.schema("plan").append(pa.field(ORDINAL, pa.int64()))

@@ -34,6 +34,7 @@ class Twins:
         self.mode = mode
         self.holds_doubt = holds_doubt
         self.rows: dict[int, model.Row] = {}
+        self.bad: set[int] = set()
         self.granted: frozenset[str] | None = frozenset() if consent else None
         self.state: model.State = {}
         self.changed: set[int] | None = None
@@ -41,17 +42,21 @@ class Twins:
         stage.reset()
 
     def happen(self, round: Round) -> None:
-        """The source and the consent register change."""
-        before, self.rows = self.rows, edited(self.rows, round.edits)
-        self.stage.version(self.rows)
+        """The source, the rules of the contract and the consent register change."""
+        before, self.rows = self.rows, edited(self.rows, round.edits, round.bad)
+        standing, self.bad = self.bad, {pk for pk, row in self.rows.items() if row.a in round.bad}
+        self.stage.version(self.rows, self.bad)
         self.changed = {pk for pk in before.keys() | self.rows.keys() if before.get(pk) != self.rows.get(pk)}
+        self.changed |= standing ^ self.bad
         if self.granted is not None and round.granted is not None and round.granted != self.granted:
             self.granted, self.changed = round.granted, None
             self.stage.grant(round.granted)
 
     def plan(self) -> list[Operation]:
         """The plan of both, which must be one, whether everything is compared or only what changed."""
-        expected = model.verdicts(self.rows, self.granted, self.state, self.mode, holds_doubt=self.holds_doubt)
+        expected = model.verdicts(
+            self.rows, self.granted, self.state, self.mode, holds_doubt=self.holds_doubt, bad=self.bad
+        )
         planned = self.stage.plan()
         assert planned == model.ordered(expected)
         words = Counter(v.change + "s" if isinstance(v, Operation) else v.replace(" ", "_") for v in expected.values())
@@ -85,10 +90,16 @@ def test_the_planner_agrees_with_the_model_and_converges(
             in_doubt = {id for id, record in twins.state.items() if record.unknown}
             assert {o.id for o in planned if o.reason != "consent"}.isdisjoint(in_doubt)
         assert {o.id for o in planned if o.op == "delete"} <= held
+        assert {o.pk for o in planned if o.reason != "consent"}.isdisjoint(twins.bad)
         twins.deliver(planned, round.outcomes)
 
     twins.deliver(twins.plan(), {})
 
+    assert twins.plan() == []
+
+    # What was set aside comes back by itself once it passes.
+    twins.happen(Round({}, None, {}))
+    twins.deliver(twins.plan(), {})
     assert twins.plan() == []
 
 

@@ -67,6 +67,7 @@ class RunRow:
     deletes: int
     unchanged: int
     withheld: int
+    quarantined: int
     checks: tuple[CheckResult, ...]
     delivered_inserts: int
     delivered_updates: int
@@ -193,6 +194,7 @@ def _row(row: Row[Any], events: Mapping[int, Recorded]) -> RunRow:
         deletes=plan.deletes if plan else 0,
         unchanged=plan.unchanged if plan else end.unchanged if end else 0,
         withheld=plan.withheld if plan else 0,
+        quarantined=plan.quarantined if plan else 0,
         checks=plan.checks if plan else (),
         seconds=end.seconds if end else MappingProxyType({}),
         **{total: row._mapping[total] for total in TOTALS},  # noqa: SLF001  # the public name of a row by columns

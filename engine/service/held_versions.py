@@ -44,6 +44,7 @@ class HeldVersionReport:
     asked_by: str
     asked_at: str
     next: str
+    quarantined: int = 0
 
 
 def approve_candidate(app: App, candidate: CandidateId, *, comment: str) -> VersionDecisionReport:
@@ -92,6 +93,7 @@ def _report(dataset: DatasetId, row: HeldRow) -> HeldVersionReport:
         asked_by=row.asked_by,
         asked_at=row.since.isoformat(),
         next=f"tidegate approve {candidate}",
+        quarantined=event.quarantine.rows if event.quarantine else 0,
     )
 
 

@@ -52,7 +52,8 @@ class VersionReport:
     """One version, ``accepted`` or ``held``; ``snapshot_kept`` says whether it is stored whole or as changes.
 
     ``candidate`` is what `tidegate approve` takes of one that is held; it was accepted never, and may never be.
-    ``withdrawn`` is why a person marked it as bad, and None when nobody did.
+    ``withdrawn`` is why a person marked it as bad, and None when nobody did. Of its
+    rows, ``quarantined`` are set aside by a rule of the contract.
     """
 
     dataset: str
@@ -66,6 +67,7 @@ class VersionReport:
     status: str = "accepted"
     candidate: str = ""
     withdrawn: str | None = None
+    quarantined: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def version_list(app: App, name: str) -> list[VersionReport]:
             deletes=row.deletes,
             snapshot_kept=app.tools.storage.exists(row.snapshot),
             withdrawn=bad[row.version].reason if row.version in bad else None,
+            quarantined=row.quarantine.rows if row.quarantine else 0,
         )
         for row in versions.listing(app.tools.database, dataset.id)
     ]
@@ -158,6 +161,7 @@ def _waiting(held: HeldVersionReport) -> VersionReport:
         snapshot_kept=True,
         status="held",
         candidate=held.candidate,
+        quarantined=held.quarantined,
     )
 
 

@@ -91,7 +91,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
     if is_register and contract.demands.sets_rows_aside:
         # A withdrawal that is set aside would be overlooked, and the grant before it would count.
         message = "a register of consent cannot set rows aside, and its contract has `tidegate.quarantine`"
-        findings = (*findings, Finding("bad_value", message, "block or review instead", ("contract",)))
+        findings = [*findings, Finding("bad_value", message, "block or review instead", ("contract",))]
     resolved.problems += (_placed(project, file.file, finding) for finding in findings)
     id = dataset_id(file.name, contract.major)
     resolved.datasets[id] = Dataset(

@@ -207,7 +207,7 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
         Column("version", is_number=True),
         Column("status"),
         Column("accepted"),
-        *(Column(name, is_number=True) for name in ("rows", "inserts", "updates", "deletes")),
+        *(Column(name, is_number=True) for name in ("rows", "quarantined", "inserts", "updates", "deletes")),
         Column("kept as"),
     ]
     yield from table(
@@ -218,6 +218,7 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
                 status_cell(v.status),
                 cell(moment(v.accepted_at)),
                 figure(v.rows),
+                figure(v.quarantined),
                 figure(v.inserts),
                 figure(v.updates),
                 figure(v.deletes),

@@ -176,6 +176,7 @@ def plan_view(report: PlanPreview) -> Lines:
             for name, value in (
                 ("unchanged", figure(counts.unchanged)),
                 ("withheld", figure(counts.withheld)),
+                *((("quarantined", figure(counts.quarantined)),) if counts.quarantined else ()),
                 ("comparison", cell(" - ".join(part for part in (counts.comparison, counts.reason) if part))),
                 ("digest", cell(counts.digest)),
             )

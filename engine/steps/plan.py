@@ -8,16 +8,15 @@ from typing import assert_never
 
 from ibis.expr.types import Table
 
-from engine.checks.facts import Coverage
 from engine.core.canonical import digest_of, key_text
 from engine.core.compare import Comparison, Full, Incremental, comparison
-from engine.core.desired import FIELD, desired, ids, mapping_digest, totals, touched_rows
+from engine.core.desired import FIELD, desired, ids, mapping_digest, touched_rows
 from engine.core.diff import changed_keys
 from engine.core.events import CheckResult, Place, PlanMade, StateFolded
 from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
-from engine.core.plan import counts, moving, operations, touched_ids
+from engine.core.plan import moving, operations, touched_ids
 from engine.core.relations import union
-from engine.core.state import is_exhausted, live
+from engine.core.state import live
 from engine.core.verdict import Verdict, worst
 from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
@@ -37,9 +36,9 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.keep_out import NOBODY, KeptOut, kept_out, lists_usable, suppression_applied
 from engine.steps.mapping_gates import mapping_gates
 from engine.steps.place import place_of, same_place
+from engine.steps.plan_counts import Counts, counted
 from engine.steps.plan_gate import judged_identities, judged_plan
 from engine.steps.quarantined_rows import (
-    Aside,
     aside,
     changed_standing,
     compared_with_care,
@@ -138,7 +137,7 @@ def plan(
     consent = consent_now(tools, session, sync, preview)
     if candidate is None and (unfit := unfit_version(tools, sync, version)) is not None:
         sides = _Sides(rows, version, state, how, preview, consent, NOBODY, None, drafts)
-        return _planned(tools, sync, sides, mapping, registers, None, _Counts(), (unfit,))
+        return _planned(tools, sync, sides, mapping, registers, None, Counts(), (unfit,))
     out = kept_out(tools, session, sync, rows)
     bad = candidate.quarantine if candidate else quarantine_of(tools, session, sync, version)
     sides = _Sides(rows, version, state, how, preview, consent, out, bad, drafts)
@@ -194,51 +193,17 @@ def _compare(
     checks = (*checks, *mapping_gates(session, sync, rows), same_place(session, sync, sides.state, live(layers)))
     checks = (*checks, *lists_usable(session, sync, sides.kept_out.lists, rows))
     if worst(checks) is Verdict.BLOCK:
-        return _planned(tools, sync, sides, mapping, registers, None, _Counts(), checks)
+        return _planned(tools, sync, sides, mapping, registers, None, Counts(), checks)
     comparing = compared_with_care(looked_at, held, sync.rules, apart)
     with sides.drafts.writing(f"syncs/{sync.id}/plans", f"v{sides.version:08d}") as draft:
         session.write(operations(comparing), draft.local)
     written = session.table(sides.drafts.local(draft.ref))
-    numbers = _counted(session, sync, held, comparing, wanted, written, apart)
+    numbers = counted(session, sync, held, comparing, wanted, written, apart)
     applied = consent_applied(session, sync, written, sides.rows, sides.consent)
     honoured = suppression_applied(session, sync, sides.kept_out.lists, written, sides.rows)
     found = judged_plan(tools, session, sync, sides.state, live(layers), written, numbers.coverage)
     checks = (*checks, applied, *honoured, *quarantine_applied(session, written, sides.quarantined), *found)
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    inserts: int = 0
-    updates: int = 0
-    deletes: int = 0
-    unchanged: int = 0
-    withheld: int = 0
-    quarantined: int = 0
-    coverage: Coverage = Coverage(0, 0)  # noqa: RUF009  # a value that nothing changes
-
-
-def _counted(
-    session: Session, sync: Sync, held: Table, comparing: Table, wanted: Table, written: Table, apart: Aside | None
-) -> _Counts:
-    changes = {r["change"]: int(r["n"]) for r in session.fetch(written.group_by("change").aggregate(n=written.count()))}
-    inserts, updates = changes.get("insert", 0), changes.get("update", 0)
-    sizes = session.single(totals(wanted))
-    waiting = is_exhausted(held.attempts, sync.max_attempts) | held.unknown
-    left_alone = 0
-    if session.single(held.aggregate(n=held.count(where=waiting)))["n"]:
-        verdicts = session.single(counts(comparing))
-        left_alone = int(verdicts["quarantined"]) + int(verdicts["in_doubt"])
-    deliverable = int(sizes["deliverable"]) - (apart.deliverable if apart else 0)
-    return _Counts(
-        inserts=inserts,
-        updates=updates,
-        deletes=changes.get("delete", 0),
-        unchanged=max(0, deliverable - inserts - updates - left_alone),
-        withheld=int(sizes["rows"]) - deliverable + left_alone,
-        quarantined=apart.rows if apart else 0,
-        coverage=Coverage(int(sizes["rows"]), int(sizes["consenting"])),
-    )
 
 
 def _planned(
@@ -248,7 +213,7 @@ def _planned(
     mapping: Digest,
     registers: MappingOf[str, int],
     segment: SegmentRef | None,
-    numbers: _Counts,
+    numbers: Counts,
     checks: tuple[CheckResult, ...],
 ) -> Planned:
     """The plan's value; a segment without rows is dropped, for nothing is to be sent from it."""

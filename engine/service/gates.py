@@ -27,6 +27,7 @@ from engine.steps.keep_out import LISTS
 from engine.steps.mapping_gates import CLEARANCE
 from engine.steps.place import PLACE, place_of
 from engine.steps.plan_gate import APPROVAL, EVERY_PLAN, plan_facts
+from engine.steps.suppression import suppression_lists
 
 NEVER = "never ran"
 LOOKED_AT_MAX = 50
@@ -122,6 +123,16 @@ def _of_dataset(app: App, dataset: Dataset, samples: int) -> list[GateReport]:
     ]
 
 
+def _of_lists(app: App, destination: str) -> Rules:
+    """The rules of the suppression lists that keep people away from a destination, where there are any."""
+    if not any(each.destination in {None, destination} for each in suppression_lists(app.tools)):
+        return ()
+    return (
+        (LISTS, (f"every suppression list that keeps people away from {destination} can be held against the rows",)),
+        (UNLISTED, (f"no record is about somebody in a suppression list for {destination}",)),
+    )
+
+
 def _of_sync(app: App, sync: Sync, samples: int) -> list[GateReport]:
     facts, target, consent = plan_facts(sync), sync.target, sync.mapping.consent
     asked = "nobody needs to be asked" if consent is None else f"every record has consent to {consent.purpose}"
@@ -130,9 +141,8 @@ def _of_sync(app: App, sync: Sync, samples: int) -> list[GateReport]:
         (CLEARANCE, (f"every field is within the clearance ({target.clearance}) of {target.name}",)),
         (PLACE, (f"the records that are held are in {place_of(sync)}",)),
         (forms.NAME, forms.words(sync.mapping)),
-        (LISTS, (f"every suppression list that keeps people away from {target.name} can be held against the rows",)),
+        *_of_lists(app, target.name),
         (APPLIED, (asked,)),
-        (UNLISTED, (f"no record is about somebody in a suppression list for {target.name}",)),
         *((check.name, check.words(facts)) for check in PLAN),
         (APPROVAL, (EVERY_PLAN,) if sync.require_approval else ()),
     ]

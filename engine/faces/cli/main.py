@@ -53,9 +53,9 @@ COMMANDS = {
         "suppress": Entry(_HERE + "suppress:suppress", "Keep people in lists away from destinations."),
     },
     "Undo and redo": {
-        "rollback": Entry(_HERE + "undo:rollback", "Put a destination back to an earlier version."),
-        "unpin": Entry(_HERE + "undo:unpin", "Let a sync that was rolled back go on."),
-        "dataset": Entry(_HERE + "undo:dataset", "Withdraw a bad version everywhere."),
+        "rollback": Entry(_HERE + "undo:rollback", "Put a destination back to an earlier version, and keep it there."),
+        "unpin": Entry(_HERE + "undo:unpin", "Let a sync that was rolled back follow the newest version again."),
+        "dataset": Entry(_HERE + "undo:dataset", "Care for the versions of a dataset."),
         "retry": Entry(_HERE + "quarantine:retry", "Release what was rejected and run the sync now."),
         "quarantine": Entry(_HERE + "quarantine:quarantine", "See what a destination rejects, and decide about it."),
     },

@@ -21,7 +21,7 @@ _FILE = click.Path(path_type=Path)
 
 @click.group(cls=Group, no_args_is_help=True)
 def suppress() -> None:
-    """Keep people in lists away from destinations, whatever consent says."""
+    """Keep people in lists away from destinations."""
 
 
 @suppress.command("import", cls=Command)

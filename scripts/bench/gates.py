@@ -72,7 +72,17 @@ ON_TABLE = [
 ]
 GATES = {
     "identifiers": ["customer_id", "email"],
-    "gates": {"rows": {"min": 1, "max_change": 0.3}, "identifiers": {"max_null_increase": 0.02}},
+    "gates": {
+        "rows": {"min": 1, "max_change": 0.3, "history": {"versions": 10, "mad": 5}},
+        "identifiers": {
+            "max_null_increase": 0.02,
+            "max_duplicate_increase": 0.01,
+            "max_distinct_change": 0.3,
+            "min_match_rate": 0.8,
+            "max_rekeyed": 0.1,
+        },
+        "values": {"columns": ["country", "city"], "max_new": 0.01},
+    },
 }
 
 

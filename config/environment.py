@@ -9,7 +9,17 @@ from pydantic import Field
 
 from config.clearance import Clearance
 from config.model import FileModel, Model
-from config.values import Duration, LedgerUrl, Memory, Name, PathLocation, PostgresUrl, SomeTexts, StorageLocation
+from config.values import (
+    Duration,
+    ErasureKey,
+    LedgerUrl,
+    Memory,
+    Name,
+    PathLocation,
+    PostgresUrl,
+    SomeTexts,
+    StorageLocation,
+)
 
 Approvers: TypeAlias = SomeTexts
 """Who may decide about held plans: an actor as the ledger names it, or its part before the ``@`` for any host."""
@@ -20,6 +30,14 @@ class Approval(Model):
 
     four_eyes: bool | None = None
     expires: Duration = Field(default=timedelta(days=7), json_schema_extra={"default": "7d"})
+
+
+class Erasure(Model):
+    """``key`` is what tombstones are made with, instead of one that is kept beside the segments."""
+
+    key: ErasureKey | None = None
+    deadline: Duration = Field(default=timedelta(days=30), json_schema_extra={"default": "30d"})
+    """Until when every destination must have removed somebody who is to be forgotten."""
 
 
 class Environment(Model):
@@ -33,6 +51,7 @@ class Environment(Model):
     approval: Approval = Field(default_factory=Approval)
     draft_contracts: Literal["refuse", "warn"] | None = None
     """What becomes of a contract that is proposed or a draft; refused where ``require_approval`` is, when silent."""
+    erasure: Erasure = Field(default_factory=Erasure)
 
     @property
     def refuses_drafts(self) -> bool:

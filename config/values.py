@@ -39,6 +39,7 @@ _SIZE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12} | {
     "GiB": 2**30,
     "TiB": 2**40,
 }
+_ERASURE_KEY_LENGTH_MIN = 32
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _STORAGE_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 _Value = TypeVar("_Value")
@@ -189,6 +190,16 @@ def _postgres(value: object) -> SecretStr:
     return value if isinstance(value, SecretStr) else SecretStr(text)
 
 
+def _erasure_key(value: object) -> SecretStr:
+    if isinstance(value, Unresolved):
+        return value
+    if not isinstance(value, SecretStr):
+        raise refusal(Code.BAD_VALUE, "must come from outside the file: `${env:NAME}` or `${file:PATH}`")
+    if len(value.get_secret_value().strip()) < _ERASURE_KEY_LENGTH_MIN:
+        raise refusal(Code.BAD_VALUE, f"must be at least {_ERASURE_KEY_LENGTH_MIN} characters of chance")
+    return value
+
+
 def _database_host(url: str, schemes: set[str]) -> bool:
     """Whether the URL has an allowed scheme, a host (or a socket's folder as an option) and no fragment."""
     try:
@@ -234,5 +245,6 @@ TimeOfDay = Annotated[
 ]
 PathLocation = Annotated[Location, PlainValidator(_path, json_schema_input_type=str)]
 StorageLocation = Annotated[Location, PlainValidator(_storage, json_schema_input_type=str)]
+ErasureKey = Annotated[SecretStr, PlainValidator(_erasure_key, json_schema_input_type=str)]
 LedgerUrl = Annotated[SecretStr, PlainValidator(_ledger, json_schema_input_type=str)]
 PostgresUrl = Annotated[SecretStr, PlainValidator(_postgres, json_schema_input_type=str)]

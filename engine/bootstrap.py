@@ -13,10 +13,12 @@ from config.problems import InvalidProject
 from config.project import Project, load_project
 from config.settings import Settings, read_settings
 from engine.clock import SystemClock, SystemEntropy
+from engine.core.names import SegmentRef
 from engine.ledger.database import open_database
 from engine.ledger.holder import holder_name
 from engine.ledger.log import Ledger
 from engine.ledger.migrate import check_schema, schema_revision, upgrade
+from engine.ledger.projections import replaced
 from engine.segments.compute import Compute
 from engine.segments.files import Storage
 from engine.service.app import App
@@ -69,14 +71,21 @@ def _tools(project: Project, settings: Settings) -> Tools:
     clock, entropy = SystemClock(), SystemEntropy()
     scratch = project.folder / SCRATCH
     database = _opened(ledger_url(project, settings))
+
+    def standing_in(ref: SegmentRef) -> SegmentRef:
+        return replaced.current(database, ref)
+
     return Tools(
         ledger=Ledger(database, clock, settings.actor),
         database=database,
-        storage=Storage(project.environment.storage.value, scratch=scratch, entropy=entropy),
+        storage=Storage(project.environment.storage.value, scratch=scratch, entropy=entropy, current=standing_in),
         compute=Compute(f"{project.compute.memory}B", project.compute.threads, scratch / "spill"),
         clock=clock,
         entropy=entropy,
         holder=holder_name(entropy),
+        erasure_key=project.environment.erasure.key.get_secret_value().strip().encode()
+        if project.environment.erasure.key
+        else None,
     )
 
 

@@ -45,7 +45,18 @@ NAMES = frozenset(
     }
 )
 """Points that a run passes, or the first use of a ledger."""
-FORGET_NAMES = frozenset({"forget.before_commit", "forget.after_commit"})
+FORGET_NAMES = frozenset(
+    {
+        "forget.before_commit",
+        "forget.after_commit",
+        "mark.before_commit",
+        "mark.after_commit",
+        "removals.after_plan",
+        "erase.before_commit",
+        "erase.after_commit",
+        "report.before_commit",
+    }
+)
 """Points that forgetting somebody passes."""
 
 

@@ -26,9 +26,9 @@ FINAL = frozenset({"succeeded", "unchanged"})
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a plan."""
+    """One row of a plan; without an ``id`` it was about somebody who is forgotten, and what it held is not known."""
 
-    id: str
+    id: str | None
     change: str
     payload: Payload
 
@@ -88,6 +88,15 @@ def _events(engine: Engine, prefix: str) -> list[tuple[str, dict[str, Any]]]:
     return [(type, json.loads(data) if isinstance(data, str) else data) for type, data in rows]
 
 
+def _today(engine: Engine, storage: Path, path: str) -> Path:
+    """Where a segment is that was perhaps written again without somebody."""
+    erased = [pair for type, data in _events(engine, "") if type == "segments.erased" for pair in data["segments"]]
+    after = {pair["before"]["path"]: pair["after"]["path"] for pair in reversed(erased)}
+    while path in after:
+        path = after[path]
+    return storage / path
+
+
 def _stories(engine: Engine, storage: Path, sync: str) -> list[RunStory]:
     stories: dict[str, RunStory] = {}
     for type, data in _events(engine, "run:"):
@@ -97,14 +106,14 @@ def _stories(engine: Engine, storage: Path, sync: str) -> list[RunStory]:
         if story is None:
             continue
         if type == "run.plan_made" and data["segment"]:
-            story.rows = list(_plan(storage / data["segment"]["path"]))
+            story.rows = list(_plan(_today(engine, storage, data["segment"]["path"])))
         elif type == "run.window_intended":
             story.intended[data["window"]] = data["batches"]
         elif type == "run.window_received":
             assert data["window"] in story.intended, "I4: a receipt without an intent"
             story.received[data["window"]] = data
             if data["exceptions"]:
-                table = pq.read_table(storage / data["exceptions"]["path"])
+                table = pq.read_table(_today(engine, storage, data["exceptions"]["path"]))
                 for exception in table.to_pylist():
                     story.exceptions[exception["ordinal"]] = exception["outcome"]
                     if exception["outcome"] == "unknown" or exception["uncertain"]:
@@ -128,12 +137,12 @@ def _folded_state(engine: Engine, storage: Path, sync: str) -> dict[str, dict[st
         return None
     rows: dict[str, dict[str, Any]] = {}
     for segment in folds[-1]["segments"]:
-        for row in pq.read_table(storage / segment["path"]).to_pylist():
+        for row in pq.read_table(_today(engine, storage, segment["path"])).to_pylist():
             rows[row["id"]] = row
     return {
         id: {n[2:]: json.loads(v) for n, v in row.items() if n.startswith("f:") and v is not None}
         for id, row in rows.items()
-        if row["acked"] and not row["gone"]
+        if row["acked"] and not row["gone"] and not row.get("erase")
     }
 
 
@@ -143,13 +152,13 @@ def _payload(record: Mapping[str, Any]) -> Payload:
 
 def _intent_before_effect(stories: Sequence[RunStory], journal: Sequence[Received]) -> int:
     """I4: whatever arrived is a contiguous part of an intended batch; returns how many records came again."""
-    places: dict[str, list[tuple[RunStory, int]]] = defaultdict(list)
+    places: dict[str | None, list[tuple[RunStory, int]]] = defaultdict(list)
     for story in stories:
         for ordinal, row in enumerate(story.rows):
             places[row.id].append((story, ordinal))
     seen: Counter[tuple[str, int]] = Counter()
     for entry in journal:
-        found = _origin(places[entry.records[0]["id"]], entry)
+        found = _origin([*places[entry.records[0]["id"]], *places[None]], entry)
         assert found is not None, f"I4: records arrived that no intent covers: {entry.key}"
         story, first = found
         seen.update((story.run, first + offset) for offset in range(len(entry.records)))
@@ -161,7 +170,10 @@ def _origin(places: Sequence[tuple[RunStory, int]], entry: Received) -> tuple[Ru
     size = len(entry.records)
     for story, first in places:
         rows = story.rows[first : first + size]
-        if [(r.id, r.payload) for r in rows] != [(r["id"], _payload(r)) for r in entry.records]:
+        told = [(r["id"], _payload(r)) for r in entry.records]
+        if len(rows) != size or any(
+            r.id is not None and (r.id, r.payload) != t for r, t in zip(rows, told, strict=True)
+        ):
             continue
         batches = [b for _, b in story.batches() if b["first"] <= first and first + size - 1 <= b["last"]]
         if any(b["key"] == entry.key for b in batches):
@@ -188,6 +200,8 @@ def _acknowledged_was_received(stories: Sequence[RunStory], journal: Sequence[Re
     for story in stories:
         for ordinal in _delivered(story):
             row = story.rows[ordinal]
+            if row.id is None:
+                continue
             assert row.payload in applied[row.id], f"I5: {row.id} is called delivered and never arrived"
             count += 1
     return count
@@ -236,6 +250,8 @@ def _replayed(stories: Sequence[RunStory]) -> tuple[dict[str, dict[str, Any]], s
         for _, batch in story.batches():
             for ordinal in range(batch["first"], batch["last"] + 1):
                 row = story.rows[ordinal]
+                if row.id is None:
+                    continue
                 if ordinal not in delivered:
                     if ordinal in story.uncertain or ordinal not in story.exceptions:
                         uncertain.add(row.id)
@@ -251,7 +267,7 @@ def _replayed(stories: Sequence[RunStory]) -> tuple[dict[str, dict[str, Any]], s
 def _end_state(stories: Sequence[RunStory], records: Mapping[str, Mapping[str, Any]]) -> None:
     """I5, I9: the destination holds what was acknowledged, but where a send ended without an answer."""
     held, uncertain = _replayed(stories)
-    touched = {row.id for story in stories for row in story.rows}
+    touched = {row.id for story in stories for row in story.rows if row.id is not None}
     for id in touched - uncertain:
         assert records.get(id) == held.get(id), f"I5: the destination and the ledger disagree about {id}"
 

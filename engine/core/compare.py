@@ -13,6 +13,10 @@ INCOMPLETE = VersionNumber(0)
 """The version of a state that equals no version: a plan ended before all of it was sent."""
 
 
+REMOVALS = "erasure"
+"""The comparison of a plan that only removes people who are to be forgotten: nothing is desired."""
+
+
 @dataclass(frozen=True, slots=True)
 class Full:
     """Compare every record."""

@@ -232,6 +232,40 @@ class SuppressionChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ErasedSegment:
+    """``after`` holds what ``before`` held, but for whoever is forgotten."""
+
+    before: SegmentRef
+    after: SegmentRef
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsErased(Event):
+    """The segments that this stream names hold nobody any more whom the first ``through`` requests are about.
+
+    But for those of a sync whose removal a destination owes: their keys stay until it is acknowledged.
+    """
+
+    type = "segments.erased"
+    through: int
+    segments: tuple[ErasedSegment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureReported(Event):
+    """A request was carried out as far as it could be; ``report`` is the digest of what was signed.
+
+    ``owed`` counts records that destinations have not acknowledged the removal of, ``open`` what else is left to do.
+    """
+
+    type = "erasure.reported"
+    request: str
+    report: Digest
+    owed: int
+    open: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """A run took the lease of its sync."""
 
@@ -504,6 +538,8 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             ConsentDecided,
             ErasureRequested,
             SuppressionChanged,
+            SegmentsErased,
+            ErasureReported,
             RunStarted,
             RunResumed,
             PlanMade,

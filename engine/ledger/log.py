@@ -156,11 +156,13 @@ class Ledger:
                     raise tampered("An event is missing.", f"{stream} position {after + 1}")
                 return
 
-    def tail(self, limit: int, stream: StreamId | None = None) -> list[Recorded]:
-        """The newest ``limit`` events of the ledger, or of ``stream``, newest last."""
+    def tail(self, limit: int, stream: StreamId | None = None, kind: type[Event] | None = None) -> list[Recorded]:
+        """The newest ``limit`` events of the ledger, or of ``stream``, and of one kind, newest last."""
         newest = facts().order_by(table.c.seq.desc()).limit(limit)
         if stream is not None:
             newest = newest.where(table.c.stream == stream)
+        if kind is not None:
+            newest = newest.where(table.c.type == kind.type)
         with reading(self._engine) as connection:
             rows = connection.execute(newest).all()
         return [recorded(row, self._upcasts) for row in reversed(rows)]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, select, text
 from engine.core import events
 from engine.core.event_codec import UPCASTS
 from engine.ledger.database import reading, unhurried, writing
-from engine.ledger.projections import captures, runs, states, versions, windows
+from engine.ledger.projections import captures, replaced, runs, states, versions, windows
 from engine.ledger.recorded import Recorded, Upcasts, facts, recorded
 from engine.ledger.tables import PROJECTED, event, metadata
 
@@ -36,6 +36,7 @@ PROJECTIONS: Mapping[str, tuple[Apply, ...]] = MappingProxyType(
         events.WindowReceived.type: (windows.received, runs.received),
         events.StateFolded.type: (states.folded,),
         events.RunFinished.type: (runs.finished,),
+        events.SegmentsErased.type: (replaced.erased,),
     }
 )
 """By the type of an event, the read models that it changes, in order; the others need only the log."""

@@ -201,5 +201,12 @@ sync_state = Table(
     _event_key("folded"),
 )
 
-PROJECTED = (version, capture, run, run_window, sync_state)
+replaced_segment = Table(
+    "replaced_segment",
+    metadata,
+    Column("path", Text, primary_key=True),
+    _event_key("erased"),
+)
+
+PROJECTED = (replaced_segment, version, capture, run, run_window, sync_state)
 """Tables that `engine.ledger.projection` empties and folds again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +41,14 @@ class Draft:
 class Storage:
     """The segments of one environment.
 
-    ``url`` is a directory or any fsspec URL; ``scratch`` is a local directory for spools and caches. Raises
-    `ConfigurationError` for a kind of URL that needs a package which is not installed.
+    ``url`` is a directory or any fsspec URL; ``scratch`` is a local directory for spools and caches; ``current`` says
+    which segment stands in for one that was written again. Raises `ConfigurationError` for a kind of URL that needs a package which is not installed.
     """
 
-    def __init__(self, url: str, *, scratch: Path, entropy: Entropy) -> None:
+    def __init__(
+        self, url: str, *, scratch: Path, entropy: Entropy, current: Callable[[SegmentRef], SegmentRef] | None = None
+    ) -> None:
+        self._standing_in = current or _as_named
         self._entropy = entropy
         self._scratch = scratch
         self._filesystem, self._root = _opened(url)
@@ -99,6 +102,7 @@ class Storage:
 
         Raises `SegmentDamaged` when the file is missing, truncated or altered.
         """
+        ref = self.current(ref)
         path = Path(self._root, ref.path) if self._is_local else self._copy(ref)
         try:
             is_whole = (self._is_local or path.exists()) and self._is_whole(path, ref.digest)
@@ -177,17 +181,56 @@ class Storage:
         except FileNotFoundError:
             return []
 
+    def current(self, ref: SegmentRef) -> SegmentRef:
+        """The segment that stands in for ``ref`` by now; ``ref`` itself unless it was written again."""
+        return self._standing_in(ref)
+
     def exists(self, ref: SegmentRef) -> bool:
         """Whether a file of that name is there; says nothing about its bytes."""
-        return bool(self._filesystem.exists(f"{self._root}/{ref.path}"))
+        return bool(self._filesystem.exists(f"{self._root}/{self.current(ref).path}"))
 
     def remove(self, ref: SegmentRef) -> None:
         """Delete a file that no event names (a blocked candidate); missing is fine."""
-        path = f"{self._root}/{ref.path}"
+        ref = self.current(ref)
+        self.forget_copy(ref)
+        self.remove_path(ref.path)
+
+    def forget_copy(self, ref: SegmentRef) -> None:
+        """Delete the local copy of exactly this segment, where the storage is not a directory."""
         if not self._is_local:
             self._copy(ref).unlink(missing_ok=True)
-        if self._filesystem.exists(path):
-            self._filesystem.rm_file(path)
+
+    def remove_path(self, path: str) -> bool:
+        """Delete a file by its path below the root; whether it was there."""
+        target = f"{self._root}/{path}"
+        if not self._filesystem.exists(target):
+            return False
+        self._filesystem.rm_file(target)
+        return True
+
+    def paths(self, folder: str) -> list[str]:
+        """Every file below a folder, by its path below the root, half-written ones too."""
+        self._filesystem.invalidate_cache()
+        found = self._filesystem.find(f"{self._root}/{folder}")
+        return sorted(str(path).removeprefix(self._root).lstrip("/") for path in found)
+
+    @contextmanager
+    def reading_path(self, path: str) -> Iterator[Path]:
+        """A file by its path below the root, as a local one for the time of the block."""
+        if self._is_local:
+            yield Path(self._root, path)
+            return
+        copy = self._scratch / "cache" / f"{self._entropy.token(8)}{_TEMPORARY}"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._filesystem.get_file(f"{self._root}/{path}", str(copy))
+            yield copy
+        finally:
+            copy.unlink(missing_ok=True)
+
+
+def _as_named(ref: SegmentRef) -> SegmentRef:
+    return ref
 
 
 def _opened(url: str) -> tuple[fsspec.AbstractFileSystem, str]:

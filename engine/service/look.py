@@ -22,6 +22,7 @@ from engine.service.samples import MASK, Sample, masked, may_show
 from engine.steps.aim import pin_of, withdrawals
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Dataset, Sync, Tools
+from engine.steps.removals import owed_to_people
 from engine.steps.snapshots import snapshot_table
 
 
@@ -37,6 +38,8 @@ class SyncStatus:
     delivered_version: int | None
     held: int
     owed: int
+    erasures_owed: int
+    """Records that its destination still has to remove because somebody is to be forgotten."""
     last_run: str
     last_status: str
     last_finished_at: str
@@ -97,11 +100,12 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
     last = runs.last(tools.database, sync.id)
     latest = versions.latest(tools.database, sync.dataset.id)
     pinned = pin_of(tools, sync.id)
-    held, unsettled = 0, 0
+    held, unsettled, erasing = 0, 0, 0
     if state is not None and state.segments:
         rows = state_rows(tools, session, state)
-        found = session.single(rows.aggregate(held=rows.count(where=rows.acked), owed=rows.count(where=rows.owed)))
-        held, unsettled = int(found["held"]), int(found["owed"])
+        sizes = {"held": rows.acked, "owed": rows.owed, "erasing": owed_to_people(rows)}
+        found = session.single(rows.aggregate(**{name: rows.count(where=which) for name, which in sizes.items()}))
+        held, unsettled, erasing = (int(found[name]) for name in sizes)
     return SyncStatus(
         sync=sync.id,
         dataset=sync.dataset.id,
@@ -111,6 +115,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         delivered_version=state.version or None if state else None,
         held=held,
         owed=max(state.owed, unsettled) if state else 0,
+        erasures_owed=erasing,
         last_run=last.run if last else "",
         last_status=last.status if last else "never run",
         last_finished_at=last.finished_at.isoformat() if last and last.finished_at else "",

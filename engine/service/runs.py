@@ -12,6 +12,7 @@ from engine.errors import Busy, Interrupted, TidegateError
 from engine.ledger.projections import runs
 from engine.service.app import App
 from engine.service.captures import SharedReads
+from engine.service.erasure import finish_open
 from engine.service.reports import STEPS, ChangeCounts, PlanCounts, RunReport, merged, run_report
 from engine.steps.capture import Captured
 from engine.steps.deliver import account_budget
@@ -40,9 +41,11 @@ def run_syncs(app: App, names: Sequence[str], stop: StopRequest, observe: Observ
     """
     syncs = [app.sync(name) for name in names]
     reads = SharedReads(app.tools)
-    return [
+    reports = [
         _run(app, sync, reads.of_sync(sync.dataset, sync.registers), stop, observe or _unobserved) for sync in syncs
     ]
+    finish_open(app, stop)
+    return reports
 
 
 def run_as_captured(app: App, name: str, stop: StopRequest, observe: Observe | None = None) -> RunReport:

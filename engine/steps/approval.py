@@ -21,6 +21,7 @@ from engine.core.approval import (
     refusal,
     standing,
 )
+from engine.core.compare import REMOVALS
 from engine.core.events import PlanApproved, PlanDecisionRefused, PlanMade, PlanRejected
 from engine.core.names import Digest, RunId, SyncId, run_stream
 from engine.core.outcome import RunStatus
@@ -62,11 +63,13 @@ def question(tools: Tools, sync: SyncId, digest: Digest) -> Question | None:
 def why_held(tools: Tools, sync: Sync, planned: PlanMade) -> str | None:
     """Why the plan must wait for people; None when nobody needs to be asked, or an approval counts under today's rules.
 
+    Removals that are owed to people wait for nobody.
+
     Once a window was intended, an approval that expires or is taken away comes too late: only a run that goes on to its
     end folds what was sent.
     """
     held_for = reasons(check for check in planned.checks if check.verdict == Verdict.HOLD.value)
-    if not held_for and sync.require_approval:
+    if not held_for and sync.require_approval and planned.comparison != REMOVALS:
         held_for = EVERY_PLAN
     if not held_for or windows.last(tools.database, planned.run) is not None:
         return None

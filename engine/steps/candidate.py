@@ -15,6 +15,7 @@ from engine.ledger.projections.versions import VersionRow
 from engine.segments.compute import Session
 from engine.segments.files import Storage
 from engine.sources.normalise import Normalised, ValueViolation, canonical_types, normalise
+from engine.steps.erased import without_erased
 from engine.steps.facts import Dataset, Tools
 from engine.steps.gate import gate
 from engine.steps.quarantined_rows import write_quarantine
@@ -60,12 +61,13 @@ def judge_candidate(
             if watched.raised is not None:
                 raise watched.raised from None
             raise
-    began = tools.clock.monotonic()
 
     def rows(version: VersionRow) -> Table:
         return snapshot_table(tools, session, dataset.id, version.version)
 
-    local = drafts.local(draft.ref)
+    ref = without_erased(tools, session, dataset, None if before is None else lambda: rows(before), draft.ref, drafts)
+    began = tools.clock.monotonic()
+    local = drafts.local(ref)
     table = session.table(local)
     answers = asked(tools.compute, local, dataset.demands.queries, dataset.rules.query_seconds_max)
     checks = (*drift, *gate(tools, session, dataset, table, before, rows), *answers)
@@ -73,7 +75,7 @@ def judge_candidate(
     if worst(checks) is not Verdict.BLOCK:
         quarantine, judged = write_quarantine(session, dataset, table, number, checks, drafts)
         checks = (*checks, *judged)
-    return Read(draft.ref, checks, tools.clock.monotonic() - began, quarantine)
+    return Read(ref, checks, tools.clock.monotonic() - began, quarantine)
 
 
 def is_settled(dataset: Dataset, before: VersionRow, checks: tuple[CheckResult, ...]) -> bool:

@@ -10,11 +10,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
-from engine.core.events import ConsentDecided
+from engine.core.events import ConsentDecided, SegmentsErased
 from engine.core.names import CONSENT_STREAM, Position, SegmentRef
 from engine.errors import LedgerConflict
+from engine.ledger.projections.replaced import erased_through
 from engine.segments.compute import Session
 from engine.steps.anchors import check_anchors, drop_anchor
+from engine.steps.erase_segments import (
+    People,
+    dropping,
+    kept_segments,
+    named_segments,
+    nobody,
+    note_replaced,
+    remove_old,
+    rewritten,
+)
+from engine.steps.erased import Erased, erased
 from engine.steps.facts import Tools
 
 CONSENT_ANCHOR = "consent"
@@ -43,6 +55,7 @@ def decide(tools: Tools, rows: pa.Table, origin: str) -> ConsentDecided:
     ``origin`` says how they came. Raises `LedgerRegressed` when the ledger may not be written to.
     """
     check_anchors(tools)
+    rows = _known(tools, rows)
     granted = rows.column("status").to_pylist().count("granted")
     with tools.storage.writing(FOLDER, tools.entropy.token(8)) as draft:
         pq.write_table(rows.cast(DECISIONS), draft.local, compression="zstd")
@@ -77,10 +90,53 @@ def decided(tools: Tools, session: Session) -> Table | None:
 
 
 def _newest(tools: Tools) -> tuple[Position, tuple[SegmentRef, ...]]:
-    for recorded in tools.ledger.tail(1, CONSENT_STREAM):
+    head = tools.ledger.head(CONSENT_STREAM)
+    for recorded in tools.ledger.tail(1, CONSENT_STREAM, ConsentDecided):
         assert isinstance(recorded.event, ConsentDecided)
-        return recorded.position, recorded.event.segments
-    return Position(0), ()
+        return head, recorded.event.segments
+    return head, ()
+
+
+def _known(tools: Tools, rows: pa.Table) -> pa.Table:
+    """The decisions that may be kept: nothing is written down again about somebody who is forgotten."""
+    people = erased(tools)
+    if people is None:
+        return rows
+    marks = frozenset(people.tombstones)
+    return rows.filter(pa.array([people.key.tombstone(s) not in marks for s in rows.column("subject").to_pylist()]))
+
+
+def erase_decisions(tools: Tools, people: Erased) -> int:
+    """Write the decisions again without these people; returns how many segments. Nothing when it was done already."""
+    if erased_through(tools.database, CONSENT_STREAM) >= people.through:
+        return 0
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        head = tools.ledger.head(CONSENT_STREAM)
+        named = (ref for fact in tools.ledger.read(CONSENT_STREAM) for ref in named_segments(fact.event))
+        segments = []
+        with tools.compute.session() as session:
+            for ref in kept_segments(tools, named):
+                rows = session.table(tools.storage.local(ref))
+                who = people.among(session, rows.select("subject").distinct())
+                without = dropping(session, People(who, nobody(session).keys).of_subject)
+                if (segment := rewritten(tools, session, ref, without)) is not None:
+                    segments.append(segment)
+        if not head:
+            return 0
+        try:
+            event = SegmentsErased(through=people.through, segments=tuple(segments))
+            note_replaced(tools, CONSENT_STREAM, event)
+            tools.ledger.append(CONSENT_STREAM, event, expected=head)
+        except LedgerConflict:
+            for segment in segments:
+                tools.storage.remove_path(segment.after.path)
+            if attempt == ATTEMPTS_MAX:
+                raise
+            continue
+        drop_anchor(tools, CONSENT_ANCHOR, CONSENT_STREAM)
+        remove_old(tools, segments)
+        return len(segments)
+    return 0
 
 
 def _stacked(tools: Tools, segments: tuple[SegmentRef, ...]) -> tuple[SegmentRef, ...]:

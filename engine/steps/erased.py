@@ -6,18 +6,22 @@ tell whom a tombstone is about, so everything that would read or send stops.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import ibis
 import pyarrow as pa
 from ibis.expr.types import Table
 
+from engine.core.canonical import text
 from engine.core.desired import Refusal
 from engine.core.erasure import ErasureKey, keys_about, subjects_of, tombstoned
 from engine.core.events import ErasureRequested
-from engine.core.names import ERASURE_STREAM, Position
+from engine.core.names import ERASURE_STREAM, Position, SegmentRef, dataset_stream
 from engine.errors import ErasureKeyMissing
+from engine.ledger.projections.replaced import erased_through
 from engine.segments.compute import Session
+from engine.segments.files import Storage
 from engine.steps.facts import Dataset, Tools
 
 KEY_FOLDER = "erasure"
@@ -75,9 +79,43 @@ def barred(tools: Tools, session: Session, dataset: Dataset, rows: Table) -> Tab
     found = erased(tools)
     if found is None or not dataset.subjects:
         return None
+    if erased_through(tools.database, dataset_stream(dataset.id)) >= found.through:
+        # No version holds them, and no capture takes them in.
+        return None
     people = found.among(session, subjects_of(rows, dataset.subjects))
     about = keys_about(rows, dataset.subjects, dataset.schema.key, people)
     return session.cached(about.mutate(reason=ibis.literal(Refusal.ERASURE.value)))
+
+
+def without_erased(
+    tools: Tools,
+    session: Session,
+    dataset: Dataset,
+    before: Callable[[], Table] | None,
+    ref: SegmentRef,
+    drafts: Storage,
+) -> SegmentRef:
+    """A candidate in which none of these people is: ``ref`` itself, or what is left of it.
+
+    Only subjects that the version ``before`` does not have are looked at, if that holds nobody of them.
+    """
+    found = erased(tools)
+    if found is None or not dataset.subjects:
+        return ref
+    rows = session.table(drafts.local(ref))
+    subjects = subjects_of(rows, dataset.subjects)
+    is_clean = erased_through(tools.database, dataset_stream(dataset.id)) >= found.through
+    if is_clean and before is not None and set(dataset.subjects) <= set((known := before()).columns):
+        subjects = subjects.anti_join(subjects_of(known, dataset.subjects), "subject")
+    people = found.among(session, subjects)
+    if not session.single(people.aggregate(n=people.count()))["n"]:
+        return ref
+    about = [text(rows[column]).isin(people.subject).fill_null(False) for column in dataset.subjects]
+    folder, name = ref.path.rpartition("/")[::2]
+    with drafts.writing(folder, name.rpartition("-")[0]) as draft:
+        session.write(rows.filter(~ibis.or_(*about)), draft.local)
+    drafts.remove(ref)
+    return draft.ref
 
 
 def _lost(key: ErasureKey | None) -> ErasureKeyMissing:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from destinations.base import Destination, Jobs, Limits
+from destinations.base import Destination, Jobs, Limits, Op
 from engine.checks.rules import NO_RULES, NO_SYNC_RULES, DatasetRules, SyncRules
 from engine.clock import Clock, Entropy
 from engine.core.approval import ApprovalRules
@@ -107,4 +107,5 @@ class Sync:
     @property
     def rules(self) -> PlanRules:
         """How desired and delivered state are compared."""
-        return PlanRules(self.mapping.mode, self.max_attempts, self.on_unknown is OnUnknown.HOLD)
+        can_delete = Op.DELETE in self.target.destination.spec.operations
+        return PlanRules(self.mapping.mode, self.max_attempts, self.on_unknown is OnUnknown.HOLD, can_delete)

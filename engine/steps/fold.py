@@ -32,6 +32,8 @@ class Settlement:
     place: Place
     registers: dict[str, int]
     consent_until: str | None
+    is_partial: bool = False
+    """The plan was of removals only: what was owed before is owed still."""
 
 
 def fold(
@@ -57,6 +59,8 @@ def state_after(
     layers = before.segments if before else ()
     segments = stacked(tools, session, sync, run, layers, rows)
     owed = sum(ref.rows for ref in exceptions) - withheld + plan.rows - sent
+    if under.is_partial and before is not None:
+        owed += before.owed
     return StateFolded(
         run=run,
         sync=sync,

@@ -220,11 +220,7 @@ def _planned(
     if segment is not None and segment.rows == 0:
         sides.drafts.remove(segment)
         segment = None
-    content = "" if segment is None else _content(sides.drafts, segment, sync)
-    folds = tools.ledger.head(sync_stream(sync.id))
-    # A ledger that lost events counts the same folds again; a plan must not get the keys of one that was lost.
-    regressions = [recorded.hash for recorded in tools.ledger.tail(1, LEDGER_STREAM)]
-    digest = digest_of([sync.id, sync.mapping.object, folds, content, *regressions])
+    digest = plan_digest(tools, sync, sides.drafts, segment)
     return Planned(
         plan=plan_id(digest),
         digest=digest,
@@ -243,6 +239,15 @@ def _planned(
         quarantined=numbers.quarantined,
         checks=checks,
     )
+
+
+def plan_digest(tools: Tools, sync: Sync, drafts: Storage, segment: SegmentRef | None) -> Digest:
+    """What stands for all that a plan would send, and for the deliveries that it follows."""
+    content = "" if segment is None else _content(drafts, segment, sync)
+    folds = tools.ledger.head(sync_stream(sync.id))
+    # A ledger that lost events counts the same folds again; a plan must not get the keys of one that was lost.
+    regressions = [recorded.hash for recorded in tools.ledger.tail(1, LEDGER_STREAM)]
+    return digest_of([sync.id, sync.mapping.object, folds, content, *regressions])
 
 
 def _content(drafts: Storage, segment: SegmentRef, sync: Sync) -> Digest:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from engine.core.compare import INCOMPLETE
 from engine.core.events import BatchReceipt, LostEvent, RegressionAccepted, RunFinished, StateFolded
-from engine.core.names import LEDGER_STREAM, SyncId, run_stream, sync_stream
+from engine.core.names import ERASURE_STREAM, LEDGER_STREAM, SyncId, run_stream, sync_stream
 from engine.core.outcome import RunStatus
 from engine.core.state import doubted
 from engine.delivery.result import Exceptional
@@ -26,8 +26,10 @@ from engine.segments.compute import Session
 from engine.steps.anchors import anchor_gaps, anchored_sync, drop_anchor
 from engine.steps.delivered_state import state_rows
 from engine.steps.delivery_log import LedgerLog, Work
+from engine.steps.erase_segments import lost_replacements
 from engine.steps.facts import Tools
 from engine.steps.fold import Settlement, state_after
+from engine.steps.forget import ERASURE_ANCHOR, lost_requests
 from engine.steps.sync_lease import sync_lease
 
 CLOSED = "not resumed: the ledger went back in time after this run had begun"
@@ -59,6 +61,7 @@ def accept_regression(tools: Tools, reason: str) -> AcceptedRegression:
     gaps = anchor_gaps(tools)
     if not gaps:
         return AcceptedRegression((), ())
+    _remember_erasures(tools)
     unfinished = {run.sync: run for run in runs.all_unfinished(tools.database)}
     affected = {sync for gap in gaps if (sync := anchored_sync(gap.name)) is not None}
     results = []
@@ -73,6 +76,15 @@ def accept_regression(tools: Tools, reason: str) -> AcceptedRegression:
     for gap in gaps:
         drop_anchor(tools, gap.name, LEDGER_STREAM)
     return AcceptedRegression(gaps, tuple(results))
+
+
+def _remember_erasures(tools: Tools) -> None:
+    """Nobody who was to be forgotten comes back with an older ledger: the storage knows who, and what was rewritten."""
+    for stream, replaced in lost_replacements(tools).items():
+        tools.ledger.append(stream, replaced)
+    for request in lost_requests(tools):
+        tools.ledger.append(ERASURE_STREAM, request)
+        drop_anchor(tools, ERASURE_ANCHOR, ERASURE_STREAM)
 
 
 def _event(reason: str, gaps: Sequence[Gap], results: Sequence[Doubted]) -> RegressionAccepted:

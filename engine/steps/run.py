@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
+from engine.core.compare import REMOVALS
 from engine.core.events import PlanMade, RunResumed, RunStarted
 from engine.core.names import RunId, SegmentRef, run_id, run_stream
 from engine.core.outcome import Buckets, RunStatus, run_status
@@ -27,6 +28,7 @@ from engine.steps.approval import why_held
 from engine.steps.capture import Blocked, Captured, Held
 from engine.steps.deliver import Paused, Superseded, deliver
 from engine.steps.delivery_log import Work
+from engine.steps.erase_run import remove_people
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import Settlement, fold, settle
 from engine.steps.last_mile import Counted
@@ -60,6 +62,15 @@ def run(
             raise
 
 
+def remove(tools: Tools, sync: Sync, stop: StopSignal, observe: Observe) -> RunId | None:
+    """Only finish what a crash left, and have everybody removed who is to be forgotten; raises as `run` does."""
+    check_anchors(tools)
+    with sync_lease(tools, sync.id) as lease:
+        stopping = _AnyStop(stop, lease)
+        _resume(tools, sync, lease.fence, stopping, observe)
+        return remove_people(tools, sync, lease.fence, stopping, observe, _send)
+
+
 def _run(
     tools: Tools,
     sync: Sync,
@@ -70,6 +81,7 @@ def _run(
 ) -> tuple[RunRow, RunRow | None]:
     stopping = _AnyStop(stop, lease)
     resumed = _resume(tools, sync, lease.fence, stopping, observe)
+    remove_people(tools, sync, lease.fence, stopping, observe, _send)
     started = tools.clock.now()
     trip = Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence, observe)
     trip.append(RunStarted(run=trip.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
@@ -239,7 +251,8 @@ def _plan_of(tools: Tools, run: RunId) -> PlanMade | None:
 
 
 def _settlement(planned: PlanMade) -> Settlement:
-    return Settlement(planned.version, planned.mapping, planned.place, dict(planned.registers), planned.consent_until)
+    registers, partial = dict(planned.registers), planned.comparison == REMOVALS
+    return Settlement(planned.version, planned.mapping, planned.place, registers, planned.consent_until, partial)
 
 
 def _buckets(row: RunRow, segment: SegmentRef) -> Buckets:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from engine.faces.cli.group import Command
 from engine.faces.cli.opening import opened
-from engine.faces.cli.plain import moment, plain, seconds
+from engine.faces.cli.plain import count, moment, plain, seconds
 from engine.faces.cli.render import (
     Column,
     Lines,
@@ -134,6 +134,10 @@ def status_view(report: Sequence[SyncStatus]) -> Lines:
         if sync.pinned_version is not None:
             kept = f"pinned to version {sync.pinned_version}; `tidegate unpin {sync.sync}` lets it go on"
             yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))
+        if sync.erasures_owed:
+            owed = f": {count(sync.erasures_owed, 'removal')} owed to forgotten people"
+            yield Text.assemble(cell(sync.sync, "bold"), owed)
+            yield from next_step("tidegate erasures list")
     for held in dict.fromkeys(sync.held_version for sync in report if sync.held_version):
         yield Text.assemble(cell(held, "bold"), " waits for approval")
         yield from next_step(f"tidegate approve {held}")

@@ -51,6 +51,10 @@ COMMANDS = {
     "Privacy": {
         "consent": Entry(_HERE + "consent:consent", "Record who agreed to what, and who took it back."),
         "suppress": Entry(_HERE + "suppress:suppress", "Keep people in lists away from destinations."),
+        "forget": Entry(
+            _HERE + "forget:forget_people", "Remove somebody everywhere, and send nothing about them again."
+        ),
+        "erasures": Entry(_HERE + "forget:erasures", "See and go on with what is owed to whom is to be forgotten."),
     },
     "Undo and redo": {
         "rollback": Entry(_HERE + "undo:rollback", "Put a destination back to an earlier version, and keep it there."),

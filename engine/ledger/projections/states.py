@@ -19,6 +19,12 @@ def folded(connection: Connection, recorded: Recorded) -> None:
     connection.execute(update(table).where(table.c.sync == event.sync).values(folded=recorded.sequence))
 
 
+def syncs(db: Database) -> list[SyncId]:
+    """Every sync that ever folded, whether or not the project still has it."""
+    with reading(db) as connection:
+        return [SyncId(name) for name in connection.execute(select(table.c.sync).order_by(table.c.sync)).scalars()]
+
+
 def current(db: Database, sync: SyncId) -> StateFolded | None:
     """The last fold of ``sync``; None when nothing was ever delivered."""
     with reading(db) as connection:

@@ -43,6 +43,13 @@ def accepted(connection: Connection, recorded: Recorded) -> None:
     connection.execute(insert(table).values(dataset=event.dataset, version=event.version, accepted=recorded.sequence))
 
 
+def datasets(db: Database) -> list[DatasetId]:
+    """Every dataset with a version, whether or not the project still has it."""
+    with reading(db) as connection:
+        found = connection.execute(select(table.c.dataset).distinct().order_by(table.c.dataset)).scalars()
+        return [DatasetId(name) for name in found]
+
+
 def latest(db: Database, dataset: DatasetId) -> VersionRow | None:
     """The current version of ``dataset``; None when none was accepted."""
     last = select(table.c.accepted).where(table.c.dataset == dataset).order_by(table.c.version.desc()).limit(1)

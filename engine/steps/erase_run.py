@@ -1,0 +1,50 @@
+"""The trip that removes people from one destination, ahead of the trip that brings it what the source says.
+
+It reads no source and asks no gate, so that neither a source that is down nor a plan that waits for a person keeps
+somebody in a destination who is to be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.core.events import PlanMade, RunStarted
+from engine.core.names import RunId, run_id
+from engine.delivery.executor import StopSignal
+from engine.failpoints import failpoint
+from engine.ledger.log import Fence
+from engine.segments.compute import Session
+from engine.steps.erase_segments import stored_versions
+from engine.steps.erase_sync import clean_sync, is_unfinished, mark_sync
+from engine.steps.erased import erased
+from engine.steps.facts import Sync, Tools
+from engine.steps.removals import removals
+from engine.steps.trip import Observe, Trip
+
+Send = Callable[[Trip, Session, PlanMade, StopSignal], None]
+"""From a plan in the ledger to the end of its run; see `engine.steps.run`."""
+
+
+def remove_people(
+    tools: Tools, sync: Sync, fence: Fence, stop: StopSignal, observe: Observe, send: Send
+) -> RunId | None:
+    """Mark, remove and clean; returns the run that removed, if there was anything to remove.
+
+    Nothing when nobody is to be forgotten, or nothing is left to do. Raises as `send` does, and `ErasureKeyMissing`.
+    """
+    people = erased(tools)
+    if people is None or not is_unfinished(tools, people, sync.id):
+        return None
+    kept = stored_versions(tools, sync.dataset.id, sync.dataset.subjects)
+    mark_sync(tools, people, sync.id, kept, fence)
+    run = run_id(tools.clock.now(), tools.entropy.token(3))
+    with tools.compute.session() as session:
+        planned = removals(tools, session, sync, run)
+        if planned is not None:
+            trip = Trip(tools, sync, run, fence, observe)
+            started = RunStarted(run=run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name)
+            trip.append(started, planned)
+            failpoint("removals.after_plan")
+            send(trip, session, planned, stop)
+    clean_sync(tools, people, sync.id, kept, fence)
+    return run if planned is not None else None

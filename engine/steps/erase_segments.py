@@ -1,0 +1,187 @@
+"""Write segments again without somebody: which rows are about them, and one pass over each file that holds some.
+
+The new file is on disk before the event that names it, and the old one goes after that event; whatever ends this in
+between, the next attempt finds either the old file or the new one named, and the other is removed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import ibis
+import pyarrow as pa
+from ibis.expr.types import BooleanValue, Table
+
+from engine.core.canonical import key_text, text
+from engine.core.erasure import keys_about, subjects_of
+from engine.core.events import ErasedSegment, Event, SegmentsErased
+from engine.core.names import DatasetId, SegmentRef, StreamId, dataset_stream
+from engine.core.relations import union
+from engine.ledger.projections import versions
+from engine.ledger.projections.replaced import superseded
+from engine.segments.compute import Session
+from engine.steps.erased import Erased
+from engine.steps.facts import Tools
+
+REPLACED_FOLDER = "erasure/replaced"
+Without = Callable[[Table], Table | None]
+"""From the rows of a segment to what is left of them; None when nothing of it is about these people."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who is forgotten, as the segments write them: texts ``subject``, and ``pk`` of the rows that were about them."""
+
+    subjects: Table
+    keys: Table
+
+    def about(self, rows: Table, columns: Sequence[str]) -> BooleanValue:
+        """Which rows have one of them in a subject column."""
+        found = [text(rows[column]).isin(self.subjects.subject).fill_null(False) for column in columns]
+        return ibis.or_(*found) if found else ibis.literal(False)
+
+    def of_subject(self, rows: Table) -> BooleanValue:
+        """Which rows have one of them in the column ``subject``."""
+        return self.about(rows, ["subject"])
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The segments of a dataset that hold its rows, and by which columns."""
+
+    dataset: DatasetId
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    segments: tuple[SegmentRef, ...]
+
+
+def stored_versions(tools: Tools, dataset: DatasetId, columns: tuple[str, ...]) -> Versions:
+    """What is kept of a dataset; ``columns`` are its subject columns by its file, empty when it has no file any more."""
+    newest = versions.latest(tools.database, dataset)
+    key = newest.key if newest else ()
+    named = (ref for fact in tools.ledger.read(dataset_stream(dataset)) for ref in named_segments(fact.event))
+    return Versions(dataset, columns or (key if len(key) == 1 else ()), key, kept_segments(tools, named))
+
+
+def kept_segments(tools: Tools, named: Iterable[SegmentRef]) -> tuple[SegmentRef, ...]:
+    """Those of some segments that are still stored, each once and as it stands today."""
+    today = dict.fromkeys(tools.storage.current(ref) for ref in named)
+    return tuple(ref for ref in today if tools.storage.exists(ref))
+
+
+def people_of(tools: Tools, session: Session, erased: Erased, kept: Versions, also: Sequence[Table]) -> People:
+    """Who of the forgotten the segments of a dataset know, and ``also`` other rows by their column ``subject``.
+
+    A row that is about somebody else today is not theirs, although it once was.
+    """
+    tables = [(table, [c for c in kept.columns if c in table.columns]) for table in _tables(tools, session, kept)]
+    texts = [subjects_of(table, columns) for table, columns in tables if columns]
+    texts += [rows.select("subject") for rows in also]
+    if not texts:
+        return nobody(session)
+    subjects = erased.among(session, union(*texts, distinct=True))
+    usable = [(table, columns) for table, columns in tables if columns and set(kept.key) <= set(table.columns)]
+    if not usable:
+        return People(subjects, nobody(session).keys)
+    theirs = union(*(keys_about(table, columns, kept.key, subjects) for table, columns in usable), distinct=True)
+    keys = session.cached(theirs)
+    newest, columns = usable[0] if len(usable) == 1 else _newest(tools, session, kept)
+    others = newest.filter(~People(subjects, keys).about(newest, columns))
+    still = others.select(pk=key_text([others[c] for c in kept.key]))
+    return People(subjects, session.cached(keys.anti_join(still, "pk")))
+
+
+def nobody(session: Session) -> People:
+    """No people at all."""
+    empty = session.rows(pa.table({"subject": pa.array([], pa.string()), "pk": pa.array([], pa.string())}))
+    return People(empty.select("subject"), empty.select("pk"))
+
+
+def _tables(tools: Tools, session: Session, kept: Versions) -> list[Table]:
+    return [session.table(tools.storage.local(ref)) for ref in kept.segments]
+
+
+def _newest(tools: Tools, session: Session, kept: Versions) -> tuple[Table, list[str]]:
+    row = versions.latest(tools.database, kept.dataset)
+    assert row is not None, "it has segments"
+    ref = row.snapshot if tools.storage.exists(row.snapshot) else kept.segments[-1]
+    table = session.table(tools.storage.local(ref))
+    return table, [c for c in kept.columns if c in table.columns]
+
+
+def named_segments(event: Event) -> Iterator[SegmentRef]:
+    """Every segment that an event names."""
+    for field in dataclasses.fields(event):
+        yield from _refs(getattr(event, field.name))
+
+
+def _refs(value: Any) -> Iterator[SegmentRef]:
+    if isinstance(value, SegmentRef):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _refs(item)
+
+
+def rewritten(tools: Tools, session: Session, ref: SegmentRef, without: Without) -> ErasedSegment | None:
+    """Write one segment again; None when nothing of it has to go. The caller names what this returns in an event."""
+    rows = session.table(tools.storage.local(ref))
+    left = without(rows)
+    if left is None:
+        return None
+    path = PurePosixPath(ref.path)
+    with tools.storage.writing(str(path.parent), path.stem.rpartition("-")[0] or path.stem) as draft:
+        session.write(left, draft.local)
+    return ErasedSegment(ref, draft.ref)
+
+
+def dropping(session: Session, mine: Callable[[Table], BooleanValue]) -> Without:
+    """Leave rows out."""
+
+    def without(rows: Table) -> Table | None:
+        count = session.single(rows.aggregate(n=rows.count(where=mine(rows))))["n"]
+        return rows.filter(~mine(rows)) if count else None
+
+    return without
+
+
+def note_replaced(tools: Tools, stream: StreamId, event: SegmentsErased) -> None:
+    """Write down beside the segments which stand in for which, before an event says so.
+
+    A ledger that is restored from before that event names files that are no more, and learns from here what holds them.
+    """
+    if event.segments:
+        content = {"stream": stream, "segments": [dataclasses.asdict(segment) for segment in event.segments]}
+        tools.storage.put_note(f"{REPLACED_FOLDER}/{tools.entropy.token(8)}.json", json.dumps(content).encode() + b"\n")
+
+
+def lost_replacements(tools: Tools) -> dict[StreamId, SegmentsErased]:
+    """What the storage knows of replaced segments and the ledger does not; the work is then to be looked at again."""
+    pairs = list[tuple[StreamId, ErasedSegment]]()
+    for content in tools.storage.notes(REPLACED_FOLDER, ".json").values():
+        data = json.loads(content)
+        for pair in data["segments"]:
+            segment = ErasedSegment(SegmentRef(**pair["before"]), SegmentRef(**pair["after"]))
+            pairs.append((StreamId(data["stream"]), segment))
+    after = {segment.before.path: segment.after for _, segment in pairs}
+    known, found = set(superseded(tools.database)), dict[StreamId, list[ErasedSegment]]()
+    for stream, segment in pairs:
+        last = segment.after
+        while last.path in after:
+            last = after[last.path]
+        # A note whose event was never appended leads to a file that was dropped again.
+        if segment.before.path not in known and tools.storage.exists(last):
+            found.setdefault(stream, []).append(segment)
+    return {stream: SegmentsErased(through=0, segments=tuple(segments)) for stream, segments in found.items()}
+
+
+def remove_old(tools: Tools, segments: Sequence[ErasedSegment]) -> None:
+    """Delete the files that others stand in for, and local copies of them."""
+    for segment in segments:
+        tools.storage.forget_copy(segment.before)
+        tools.storage.remove_path(segment.before.path)

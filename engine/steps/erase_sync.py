@@ -1,0 +1,172 @@
+"""Forget people in one sync: mark what its destination holds of them, have it removed, and clean what is kept of both.
+
+Under the sync's lease, and begun again by every run until nothing is owed. A plan keeps its length, because its rows are
+known by their places: those about somebody are blanked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import ibis
+from ibis.expr.types import Table
+
+from engine.core.events import ErasedSegment, SegmentsErased, StateFolded
+from engine.core.names import RunId, SegmentRef, SyncId, sync_stream
+from engine.core.state import newest
+from engine.failpoints import failpoint
+from engine.ledger.log import Fence
+from engine.ledger.projections import runs, states, windows
+from engine.ledger.projections.replaced import erased_through
+from engine.ledger.projections.runs import RunRow
+from engine.segments.compute import ORDINAL, Session
+from engine.steps.anchors import drop_anchor, sync_anchor
+from engine.steps.delivered_state import state_layers
+from engine.steps.erase_segments import (
+    People,
+    Versions,
+    dropping,
+    kept_segments,
+    note_replaced,
+    people_of,
+    remove_old,
+    rewritten,
+)
+from engine.steps.erased import Erased
+from engine.steps.facts import Tools
+from engine.steps.removals import compact, is_theirs, mark, owed_to_people
+
+RUNS_MAX = 100_000
+NEWEST_RUNS = 20
+"""Runs whose plans are looked at again while a removal is owed; those before were cleaned when it was marked."""
+
+
+def is_marked(tools: Tools, erased: Erased, sync: SyncId) -> bool:
+    """Whether the delivered state answers every request; so does one of a sync that delivered nothing."""
+    state = states.current(tools.database, sync)
+    return state is None or state.registers.get("erasure", 0) >= erased.through
+
+
+def is_unfinished(tools: Tools, erased: Erased, sync: SyncId) -> bool:
+    """Whether anything is left to do: to mark, to remove, or to clean."""
+    if erased_through(tools.database, sync_stream(sync)) < erased.through or not is_marked(tools, erased, sync):
+        return True
+    state = states.current(tools.database, sync)
+    if state is None or not state.segments:
+        return False
+    with tools.compute.session() as session:
+        rows = newest(state_layers(tools, session, state))
+        return bool(session.single(rows.aggregate(n=rows.count(where=owed_to_people(rows))))["n"])
+
+
+def mark_sync(tools: Tools, erased: Erased, sync: SyncId, kept: Versions, fence: Fence) -> None:
+    """Let the sync's state say what its destination has to remove; nothing when it does."""
+    state = states.current(tools.database, sync)
+    if state is None or is_marked(tools, erased, sync):
+        return
+    with tools.compute.session() as session:
+        failpoint("mark.before_commit")
+        mark(tools, session, state, _people(tools, session, erased, sync, kept), erased.through, fence)
+        failpoint("mark.after_commit")
+
+
+def clean_sync(tools: Tools, erased: Erased, sync: SyncId, kept: Versions, fence: Fence) -> int:
+    """Write what is kept of a sync again without these people; returns how many segments.
+
+    What a removal that is still owed needs stays in the current state, and nowhere else.
+    """
+    is_first = erased_through(tools.database, sync_stream(sync)) < erased.through
+    with tools.compute.session() as session:
+        if (state := states.current(tools.database, sync)) is not None:
+            compact(tools, session, state, fence)
+        people = _people(tools, session, erased, sync, kept)
+        listed = runs.listing(tools.database, sync, RUNS_MAX if is_first else NEWEST_RUNS)
+        ended = [row for row in listed if row.finished_at is not None]
+        segments = [*_states(tools, session, sync, people), *_plans(tools, session, ended, people)]
+    if not segments and not is_first:
+        return 0
+    failpoint("erase.before_commit")
+    event = SegmentsErased(through=erased.through, segments=tuple(segments))
+    note_replaced(tools, sync_stream(sync), event)
+    tools.ledger.append(sync_stream(sync), event, fence=fence)
+    failpoint("erase.after_commit")
+    drop_anchor(tools, sync_anchor(sync), sync_stream(sync))
+    remove_old(tools, segments)
+    return len(segments)
+
+
+def _people(tools: Tools, session: Session, erased: Erased, sync: SyncId, kept: Versions) -> People:
+    refs = [*_state_segments(tools, sync), *_plan_segments(runs.listing(tools.database, sync, RUNS_MAX))]
+    tables = (session.table(tools.storage.local(ref)) for ref in kept_segments(tools, refs))
+    return people_of(tools, session, erased, kept, [table for table in tables if "subject" in table.columns])
+
+
+def _state_segments(tools: Tools, sync: SyncId) -> Iterator[SegmentRef]:
+    """Every segment that ever was part of the delivered state."""
+    for fact in tools.ledger.read(sync_stream(sync)):
+        if isinstance(fact.event, StateFolded):
+            yield from fact.event.segments
+
+
+def _plan_segments(rows: Sequence[RunRow]) -> Iterator[SegmentRef]:
+    return (row.segment for row in rows if row.segment is not None)
+
+
+def _states(tools: Tools, session: Session, sync: SyncId, people: People) -> Iterator[ErasedSegment]:
+    """State segments that newer ones replaced; the current ones hold nobody but for whom something is owed."""
+    state = states.current(tools.database, sync)
+    now = set(kept_segments(tools, state.segments)) if state else set()
+    without = dropping(session, lambda rows: is_theirs(rows, people))
+    for ref in kept_segments(tools, _state_segments(tools, sync)):
+        if ref not in now and (segment := rewritten(tools, session, ref, without)) is not None:
+            yield segment
+
+
+def _plans(tools: Tools, session: Session, ended: Sequence[RunRow], people: People) -> Iterator[ErasedSegment]:
+    """The plans of runs that ended, what destinations said of their rows, and what was recorded instead of sent."""
+    for row in ended:
+        if row.segment is None or not tools.storage.exists(row.segment):
+            continue
+        ref = tools.storage.current(row.segment)
+        plan = session.numbered(tools.storage.local(ref))
+        mine = plan.filter(is_theirs(plan, people) & plan.id.notnull())
+        places = session.cached(mine.select(ORDINAL, "id"))
+        if not session.single(places.aggregate(n=places.count()))["n"]:
+            continue
+        yield from _exceptions(tools, session, row.run, places)
+        _recorded(tools, session, row, places)
+        segment = rewritten(tools, session, ref, lambda rows: _blanked(rows, people))
+        assert segment is not None, "it has such rows"
+        yield segment
+
+
+def _blanked(rows: Table, people: People) -> Table:
+    mine = is_theirs(rows, people)
+    texts = [c for c, kind in rows.schema().items() if kind.is_string() and c not in {"op", "change", "reason"}]
+    return rows.mutate(**{c: mine.ifelse(ibis.null("string"), rows[c]) for c in texts})
+
+
+def _exceptions(tools: Tools, session: Session, run: RunId, places: Table) -> Iterator[ErasedSegment]:
+    """What a destination said of a record may name whom it is about."""
+    named = (w.receipt.exceptions for w in windows.listing(tools.database, run) if w.receipt is not None)
+    for ref in kept_segments(tools, (ref for ref in named if ref is not None)):
+
+        def silent(rows: Table) -> Table | None:
+            mine = rows.ordinal.isin(places[ORDINAL])
+            if not session.single(rows.aggregate(n=rows.count(where=mine & (rows.message != ""))))["n"]:
+                return None
+            return rows.mutate(message=mine.ifelse("", rows.message))
+
+        if (segment := rewritten(tools, session, ref, silent)) is not None:
+            yield segment
+
+
+def _recorded(tools: Tools, session: Session, row: RunRow, places: Table) -> None:
+    """No event names what was recorded instead of sent, so the file is replaced."""
+    folder = f"syncs/{row.sync}/recorded"
+    for path in tools.storage.paths(folder):
+        if not path.startswith(f"{folder}/{row.run}-"):
+            continue
+        with tools.storage.reading_path(path) as local, tools.storage.writing(folder, str(row.run)) as draft:
+            session.write(session.table(local).anti_join(places, "id"), draft.local)
+        tools.storage.remove_path(path)

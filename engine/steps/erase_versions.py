@@ -1,0 +1,110 @@
+"""Take people out of every stored version of a dataset, so that each is rebuilt from the others as before, without them."""
+
+from __future__ import annotations
+
+import ibis
+from ibis.expr.types import BooleanValue, Table
+
+from engine.core.canonical import key_text
+from engine.core.diff import CHANGE
+from engine.core.events import SegmentsErased
+from engine.core.names import dataset_stream
+from engine.core.relations import union
+from engine.errors import LedgerConflict
+from engine.failpoints import failpoint
+from engine.ledger.projections.replaced import erased_through
+from engine.segments.compute import Session
+from engine.steps.anchors import dataset_anchor, drop_anchor
+from engine.steps.erase_segments import (
+    People,
+    Versions,
+    Without,
+    dropping,
+    note_replaced,
+    people_of,
+    remove_old,
+    rewritten,
+    stored_versions,
+)
+from engine.steps.erased import Erased
+from engine.steps.facts import Tools
+
+ATTEMPTS_MAX = 3
+
+
+def erase_versions(tools: Tools, erased: Erased, kept: Versions) -> int:
+    """Write the segments of a dataset again that hold somebody; returns how many. Nothing when it was done already.
+
+    The caller holds the leases of the syncs that read them. A capture that began before loses its race for the stream,
+    and is made again without these people.
+    """
+    stream = dataset_stream(kept.dataset)
+    if erased_through(tools.database, stream) >= erased.through:
+        return 0
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        expected = tools.ledger.head(stream)
+        kept = stored_versions(tools, kept.dataset, kept.columns)
+        with tools.compute.session() as session:
+            people = people_of(tools, session, erased, kept, ())
+            without = _without(tools, session, kept, people)
+            found = (rewritten(tools, session, ref, without) for ref in kept.segments)
+            segments = tuple(segment for segment in found if segment is not None)
+        failpoint("erase.before_commit")
+        try:
+            event = SegmentsErased(through=erased.through, segments=segments)
+            note_replaced(tools, stream, event)
+            tools.ledger.append(stream, event, expected=expected)
+        except LedgerConflict:
+            for segment in segments:
+                tools.storage.remove_path(segment.after.path)
+            if attempt == ATTEMPTS_MAX:
+                raise
+            continue
+        failpoint("erase.after_commit")
+        drop_anchor(tools, dataset_anchor(kept.dataset), stream)
+        remove_old(tools, segments)
+        return len(segments)
+    return 0
+
+
+def _without(tools: Tools, session: Session, kept: Versions, people: People) -> Without:
+    """What is left of a segment; a key that somebody else had before or after stays as a deletion in a change."""
+
+    def mine(rows: Table) -> BooleanValue:
+        columns = [c for c in kept.columns if c in rows.columns]
+        if columns:
+            return people.about(rows, columns)
+        # Rows that are set aside are known by their keys alone.
+        return rows.pk.isin(people.keys.pk).fill_null(False) if "pk" in rows.columns else ibis.literal(False)
+
+    plainly = dropping(session, mine)
+    if set(kept.columns) & set(kept.key):
+        return plainly
+    shared = _shared_keys(tools, session, kept, people)
+
+    def without(rows: Table) -> Table | None:
+        left = plainly(rows)
+        if left is None or CHANGE not in rows.columns:
+            return left
+        gone = rows.filter(mine(rows) & (rows[CHANGE] != "delete"))
+        gone = gone.filter(key_text([gone[c] for c in kept.key]).isin(shared.pk))
+        blank = {c: ibis.null(k) for c, k in rows.schema().items() if c not in kept.key}
+        return union(left, gone.mutate(**{**blank, CHANGE: ibis.literal("delete")}).select(*rows.columns))
+
+    return without
+
+
+def _shared_keys(tools: Tools, session: Session, kept: Versions, people: People) -> Table:
+    """``pk`` of rows that are about these people in one version and about somebody else in another."""
+    theirs, others = list[Table](), list[Table]()
+    for ref in kept.segments:
+        rows = session.table(tools.storage.local(ref))
+        columns = [c for c in kept.columns if c in rows.columns]
+        if not columns or not set(kept.key) <= set(rows.columns):
+            continue
+        about = people.about(rows, columns)
+        for chosen, parts in ((rows.filter(about), theirs), (rows.filter(~about), others)):
+            parts.append(chosen.select(pk=key_text([chosen[c] for c in kept.key])))
+    if not theirs:
+        return people.keys
+    return session.cached(union(*theirs, distinct=True).semi_join(union(*others, distinct=True), "pk"))

@@ -72,7 +72,9 @@ def report_file(app: App, request: str) -> bytes:
     """The signed report of a request as its file holds it."""
     found = app.tools.storage.notes(REPORTS_FOLDER, f"{request}.json")
     if f"{request}.json" not in found:
-        raise ConfigurationError("There is no report of such a request", next="`tidegate erasures` lists the requests")
+        raise ConfigurationError(
+            "There is no report of such a request", next="`tidegate erasures list` shows the requests"
+        )
     return found[f"{request}.json"]
 
 

@@ -98,7 +98,9 @@ def read_report(file: Path) -> Mapping[str, Any]:
             return data
     except (OSError, ValueError, KeyError):
         pass
-    raise ConfigurationError("This is no report of an erasure", where=str(file), next="`tidegate erasures` lists them")
+    raise ConfigurationError(
+        "This is no report of an erasure", where=str(file), next="`tidegate erasures list` shows them"
+    )
 
 
 def verified(data: Mapping[str, Any], key: ErasureKey, subject: str | None) -> Verified:

@@ -38,8 +38,6 @@ class SyncStatus:
     delivered_version: int | None
     held: int
     owed: int
-    erasures_owed: int
-    """Records that its destination still has to remove because somebody is to be forgotten."""
     last_run: str
     last_status: str
     last_finished_at: str
@@ -48,6 +46,8 @@ class SyncStatus:
     held_version: str = ""
     """The version that waits for approval, as `tidegate approve` takes it; ``held`` above are records."""
     pinned_version: int | None = None
+    erasures_owed: int = 0
+    """Records that its destination still has to remove because somebody is to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

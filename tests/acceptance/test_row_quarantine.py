@@ -241,3 +241,32 @@ def test_a_plan_of_quarantined_rows_is_blocked_whoever_made_it(
     report = project.report()
     assert (report["status"], report["requests"]) == ("blocked", 0)
     assert "1 planned records are of quarantined rows" in report["reason"]
+
+
+def test_a_dataset_lists_the_rows_that_it_sets_aside_by_key_and_shows_one_without_what_is_too_sensitive(
+    project: TestProject,
+) -> None:
+    project.sync("people_to_hook", fields={"score": "score"})
+    project.people(ONE_BAD)
+    written = copy.deepcopy(CONTRACT)
+    written["schema"][0]["customProperties"] = [{"property": "tidegate.quarantineMaxRatio", "value": 1}]
+    rule = {**NULLS, "metric": "invalidValues", "arguments": {"validValues": ["p2"]}}
+    written["schema"][0]["properties"][1] |= {"classification": "confidential", "quality": [rule]}
+    project.write("contracts/people-v1.odcs.yaml", written)
+    assert project.run("capture", "people").code == 0
+    told = project.run("--json", "quarantine", "list", "people", "--limit", "2").json
+    assert (told["quarantined"], told["rows"]) == (8, 10)
+    assert told["records"] == [
+        {"key": "10", "reasons": ["`names are known`"]},
+        {"key": "3", "reasons": ["`names are known`"]},
+    ]
+    shown = project.run("--json", "quarantine", "show", "people@1", "--key", "3").json
+    assert shown["columns"] == {"id": "3", "name": "•••", "score": "3"}
+    assert "p3" not in project.run("quarantine", "show", "people", "--key", "3").out
+    assert project.run("quarantine", "show", "people", "--key", "2").code == 2
+
+
+def test_a_record_of_a_quarantined_row_says_so(project: TestProject, receiver: Receiver) -> None:
+    delivered(project, ONE_BAD)
+    told = project.run("--json", "show", "people_to_hook", "--key", "1").json
+    assert (told["verdict"], told["holds"], told["desired"]) == ("row quarantined", False, False)

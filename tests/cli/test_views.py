@@ -36,6 +36,7 @@ from engine.service.quarantine import (
     RejectedRecord,
     RejectionReport,
 )
+from engine.service.quarantined_rows import QuarantinedRow, QuarantinedRowReport, QuarantinedRows
 from engine.service.records import RecordReport
 from engine.service.runs import Progress
 from engine.service.samples import MASK, Sample
@@ -101,6 +102,8 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (decide.decision_view, VersionDecisionReport(h, h, 2, h, h, h)),
         (quarantine.list_view, QuarantineReport(h, 1, 1, 1, 5, (RejectedRecord(h, h, 1, h, h, h),))),
         (quarantine.record_view, QuarantinedRecord(h, h, h, 1, 5, (RejectionReport(h, h, h),), sample)),
+        (quarantine.rows_view, QuarantinedRows(h, 1, 9, 2, (QuarantinedRow(h, (h,)),))),
+        (quarantine.row_view, QuarantinedRowReport(h, 1, h, (h,), {h: h, "b": None})),
         (quarantine.decision_view, QuarantineDecision(h, h, 1, h)),
         (ledger.tail_view, [EventReport(1, h, 1, h, h, h, h)]),
         (ledger.verify_view, VerifyReport(False, 0, 0, 7, h, 3, h)),

@@ -25,6 +25,7 @@ from engine.faces.cli.render import (
     show,
     table,
     title,
+    value_cell,
 )
 from engine.faces.cli.run import run_view
 from engine.service.quarantine import (
@@ -36,6 +37,13 @@ from engine.service.quarantine import (
     quarantine_release,
     quarantine_show,
     retry_sync,
+)
+from engine.service.quarantined_rows import (
+    QuarantinedRowReport,
+    QuarantinedRows,
+    is_dataset,
+    quarantined_row,
+    quarantined_rows,
 )
 
 LIMIT_MAX = 10_000
@@ -51,35 +59,43 @@ _STANDINGS = {
 
 @click.group(cls=Group, no_args_is_help=True)
 def quarantine() -> None:
-    """See what a destination rejects, and decide about it."""
+    """See what a destination rejects or a contract sets aside, and decide about what is rejected."""
 
 
 @quarantine.command("list")
-@click.argument("sync")
+@click.argument("sync", metavar="SYNC|DATASET")
 @click.option("--limit", type=click.IntRange(1, LIMIT_MAX), default=50, show_default=True, help="Records to list.")
 @click.pass_context
 def list_records(context: click.Context, sync: str, limit: int) -> int:
     """List rejected records with the destination's own reason.
 
     First those that are set aside, then those that the next run tries again. The reason is that of the newest
-    rejection.
+    rejection. For a dataset: the rows of its newest version that a rule of its contract sets aside, by key.
     """
     with opened(context) as app:
+        if is_dataset(app, sync):
+            show(context, quarantined_rows(app, sync, limit), rows_view)
+            return 0
         report = quarantine_list(app, sync, limit)
     show(context, report, list_view)
     return 0
 
 
 @quarantine.command("show")
-@click.argument("sync")
-@click.option("--key", required=True, help="The match key, as text, as the destination knows it.")
+@click.argument("sync", metavar="SYNC|DATASET")
+@click.option(
+    "--key", required=True, help="The match key, as the destination knows it; for a dataset the primary key. As text."
+)
 @click.pass_context
 def show_one(context: click.Context, sync: str, key: str) -> int:
     """Show one record: every rejection, and what would be sent now.
 
-    Values classified above internal are masked.
+    For a dataset: one row that is set aside, and why. Values classified above internal are masked.
     """
     with opened(context) as app:
+        if is_dataset(app, sync):
+            show(context, quarantined_row(app, sync, key), row_view)
+            return 0
         report = quarantine_show(app, sync, key)
     show(context, report, record_view)
     return 0
@@ -191,6 +207,33 @@ def record_view(report: QuarantinedRecord) -> Lines:
     if report.sends is not None:
         yield title("what would be sent now")
         yield from sample_lines([report.sends])
+
+
+def rows_view(report: QuarantinedRows) -> Lines:
+    """How many rows are set aside, then one row each."""
+    if not report.quarantined:
+        yield Text(plain(f"{report.dataset}: no row of version {report.version} is set aside."))
+        return
+    yield Text(
+        plain(
+            f"{report.dataset}: {count(report.quarantined, 'row')} of {report.rows:,} of version {report.version} "
+            "set aside; what was delivered of them stays"
+        )
+    )
+    columns = [Column("key"), Column("rules that it breaks")]
+    yield from table(columns, ([cell(row.key), cell(", ".join(row.reasons))] for row in report.records))
+    if left := report.quarantined - len(report.records):
+        yield Text(f"and {count(left, 'row')} more")
+    yield from next_step("mend these rows in the source; they come back by themselves")
+
+
+def row_view(report: QuarantinedRowReport) -> Lines:
+    """Why the row is set aside, then its columns."""
+    yield title(f"{report.dataset}: row {report.key}", f"version {report.version}")
+    for reason in report.reasons:
+        yield Text.assemble("breaks ", plain(reason))
+    names = report.columns.items()
+    yield from table([Column("column"), Column("value")], ([cell(n), value_cell(v)] for n, v in names))
 
 
 def decision_view(report: QuarantineDecision) -> Lines:

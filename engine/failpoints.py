@@ -23,10 +23,6 @@ NAMES = frozenset(
         "segment.after_rename",
         "capture.before_commit",
         "capture.after_commit",
-        "hold.before_commit",
-        "hold.after_commit",
-        "review.before_commit",
-        "review.after_commit",
         "plan.before_commit",
         "plan.after_commit",
         "window.before_intent",
@@ -58,6 +54,8 @@ FORGET_NAMES = frozenset(
     }
 )
 """Points that forgetting somebody passes."""
+REVIEW_NAMES = frozenset({"hold.before_commit", "hold.after_commit", "review.before_commit", "review.after_commit"})
+"""Points that a version passes which is held, and then decided about."""
 
 
 class FailpointRaised(RuntimeError):
@@ -83,8 +81,10 @@ def _parse(text: str) -> _Points:
         name, _, rest = item.partition("=")
         rest, _, hit = rest.partition("@")
         action, _, argument = rest.partition(":")
-        if name not in NAMES | FORGET_NAMES:
-            raise ValueError(f"unknown failpoint {name!r}; known: {', '.join(sorted(NAMES | FORGET_NAMES))}")
+        if name not in NAMES | FORGET_NAMES | REVIEW_NAMES:
+            raise ValueError(
+                f"unknown failpoint {name!r}; known: {', '.join(sorted(NAMES | FORGET_NAMES | REVIEW_NAMES))}"
+            )
         points.armed[name] = _Armed(action, argument, int(hit) if hit else None)
     return points
 

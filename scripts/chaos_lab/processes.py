@@ -103,7 +103,7 @@ class Running:
     def await_stop(self) -> bool:
         """Wait until it stands still, by a signal or by itself; false when it ended instead."""
         while not self.ended:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, ProcessLookupError):
                 if Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == STOPPED:
                     return True
             time.sleep(POLL_SECONDS)

@@ -112,6 +112,7 @@ def _live(life: Life, found: Found, wanted: int) -> None:
         if replaced is not None:
             life.history.append(f"{way.__name__}: {replaced}")
             _counted(life, found, zombie, replaced)
+    life.setting = Setting()  # on a busy machine a run alone would lose so short a lease
     converge(life)
     judge(life)
     close(life)

@@ -153,7 +153,7 @@ async def held(destination: HttpDestination, talk: Talk[_T], transport: Transpor
 
 def _about_the_question(job: str, reply: Refused | Throttled | Unavailable | Stop) -> Throttled | Unavailable | Stop:
     if isinstance(reply, Refused):
-        return Stop(reply.code, f"the destination refuses to say what became of job {job}: {reply.message}")
+        return Stop(reply.code, f"the destination refuses to say what became of job {job}")
     return reply
 
 

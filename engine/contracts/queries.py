@@ -172,14 +172,15 @@ def _rewritten(tree: exp.Query, column: str | None) -> str:
 
 def _bind(query: str, columns: Sequence[Column]) -> None:
     """Whether the query is one number of a table with the contract's columns."""
-    with empty_sandbox(list(_typed(columns))) as sandbox:
-        try:
+    try:
+        # Its table cannot be made of columns without a usable name, of which the contract's reader tells.
+        with empty_sandbox(list(_typed(columns))) as sandbox:
             types = sandbox.described(query).types
-        except duckdb.Error as error:
-            if missing := _MISSING.search(str(error)):
-                hint = nearest(missing[1], (column.name for column in columns))
-                raise _Refused("names a column that the contract does not have", hint) from None
-            raise _Refused(f"cannot be evaluated over the contract's columns ({type(error).__name__})") from None
+    except duckdb.Error as error:
+        if missing := _MISSING.search(str(error)):
+            hint = nearest(missing[1], (column.name for column in columns))
+            raise _Refused("names a column that the contract does not have", hint) from None
+        raise _Refused(f"cannot be evaluated over the contract's columns ({type(error).__name__})") from None
     if len(types) != 1 or not _NUMERIC.fullmatch(types[0]):
         raise _Refused("must give one number or one truth value")
 

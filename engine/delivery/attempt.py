@@ -120,7 +120,8 @@ class Sender:
                 continue
             settle(result, part, reply, uncertain)
             if isinstance(reply, Refused) and singles_max < min(rejected(result.exceptions), rows.cut.count):
-                result.stop = Stop(reply.code, f"the destination refuses record after record: {reply.message}")
+                # Its words may quote a record, and why a run stopped stands in the ledger.
+                result.stop = Stop(reply.code, "the destination refuses record after record")
         return result
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeGuard, assert_never
 
@@ -18,6 +18,7 @@ from destinations.base import (
     Unavailable,
 )
 from engine.delivery.batches import Slice
+from engine.delivery.codes import code_of
 
 ADAPTER_ERROR = "adapter_error"
 THROTTLED = "throttled"
@@ -63,13 +64,23 @@ def _matched(part: Slice, outcomes: Iterable[Outcome]) -> list[Exceptional]:
             delivered.add(outcome.id)
         else:
             kind = "rejected" if isinstance(outcome, Rejected) else "failed"
-            found[outcome.id] = Exceptional(ids[outcome.id], kind, outcome.code, outcome.message)
+            ordinal = ids[outcome.id]
+            code = code_of(outcome.code, _sent(part, ordinal))
+            found[outcome.id] = Exceptional(ordinal, kind, code, outcome.message)
     silent = [
         Exceptional(ordinal, "unknown", "not_reported", "the answer does not name this record")
         for text, ordinal in ids.items()
         if text not in delivered and text not in found
     ]
     return [*found.values(), *silent]
+
+
+def _sent(part: Slice, ordinal: int) -> Iterator[str]:
+    """What left of one row: its id, key and fields."""
+    place = ordinal - part.cut.first
+    for name in ("id", "key", "fields"):
+        if (text := part.rows.column(name)[place].as_py()) is not None:
+            yield text
 
 
 def settle(result: Result, part: Slice, reply: Settled, uncertain: bool) -> None:  # noqa: FBT001  # goes with the reply

@@ -80,9 +80,9 @@ class HttpTransport:
             return Unavailable("answer_too_large", "the answer is larger than 16 MiB", applied_unknown=True)
         finally:
             await response.aclose()
-        headers = [
-            (k, v) for k, v in response.headers.multi_items() if k.lower() not in ("content-encoding", "content-length")
-        ]
+        # As bytes: a server may send letters that no header can have, and text would have to be written as ASCII again.
+        raw = response.headers.raw
+        headers = [(name, value) for name, value in raw if name.lower() not in (b"content-encoding", b"content-length")]
         return httpx.Response(response.status_code, headers=headers, content=body, request=request)
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """Logs: structlog to stderr, for a person on a terminal and as JSON lines anywhere else, with secrets taken out.
 
-What other libraries log through the standard library comes out the same way.
+What other libraries warn of through the standard library comes out the same way. What they say below a warning does not: an
+HTTP library would log the headers of answers, and a destination may write what it was sent into one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import structlog
 from structlog.typing import Processor
 
 from engine.observe.redact import Redactor
+from engine.observe.trouble import exception_told
 
 DEFAULT_LEVEL = "warning"
 
@@ -33,12 +35,13 @@ def configure(stream: TextIO, level: str, redactor: Redactor) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
+    handler.addFilter(_ours_or_a_warning)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                exception_told,
                 redactor,
                 _renderer(stream),
             ],
@@ -50,6 +53,13 @@ def configure(stream: TextIO, level: str, redactor: Redactor) -> None:
             root.removeHandler(before)
     root.addHandler(handler)
     root.setLevel(threshold)
+
+
+OURS = ("engine", "destinations", "config", "tidegate")
+
+
+def _ours_or_a_warning(line: logging.LogRecord) -> bool:
+    return line.levelno >= logging.WARNING or line.name.partition(".")[0] in OURS
 
 
 _wrap = structlog.stdlib.ProcessorFormatter.wrap_for_formatter

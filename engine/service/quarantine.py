@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,10 +13,11 @@ from engine.delivery.stop import StopRequest
 from engine.errors import Busy
 from engine.service.app import App
 from engine.service.plans import shown_fields
+from engine.service.quoted import unquoted
 from engine.service.records import unknown_record
 from engine.service.reports import RunReport
 from engine.service.runs import Observe, run_syncs, without_run
-from engine.service.samples import Sample, plan_sample
+from engine.service.samples import MASK, Sample, is_id_shown, plan_sample
 from engine.steps.quarantine import Standing, drop, outstanding, rejections, release, standing
 from engine.steps.record_state import record_state
 
@@ -24,8 +26,9 @@ from engine.steps.record_state import record_state
 class RejectedRecord:
     """A record that is set aside (``quarantined``, ``in_doubt``) or tried again by the next run (``owed``).
 
-    ``since`` is the run that rejected this payload first, ``code`` and ``message`` are the destination's own and newest;
-    all are empty when that was longer ago than is looked.
+    ``since`` is the run that rejected this payload first, ``code`` and ``message`` are the destination's own and newest,
+    kept back when they quote a classified value; all are empty when that was longer ago than is looked. ``id`` is `MASK`
+    where ids are classified.
     """
 
     id: str
@@ -85,8 +88,19 @@ def quarantine_list(app: App, name: str, limit: int) -> QuarantineReport:
     sync = app.sync(name)
     with app.tools.compute.session() as session:
         found = outstanding(app.tools, session, sync, limit)
-    records = tuple(RejectedRecord(**{f: row[f] for f in RejectedRecord.__dataclass_fields__}) for row in found.rows)
+    records = tuple(_rejected(row, show_id=is_id_shown(sync.mapping)) for row in found.rows)
     return QuarantineReport(sync.id, found.quarantined, found.in_doubt, found.owed, sync.max_attempts, records)
+
+
+def _rejected(row: Mapping[str, Any], *, show_id: bool) -> RejectedRecord:
+    return RejectedRecord(
+        id=row["id"] if show_id else MASK,
+        standing=row["standing"],
+        attempts=row["attempts"],
+        since=row["since"],
+        code=unquoted(row["code"], row["values"]),
+        message=unquoted(row["message"], row["values"]),
+    )
 
 
 def quarantine_show(app: App, name: str, key: str) -> QuarantinedRecord:
@@ -107,7 +121,10 @@ def quarantine_show(app: App, name: str, key: str) -> QuarantinedRecord:
         standing=now.value,
         attempts=max(0, attempts),
         attempts_max=sync.max_attempts,
-        rejections=tuple(RejectionReport(row["run"], row["code"], row["message"]) for row in history),
+        rejections=tuple(
+            RejectionReport(row["run"], *(unquoted(row[words], row["values"]) for words in ("code", "message")))
+            for row in history
+        ),
         sends=leaving,
     )
 

@@ -6,6 +6,7 @@ drift before the first row, a `ValueViolation` while reading.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ DECIMAL_DIGITS = 38
 OPEN_SCALE = 9
 """Places of a decimal when neither the contract nor the source's type names them; a value with more is refused."""
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _CANONICAL = {
     LogicalType.STRING: pa.string(),
     LogicalType.INTEGER: pa.int64(),
@@ -92,10 +94,19 @@ def _breaking(reading: Reading, schema: TableSchema) -> Iterator[Finding]:
 
 
 def _additive(reading: Reading, schema: TableSchema) -> Iterator[Finding]:
-    for name in reading.schema.names:
-        if name not in schema.names:
-            message = f"column {name} is in the source and not in the contract; it is left out"
-            yield Finding(name, message, breaking=False)
+    """The columns that are left out; one is named only where it is sure to be one.
+
+    The first row of a file without a header is taken for names, and what is said here stands in the ledger.
+    """
+    strange = [name for name in reading.schema.names if name not in schema.names]
+    has_header = len(strange) < len(reading.schema.names)
+    named = [name for name in strange if has_header and _NAME.fullmatch(name)]
+    for name in named:
+        message = f"column {name} is in the source and not in the contract; it is left out"
+        yield Finding(name, message, breaking=False)
+    if rest := len(strange) - len(named):
+        names = f"{rest:,} columns have names" if rest > 1 else "a column has a name"
+        yield Finding("", f"{names} unlike a column's in the source, not in the contract; left out", breaking=False)
 
 
 def _target(column: Column, found: pa.DataType) -> pa.DataType:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from engine.core.events import BatchIntent, BatchReceipt, JobSubmitted, WindowIntended, WindowReceived
 from engine.core.names import Digest, Position, RunId, SegmentRef, SyncId, run_stream
 from engine.core.split import Cut
+from engine.delivery.codes import counted
 from engine.delivery.jobs import OpenJob
 from engine.delivery.result import Exceptional
 from engine.ledger.log import Fence
@@ -97,13 +97,12 @@ class LedgerLog:
     async def receive(self, window: int, receipts: Sequence[BatchReceipt], exceptions: Sequence[Exceptional]) -> None:
         """Write the exceptions, if any, and append the receipt that names them."""
         segment = self._written(window, exceptions) if exceptions else None
-        codes = Counter(e.code for e in exceptions)
         event = WindowReceived(
             run=self._work.run,
             window=window,
             batches=tuple(receipts),
             exceptions=segment,
-            codes=dict(sorted(codes.items())),
+            codes=counted(e.code for e in exceptions),
         )
         await asyncio.to_thread(self._append, event)
         self._work.sent(self._last + 1)

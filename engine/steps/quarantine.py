@@ -13,13 +13,14 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
-from ibis.expr.types import BooleanValue, Table
+from ibis.expr.types import ArrayValue, BooleanValue, Table
 
+from engine.core.desired import FIELD
 from engine.core.events import RejectionsDropped, RejectionsReleased, StateFolded
 from engine.core.names import SegmentRef
 from engine.core.plan import waits_in_doubt
 from engine.core.relations import union
-from engine.core.state import DROPPED, dropped, field_columns, payload_digest, released
+from engine.core.state import BEFORE, DROPPED, dropped, field_columns, payload_digest, released
 from engine.errors import ConfigurationError
 from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
@@ -62,7 +63,8 @@ class Outstanding:
     """Rejected records that are not settled, and those in doubt: how many of each standing, and the first as rows.
 
     Rows have ``id``, ``standing``, ``attempts``, and, where a run that was looked at tells, ``since`` (the run that
-    rejected this payload first, or left it in doubt) and the newest ``code`` and ``message``.
+    rejected this payload first, or left it in doubt) and the newest ``code`` and ``message`` with the ``values`` that
+    they were about.
     """
 
     quarantined: int
@@ -78,13 +80,13 @@ def outstanding(tools: Tools, session: Session, sync: Sync, limit: int) -> Outst
     first = session.cached(
         found.order_by(found.standing == Standing.OWED.value, found.standing.desc(), "id").limit(limit)
     )
-    shown = {row["id"]: {**row, "since": "", "code": "", "message": ""} for row in session.fetch(first)}
+    shown = {row["id"]: {**row, "since": "", "code": "", "message": "", "values": []} for row in session.fetch(first)}
     seen = rejections(tools, session, sync, first)
     nth = seen.mutate(nth=ibis.row_number().over(group_by="id", order_by="place") + 1)
     told = nth.inner_join(first.select("id", attempts=ibis.greatest(first.attempts, 1)), "id")
     for row in session.fetch(told.filter((told.nth == 1) | (told.nth == told.attempts))):
         if row["nth"] == 1:
-            shown[row["id"]] |= {"code": row["code"], "message": row["message"]}
+            shown[row["id"]] |= {name: row[name] for name in ("code", "message", "values")}
         if row["nth"] == row["attempts"]:
             shown[row["id"]]["since"] = row["run"]
     return Outstanding(
@@ -121,7 +123,8 @@ def _outstanding(tools: Tools, session: Session, sync: Sync) -> Table:
 def rejections(tools: Tools, session: Session, sync: Sync, chosen: Table) -> Table:
     """Each rejection of the records ``chosen.id`` in the newest runs: ``id``, ``run``, ``place``, ``code``, ``message``.
 
-    Where records in doubt wait for a person, what left them in doubt stands among them.
+    Where records in doubt wait for a person, what left them in doubt stands among them. ``values`` are those of what was
+    sent, before and after, that may not be shown: a message may quote them.
 
     ``place`` is 0 for the newest run. An unfinished run is left out: its outcomes are not part of the state yet.
     """
@@ -134,17 +137,32 @@ def rejections(tools: Tools, session: Session, sync: Sync, chosen: Table) -> Tab
         found = session.table(*segments)
         found = found.filter(found.outcome.isin(kinds)).select(_at="ordinal", code="code", message="message")
         numbered = session.numbered(tools.storage.local(row.segment))
-        sent = numbered.semi_join(chosen, "id").select("id", _at=ORDINAL)
+        sent = numbered.semi_join(chosen, "id").select("id", _at=ORDINAL, values=_hidden(sync, numbered))
         named = sent.inner_join(found, "_at")
         parts.append(
             named.select(
-                "id", "code", "message", run=ibis.literal(str(row.run)), place=ibis.literal(place).cast("int64")
+                "id",
+                "code",
+                "message",
+                "values",
+                run=ibis.literal(str(row.run)),
+                place=ibis.literal(place).cast("int64"),
             )
         )
     if not parts:
-        nothing = {"id": "string", "code": "string", "message": "string", "run": "string", "place": "int64"}
+        texts = dict.fromkeys(("id", "code", "message", "run"), "string")
+        nothing = {**texts, "values": "array<string>", "place": "int64"}
         return session.rows(ibis.schema(nothing).to_pyarrow().empty_table())
     return union(*parts)
+
+
+def _hidden(sync: Sync, rows: Table) -> ArrayValue:
+    """The values of plan rows, as JSON texts, that are classified too high to be shown; those of fields unmapped since too."""
+    shown = {c for f in sync.mapping.fields if f.classification.is_shown for c in (FIELD + f.target, BEFORE + f.target)}
+    names = [c for c in rows.columns if c.startswith((FIELD, BEFORE)) and c not in shown]
+    if not all(part.classification.is_shown for part in sync.mapping.match):
+        names += ["id", "key"]
+    return ibis.array([rows[name] for name in names]) if names else ibis.literal([], type="array<string>")
 
 
 def _exceptions(tools: Tools, row: RunRow) -> list[SegmentRef]:

@@ -21,6 +21,8 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G10": "disk",
         "G12": "storm",
         "G13": "poison",
+        "G14": "bad_input",
+        "G15": "canary",
         "G16": "phantom",
         "G18": "resources",
         "G20": "mutants",

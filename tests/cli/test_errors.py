@@ -19,6 +19,7 @@ EXIT_CODES: list[tuple[BaseException, int]] = [
     (errors.SourceError("it is short"), 1),
     (errors.StorageError("it is full"), 1),
     (errors.SegmentDamaged("it is damaged"), 1),
+    (errors.ErasureKeyMissing("it is lost"), 1),
     (errors.LedgerError("it is away"), 1),
     (errors.LedgerConflict("it moved"), 1),
     (errors.LedgerTampered("it was edited"), 1),
@@ -99,9 +100,12 @@ def test_an_unexpected_error_is_called_a_bug_and_its_message_is_kept_back(capsys
 
 def test_debug_adds_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyError) as caught:
-        {}["k"]
+        {}["ada@example.org".lower()]
     Report(as_json=False, debug=True, redact=str).tell(caught.value)
-    assert "Traceback (most recent call last)" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in told
+    assert "builtins.KeyError" in told
+    assert "KeyError: " not in told, "what a library says may be a row's value"
 
 
 def test_an_error_holds_no_secret_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

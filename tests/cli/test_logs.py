@@ -14,6 +14,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import SourceError
 from engine.observe.log import configure
 from engine.observe.redact import LENGTH_MIN, Redactor
 
@@ -49,13 +50,36 @@ def test_no_log_line_holds_a_secret() -> None:
     log.info(SECRET, deep={"a": [SECRET, {SECRET: SECRET.encode()}]})
     error = ValueError(f"cannot dial db://u:{quote(SECRET, safe='')}@host")
     log.error("dial", exc_info=error)
-    logging.getLogger("httpx").info("GET https://x/?key=%s", quote(SECRET))
+    logging.getLogger("httpx").warning("GET https://x/?key=%s", quote(SECRET))
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert len(lines) == 3
     text = repr(lines)
     for spelling in (SECRET, quote(SECRET), quote(SECRET, safe=""), json.dumps(SECRET)[1:-1], repr(SECRET)[1:-1]):
         assert spelling not in text
     assert "[secret]" in text
+
+
+def test_what_libraries_say_below_a_warning_and_in_their_exceptions_is_kept_back() -> None:
+    stream = io.StringIO()
+    configure(stream, "debug", Redactor())
+    logging.getLogger("httpcore.http11").debug("receive_response_headers.complete %r", [("x-echo", "ada@example.org")])
+    log = structlog.get_logger("engine")
+    foreign, ours = ValueError("ada@example.org is no date"), SourceError("The source is not what it was")
+    ours.__cause__ = foreign
+    log.error("read", exc_info=ours)
+    try:
+        int("ada@example.org")
+    except ValueError:
+        log.exception("read")
+    logging.getLogger("asyncio").error("never retrieved", exc_info=KeyError("ada@example.org"))
+
+    first, bare, second = (json.loads(line) for line in stream.getvalue().splitlines())
+
+    assert "ada@" not in stream.getvalue().replace('int(\\"ada@example.org\\")', ""), "but for the code itself"
+    assert "builtins.ValueError" in first["exception"]
+    assert "SourceError: The source is not what it was" in first["exception"]
+    assert bare["exception"].endswith("builtins.ValueError")
+    assert second["exception"].endswith("builtins.KeyError")
 
 
 @given(secret=st.text(min_size=LENGTH_MIN, max_size=40), before=st.binary(max_size=5), after=st.binary(max_size=5))

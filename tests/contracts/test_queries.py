@@ -196,3 +196,10 @@ def test_a_query_that_is_too_long_or_too_deep_is_refused() -> None:
 )
 def test_only_a_number_that_counts_may_be_shown(query: str, counts: bool) -> None:
     assert rule(query).counts == counts
+
+
+@pytest.mark.parametrize("properties", [[], [{"name": "", "logicalType": "string"}], [{"logicalType": "string"}]])
+def test_a_query_over_columns_without_a_name_is_refused_in_words(properties: list[dict[str, Any]]) -> None:
+    written = contract({"type": "sql", "query": "SELECT count(*) FROM {object}", "mustBe": 0}, None)
+    written["schema"][0]["properties"] = properties
+    assert isinstance(read_contract(written), InvalidContract)

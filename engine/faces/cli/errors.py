@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import textwrap
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from config.problems import InvalidProject
 from engine.errors import ConfigurationError, Interrupted, TidegateError
 from engine.faces.cli.output import write_aside, write_document
 from engine.faces.cli.plain import plain
+from engine.observe.trouble import traced
 
 WIDTH_MAX = 100
 WIDTH_MIN = 20
@@ -95,7 +95,7 @@ class Report:
         return ConfigurationError.exit_code
 
     def _traceback(self, error: BaseException) -> None:
-        for line in "".join(traceback.format_exception(error)).splitlines():
+        for line in traced(error):
             write_aside(self._clean(line) + "\n")
 
     def _clean(self, text: str) -> str:

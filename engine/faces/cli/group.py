@@ -139,5 +139,5 @@ class LazyGroup(Group):
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    near = get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
     return f"; did you mean `{near[0]}`?" if near else ""

@@ -22,6 +22,8 @@ from engine.steps.erase_segments import People, Versions
 from engine.steps.facts import Tools
 
 LETTERS_MIN = 6
+DIGITS_MIN = 11
+"""Shorter numbers stand everywhere: as counts, sizes and dates."""
 CHUNK_BYTES = 1 << 20
 IDLE_SECONDS = 60
 VALUES_MAX = 1_000_000
@@ -72,8 +74,8 @@ def search(sources: Iterable[tuple[str, Iterable[bytes]]], values: Iterable[str]
     probes, count, short = dict[bytes, list[bytes]](), 0, 0
     for value in values:
         for form in {value.encode(), ascii(value)[1:-1].encode()}:
-            word = max(_TOKEN.findall(form), key=len, default=b"")
-            if len(word) < LETTERS_MIN:
+            word = max(filter(_is_telling, _TOKEN.findall(form)), key=len, default=b"")
+            if not word:
                 short += form == value.encode()
                 continue
             count += form == value.encode()
@@ -90,6 +92,10 @@ def search(sources: Iterable[tuple[str, Iterable[bytes]]], values: Iterable[str]
                 found.append(name)
                 break
     return Searched(read, size, count, short, tuple(found))
+
+
+def _is_telling(word: bytes) -> bool:
+    return len(word) >= (DIGITS_MIN if word.isdigit() else LETTERS_MIN)
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:

@@ -66,6 +66,10 @@ class Receiver:
             else:
                 self.records.setdefault(record["id"], {}).update(record["fields"])
 
+    def forget(self) -> None:
+        """Forget every key, as a destination of another test: what it holds stays."""
+        self._keys.clear()
+
     @property
     def requests(self) -> int:
         return len(self.log)

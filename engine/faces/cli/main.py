@@ -52,9 +52,12 @@ COMMANDS = {
         "consent": Entry(_HERE + "consent:consent", "Record who agreed to what, and who took it back."),
         "suppress": Entry(_HERE + "suppress:suppress", "Keep people in lists away from destinations."),
         "forget": Entry(
-            _HERE + "forget:forget_people", "Remove somebody everywhere, and send nothing about them again."
+            _HERE + "forget:forget_people",
+            "Send nothing more about somebody, have them removed everywhere, and take them out of all that is kept.",
         ),
-        "erasures": Entry(_HERE + "forget:erasures", "See and go on with what is owed to whom is to be forgotten."),
+        "erasures": Entry(
+            _HERE + "forget:erasures", "See who is still to be forgotten where, go on with it, and check reports."
+        ),
     },
     "Undo and redo": {
         "rollback": Entry(_HERE + "undo:rollback", "Put a destination back to an earlier version, and keep it there."),

@@ -64,7 +64,10 @@ COMMANDS = {
         "unpin": Entry(_HERE + "undo:unpin", "Let a sync that was rolled back follow the newest version again."),
         "dataset": Entry(_HERE + "undo:dataset", "Care for the versions of a dataset."),
         "retry": Entry(_HERE + "quarantine:retry", "Release what was rejected and run the sync now."),
-        "quarantine": Entry(_HERE + "quarantine:quarantine", "See what a destination rejects, and decide about it."),
+        "quarantine": Entry(
+            _HERE + "quarantine:quarantine",
+            "See what a destination rejects or a contract sets aside, and decide about what is rejected.",
+        ),
     },
     "Care": {
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),

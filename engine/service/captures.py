@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from engine.core.events import CheckResult
 from engine.core.verdict import reasons, stopping
-from engine.errors import LedgerConflict
 from engine.service.app import App
 from engine.steps.anchors import check_anchors
 from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged, as_captured, capture
 from engine.steps.facts import Dataset, Tools
+from engine.steps.races import raced
 
 ATTEMPTS_MAX = 3
 
@@ -75,12 +75,7 @@ class SharedReads:
 
 def _settled(tools: Tools, dataset: Dataset) -> Captured:
     """A capture that lost a race against another is made again, from the facts as they are then."""
-    for _ in range(ATTEMPTS_MAX - 1):
-        try:
-            return capture(tools, dataset)
-        except LedgerConflict:
-            continue
-    return capture(tools, dataset)
+    return raced(lambda: capture(tools, dataset), ATTEMPTS_MAX)
 
 
 def _report(dataset: Dataset, captured: Captured) -> CaptureReport:

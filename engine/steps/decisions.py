@@ -12,22 +12,22 @@ from ibis.expr.types import Table
 
 from engine.core.events import ConsentDecided, SegmentsErased
 from engine.core.names import CONSENT_STREAM, Position, SegmentRef
-from engine.errors import LedgerConflict
 from engine.ledger.projections.replaced import erased_through
 from engine.segments.compute import Session
 from engine.steps.anchors import check_anchors, drop_anchor
 from engine.steps.erase_segments import (
     People,
+    commit_rewritten,
     dropping,
     kept_segments,
     named_segments,
     nobody,
-    note_replaced,
     remove_old,
     rewritten,
 )
 from engine.steps.erased import Erased, erased
 from engine.steps.facts import Tools
+from engine.steps.races import raced
 
 CONSENT_ANCHOR = "consent"
 FOLDER = "consent/decisions"
@@ -59,7 +59,8 @@ def decide(tools: Tools, rows: pa.Table, origin: str) -> ConsentDecided:
     granted = rows.column("status").to_pylist().count("granted")
     with tools.storage.writing(FOLDER, tools.entropy.token(8)) as draft:
         pq.write_table(rows.cast(DECISIONS), draft.local, compression="zstd")
-    for attempt in range(1, ATTEMPTS_MAX + 1):
+
+    def appended() -> ConsentDecided:
         head, before = _newest(tools)
         event = ConsentDecided(
             segments=_stacked(tools, (*before, draft.ref)),
@@ -67,13 +68,10 @@ def decide(tools: Tools, rows: pa.Table, origin: str) -> ConsentDecided:
             granted=granted,
             refused=rows.num_rows - granted,
         )
-        try:
-            tools.ledger.append(CONSENT_STREAM, event, expected=head)
-        except LedgerConflict:
-            if attempt == ATTEMPTS_MAX:
-                raise
-            continue
-        break
+        tools.ledger.append(CONSENT_STREAM, event, expected=head)
+        return event
+
+    event = raced(appended, ATTEMPTS_MAX)
     drop_anchor(tools, CONSENT_ANCHOR, CONSENT_STREAM)
     return event
 
@@ -110,33 +108,26 @@ def erase_decisions(tools: Tools, people: Erased) -> int:
     """Write the decisions again without these people; returns how many segments. Nothing when it was done already."""
     if erased_through(tools.database, CONSENT_STREAM) >= people.through:
         return 0
-    for attempt in range(1, ATTEMPTS_MAX + 1):
-        head = tools.ledger.head(CONSENT_STREAM)
-        named = (ref for fact in tools.ledger.read(CONSENT_STREAM) for ref in named_segments(fact.event))
-        segments = []
-        with tools.compute.session() as session:
-            for ref in kept_segments(tools, named):
-                rows = session.table(tools.storage.local(ref))
-                who = people.among(session, rows.select("subject").distinct())
-                without = dropping(session, People(who, nobody(session).keys).of_subject)
-                if (segment := rewritten(tools, session, ref, without)) is not None:
-                    segments.append(segment)
-        if not head:
-            return 0
-        try:
-            event = SegmentsErased(through=people.through, segments=tuple(segments))
-            note_replaced(tools, CONSENT_STREAM, event)
-            tools.ledger.append(CONSENT_STREAM, event, expected=head)
-        except LedgerConflict:
-            for segment in segments:
-                tools.storage.remove_path(segment.after.path)
-            if attempt == ATTEMPTS_MAX:
-                raise
-            continue
-        drop_anchor(tools, CONSENT_ANCHOR, CONSENT_STREAM)
-        remove_old(tools, segments)
-        return len(segments)
-    return 0
+    return raced(lambda: _erase_decisions(tools, people), ATTEMPTS_MAX)
+
+
+def _erase_decisions(tools: Tools, people: Erased) -> int:
+    head = tools.ledger.head(CONSENT_STREAM)
+    if not head:
+        return 0
+    named = (ref for fact in tools.ledger.read(CONSENT_STREAM) for ref in named_segments(fact.event))
+    segments = []
+    with tools.compute.session() as session:
+        for ref in kept_segments(tools, named):
+            rows = session.table(tools.storage.local(ref))
+            who = people.among(session, rows.select("subject").distinct())
+            without = dropping(session, People(who, nobody(session).keys).of_subject)
+            if (segment := rewritten(tools, session, ref, without)) is not None:
+                segments.append(segment)
+    commit_rewritten(tools, CONSENT_STREAM, SegmentsErased(through=people.through, segments=tuple(segments)), head)
+    drop_anchor(tools, CONSENT_ANCHOR, CONSENT_STREAM)
+    remove_old(tools, segments)
+    return len(segments)
 
 
 def _stacked(tools: Tools, segments: tuple[SegmentRef, ...]) -> tuple[SegmentRef, ...]:

@@ -20,8 +20,9 @@ from ibis.expr.types import BooleanValue, Table
 from engine.core.canonical import key_text, text
 from engine.core.erasure import keys_about, subjects_of
 from engine.core.events import ErasedSegment, Event, SegmentsErased
-from engine.core.names import DatasetId, SegmentRef, StreamId, dataset_stream
+from engine.core.names import DatasetId, Position, SegmentRef, StreamId, dataset_stream
 from engine.core.relations import union
+from engine.errors import LedgerConflict
 from engine.ledger.projections import versions
 from engine.ledger.projections.replaced import superseded
 from engine.segments.compute import Session
@@ -158,6 +159,20 @@ def note_replaced(tools: Tools, stream: StreamId, event: SegmentsErased) -> None
     if event.segments:
         content = {"stream": stream, "segments": [dataclasses.asdict(segment) for segment in event.segments]}
         tools.storage.put_note(f"{REPLACED_FOLDER}/{tools.entropy.token(8)}.json", json.dumps(content).encode() + b"\n")
+
+
+def commit_rewritten(tools: Tools, stream: StreamId, event: SegmentsErased, expected: Position) -> None:
+    """Note and append what was rewritten; when somebody appended first, what was written is dropped again.
+
+    Raises `LedgerConflict` then.
+    """
+    note_replaced(tools, stream, event)
+    try:
+        tools.ledger.append(stream, event, expected=expected)
+    except LedgerConflict:
+        for segment in event.segments:
+            tools.storage.remove_path(segment.after.path)
+        raise
 
 
 def lost_replacements(tools: Tools) -> dict[StreamId, SegmentsErased]:

@@ -10,7 +10,6 @@ from engine.core.diff import CHANGE
 from engine.core.events import SegmentsErased
 from engine.core.names import dataset_stream
 from engine.core.relations import union
-from engine.errors import LedgerConflict
 from engine.failpoints import failpoint
 from engine.ledger.projections.replaced import erased_through
 from engine.segments.compute import Session
@@ -19,8 +18,8 @@ from engine.steps.erase_segments import (
     People,
     Versions,
     Without,
+    commit_rewritten,
     dropping,
-    note_replaced,
     people_of,
     remove_old,
     rewritten,
@@ -28,6 +27,7 @@ from engine.steps.erase_segments import (
 )
 from engine.steps.erased import Erased
 from engine.steps.facts import Tools
+from engine.steps.races import raced
 
 ATTEMPTS_MAX = 3
 
@@ -38,33 +38,26 @@ def erase_versions(tools: Tools, erased: Erased, kept: Versions) -> int:
     The caller holds the leases of the syncs that read them. A capture that began before loses its race for the stream,
     and is made again without these people.
     """
-    stream = dataset_stream(kept.dataset)
-    if erased_through(tools.database, stream) >= erased.through:
+    if erased_through(tools.database, dataset_stream(kept.dataset)) >= erased.through:
         return 0
-    for attempt in range(1, ATTEMPTS_MAX + 1):
-        expected = tools.ledger.head(stream)
-        kept = stored_versions(tools, kept.dataset, kept.columns)
-        with tools.compute.session() as session:
-            people = people_of(tools, session, erased, kept, ())
-            without = _without(tools, session, kept, people)
-            found = (rewritten(tools, session, ref, without) for ref in kept.segments)
-            segments = tuple(segment for segment in found if segment is not None)
-        failpoint("erase.before_commit")
-        try:
-            event = SegmentsErased(through=erased.through, segments=segments)
-            note_replaced(tools, stream, event)
-            tools.ledger.append(stream, event, expected=expected)
-        except LedgerConflict:
-            for segment in segments:
-                tools.storage.remove_path(segment.after.path)
-            if attempt == ATTEMPTS_MAX:
-                raise
-            continue
-        failpoint("erase.after_commit")
-        drop_anchor(tools, dataset_anchor(kept.dataset), stream)
-        remove_old(tools, segments)
-        return len(segments)
-    return 0
+    return raced(lambda: _erase_versions(tools, erased, kept), ATTEMPTS_MAX)
+
+
+def _erase_versions(tools: Tools, erased: Erased, known: Versions) -> int:
+    stream = dataset_stream(known.dataset)
+    expected = tools.ledger.head(stream)
+    kept = stored_versions(tools, known.dataset, known.columns)
+    with tools.compute.session() as session:
+        people = people_of(tools, session, erased, kept, ())
+        without = _without(tools, session, kept, people)
+        found = (rewritten(tools, session, ref, without) for ref in kept.segments)
+        segments = tuple(segment for segment in found if segment is not None)
+    failpoint("erase.before_commit")
+    commit_rewritten(tools, stream, SegmentsErased(through=erased.through, segments=segments), expected)
+    failpoint("erase.after_commit")
+    drop_anchor(tools, dataset_anchor(kept.dataset), stream)
+    remove_old(tools, segments)
+    return len(segments)
 
 
 def _without(tools: Tools, session: Session, kept: Versions, people: People) -> Without:

@@ -15,7 +15,7 @@ from engine.core.canonical import digest_of
 from engine.core.events import VersionAccepted, VersionApproved, VersionDecisionRefused, VersionHeld, VersionRejected
 from engine.core.names import CandidateId, Digest, Position, candidate_dataset, candidate_id, dataset_stream
 from engine.core.verdict import sentences, stopping
-from engine.errors import ConfigurationError, LedgerConflict
+from engine.errors import ConfigurationError
 from engine.failpoints import failpoint
 from engine.ledger.projections import captures, versions
 from engine.ledger.projections.captures import HeldRow
@@ -24,6 +24,7 @@ from engine.sources.normalise import canonical_types
 from engine.steps.anchors import check_anchors, dataset_anchor, drop_anchor
 from engine.steps.differences import change_segment, difference
 from engine.steps.facts import Dataset, Tools
+from engine.steps.races import raced
 from engine.steps.refused_decision import may_not
 from engine.steps.snapshots import drop_candidate
 
@@ -116,12 +117,7 @@ def reject_version(tools: Tools, candidate: CandidateId, comment: str, rules: Ap
 def _decided(tools: Tools, candidate: CandidateId, decide: Callable[[Waiting], T]) -> T:
     """Decide about the candidate as it waits; anew when somebody appended to its stream meanwhile."""
     check_anchors(tools)
-    for _ in range(ATTEMPTS_MAX - 1):
-        try:
-            return decide(_waiting(tools, candidate))
-        except LedgerConflict:
-            continue
-    return decide(_waiting(tools, candidate))
+    return raced(lambda: decide(_waiting(tools, candidate)), ATTEMPTS_MAX)
 
 
 def _waiting(tools: Tools, candidate: CandidateId) -> Waiting:

@@ -17,10 +17,11 @@ from engine.core.events import SuppressionChanged, SuppressionList
 from engine.core.names import SUPPRESSION_STREAM, Position, SegmentRef
 from engine.core.relations import union
 from engine.core.suppression import Identifier, suppressed_keys
-from engine.errors import ConfigurationError, LedgerConflict
+from engine.errors import ConfigurationError
 from engine.segments.compute import Session
 from engine.steps.anchors import check_anchors, drop_anchor
 from engine.steps.facts import Dataset, Sync, Tools
+from engine.steps.races import raced
 
 SUPPRESSION_ANCHOR = "suppression"
 FOLDER = "suppression/lists"
@@ -136,16 +137,14 @@ def lift(tools: Tools, session: Session, name: str, taken: Table | None, reason:
 def _changed(tools: Tools, change: Callable[[tuple[SuppressionList, ...]], SuppressionChanged]) -> SuppressionChanged:
     """Append a change of the lists as they are at that moment."""
     check_anchors(tools)
-    for attempt in range(1, ATTEMPTS_MAX + 1):
+
+    def appended() -> SuppressionChanged:
         head, lists = _newest(tools)
         event = change(lists)
-        try:
-            tools.ledger.append(SUPPRESSION_STREAM, event, expected=head)
-        except LedgerConflict:
-            if attempt == ATTEMPTS_MAX:
-                raise
-            continue
-        break
+        tools.ledger.append(SUPPRESSION_STREAM, event, expected=head)
+        return event
+
+    event = raced(appended, ATTEMPTS_MAX)
     drop_anchor(tools, SUPPRESSION_ANCHOR, SUPPRESSION_STREAM)
     return event
 

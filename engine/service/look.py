@@ -19,7 +19,7 @@ from engine.service.app import App
 from engine.service.held_versions import HeldVersionReport, held_version
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
-from engine.steps.aim import pin_of, withdrawals
+from engine.steps.aim import pinned_version, withdrawals
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Dataset, Sync, Tools
 from engine.steps.removals import owed_to_people
@@ -99,7 +99,6 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
     state = states.current(tools.database, sync.id)
     last = runs.last(tools.database, sync.id)
     latest = versions.latest(tools.database, sync.dataset.id)
-    pinned = pin_of(tools, sync.id)
     held, unsettled, erasing = 0, 0, 0
     if state is not None and state.segments:
         rows = state_rows(tools, session, state)
@@ -122,7 +121,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         reason=(last.reason or "") if last else "",
         account=account,
         held_version=waits.candidate if (waits := held_version(tools, sync.dataset.id)) else "",
-        pinned_version=pinned.version if pinned else None,
+        pinned_version=pinned_version(tools, sync.id),
     )
 
 

@@ -17,7 +17,7 @@ from engine.core.verdict import Verdict, worst
 from engine.delivery.pacer import RECORDS, REQUESTS
 from engine.delivery.stop import StopRequest
 from engine.errors import ConfigurationError
-from engine.ledger.projections import states, versions
+from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.segments.files import Storage
 from engine.service.app import App
@@ -25,11 +25,11 @@ from engine.service.plans import plan_counts, plan_samples
 from engine.service.reports import PlanCounts, RunReport
 from engine.service.runs import Observe, run_as_captured
 from engine.service.samples import Sample
-from engine.steps.aim import pin_of, wanted_version
+from engine.steps.aim import pinned_version, wanted_version
 from engine.steps.anchors import check_anchors
 from engine.steps.delivered_state import state_layers
 from engine.steps.facts import Dataset, Sync
-from engine.steps.pin import known_good, pin, unpin, withdraw
+from engine.steps.pin import known_good, pin, pin_to_take_away, unpin, withdraw
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.snapshots import snapshot_table
 
@@ -102,7 +102,8 @@ def preview_unpin(app: App, name: str, *, samples: int = 3) -> MovePreview:
     """What the next run would send if the sync were not pinned and the source held what was captured last."""
     sync = app.sync(name)
     check_anchors(app.tools)
-    return _preview(app, sync, _newest(app, sync), samples)
+    pin_to_take_away(app.tools, sync)
+    return _preview(app, sync, wanted_version(app.tools, sync.dataset.id, None), samples)
 
 
 def unpin_sync(app: App, name: str, reason: str) -> UnpinReport:
@@ -118,7 +119,7 @@ def preview_withdraw(app: App, reference: str, *, samples: int = 3) -> WithdrawP
     check_anchors(app.tools)
     known_good(app.tools, dataset, version)
     found = [
-        _preview(app, sync, wanted_version(app.tools, sync, VersionNumber(version - 1)), samples)
+        _preview(app, sync, wanted_version(app.tools, dataset.id, VersionNumber(version - 1)), samples)
         for sync in _following(app, dataset, version)
     ]
     return WithdrawPreview(dataset.id, version, tuple(found))
@@ -142,18 +143,9 @@ def _following(app: App, dataset: Dataset, version: VersionNumber) -> list[Sync]
             continue
         state = states.current(app.tools.database, sync.id)
         holds = state is not None and state.version in {version, INCOMPLETE}
-        if holds or wanted_version(app.tools, sync) == version:
+        if holds or wanted_version(app.tools, dataset.id, pinned_version(app.tools, sync.id)) == version:
             found.append(sync)
     return found
-
-
-def _newest(app: App, sync: Sync) -> VersionNumber:
-    latest = versions.latest(app.tools.database, sync.dataset.id)
-    if latest is None or pin_of(app.tools, sync.id) is None:
-        raise ConfigurationError(
-            f"{sync.id} is not pinned", safe="Nothing was changed.", next=f"`tidegate status {sync.id}` shows how it is"
-        )
-    return wanted_version(app.tools, sync, latest.version)
 
 
 def _referred(app: App, reference: str) -> tuple[Dataset, VersionNumber]:

@@ -59,13 +59,17 @@ def withdrawals(tools: Tools, dataset: DatasetId) -> Mapping[VersionNumber, With
     }
 
 
-def wanted_version(tools: Tools, sync: Sync, at_most: VersionNumber | None = None) -> VersionNumber:
-    """The version that the sync is brought to, 0 when there is none; ``at_most`` stands for a pin that is thought of."""
-    latest = versions.latest(tools.database, sync.dataset.id)
+def pinned_version(tools: Tools, sync: SyncId) -> VersionNumber | None:
+    """The version that a sync is pinned to; None when it follows the newest."""
+    pin = pin_of(tools, sync)
+    return None if pin is None else pin.version
+
+
+def wanted_version(tools: Tools, dataset: DatasetId, pinned: VersionNumber | None) -> VersionNumber:
+    """The version that a sync of ``dataset`` is brought to when it is ``pinned`` so, 0 when there is none."""
+    latest = versions.latest(tools.database, dataset)
     newest = latest.version if latest else VersionNumber(0)
-    pin = pin_of(tools, sync.id) if at_most is None else None
-    bound = at_most if pin is None else pin.version
-    return aim(newest, withdrawals(tools, sync.dataset.id).keys(), bound)
+    return aim(newest, withdrawals(tools, dataset).keys(), pinned)
 
 
 def superseded(tools: Tools, sync: Sync, planned: VersionNumber) -> str:
@@ -75,9 +79,9 @@ def superseded(tools: Tools, sync: Sync, planned: VersionNumber) -> str:
     """
     if planned in withdrawals(tools, sync.dataset.id):
         return f"version {planned} was withdrawn"
-    pin = pin_of(tools, sync.id)
-    if pin is not None and planned != wanted_version(tools, sync):
-        return f"the sync is pinned to version {pin.version}"
+    pinned = pinned_version(tools, sync.id)
+    if pinned is not None and planned != wanted_version(tools, sync.dataset.id, pinned):
+        return f"the sync is pinned to version {pinned}"
     return ""
 
 

@@ -39,15 +39,21 @@ def pin(tools: Tools, sync: Sync, version: VersionNumber, reason: str) -> None:
 def unpin(tools: Tools, sync: Sync, reason: str) -> Pin:
     """Let ``sync`` follow the newest version again; returns the pin that was; raises as `pin`, and when there is none."""
     check_anchors(tools)
-    was = pin_of(tools, sync.id)
-    if was is None:
-        raise ConfigurationError(
-            f"{sync.id} is not pinned", safe="Nothing was changed.", next=f"`tidegate status {sync.id}` shows how it is"
-        )
+    was = pin_to_take_away(tools, sync)
     with sync_lease(tools, sync.id) as lease:
         tools.ledger.append(pin_stream(sync.id), SyncUnpinned(sync=sync.id, reason=reason), fence=lease.fence)
     drop_anchor(tools, pin_anchor(sync.id), pin_stream(sync.id))
     return was
+
+
+def pin_to_take_away(tools: Tools, sync: Sync) -> Pin:
+    """The pin of ``sync``; raises `ConfigurationError` when it is not pinned."""
+    found = pin_of(tools, sync.id)
+    if found is None:
+        raise ConfigurationError(
+            f"{sync.id} is not pinned", safe="Nothing was changed.", next=f"`tidegate status {sync.id}` shows how it is"
+        )
+    return found
 
 
 def withdraw(tools: Tools, dataset: Dataset, version: VersionNumber, reason: str) -> None:

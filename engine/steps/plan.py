@@ -22,7 +22,7 @@ from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
 from engine.segments.digest import content_digest
 from engine.segments.files import Storage
-from engine.steps.aim import pin_of, unfit_version, wanted_version
+from engine.steps.aim import pinned_version, unfit_version, wanted_version
 from engine.steps.consent import (
     NO_PREVIEW,
     Consent,
@@ -123,11 +123,12 @@ def plan(
     That is the newest version (or candidate), or the one that the sync is pinned to; ``to`` stands for a pin that is only
     thought of. Raises `StorageError` when there is no version yet or a segment is damaged.
     """
-    if to is not None or pin_of(tools, sync.id) is not None:
+    pinned = pinned_version(tools, sync.id) if to is None else to
+    if pinned is not None:
         preview = replace(preview, dataset=None)
     state = states.current(tools.database, sync.id)
     candidate = preview.dataset
-    version = candidate.version if candidate else wanted_version(tools, sync, to)
+    version = candidate.version if candidate else wanted_version(tools, sync.dataset.id, pinned)
     mapping = digest_of([mapping_digest(sync.mapping), sync.dataset.id, sync.target.name, *identified(sync.dataset)])
     registers = register_versions(tools, sync, preview)
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())

@@ -13,7 +13,7 @@ from engine.core.desired import desired, touched_rows
 from engine.core.quarantine import LEFT_ALONE
 from engine.ledger.projections import states
 from engine.segments.compute import Session
-from engine.steps.aim import wanted_version
+from engine.steps.aim import pinned_version, wanted_version
 from engine.steps.consent import NO_PREVIEW, consent_now
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
@@ -48,7 +48,7 @@ def compared_records(tools: Tools, session: Session, sync: Sync, chosen: Table) 
     The rows that these records had when they were delivered are looked at as well: only they tell a record that is
     gone from one that moved to another id or lost its consent.
     """
-    version = wanted_version(tools, sync)
+    version = wanted_version(tools, sync.dataset.id, pinned_version(tools, sync.id))
     if not version:
         return None
     key = sync.dataset.schema.key

@@ -22,7 +22,7 @@ from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import Session
-from engine.steps.aim import pin_of, superseded
+from engine.steps.aim import pinned_version, superseded
 from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
 from engine.steps.approval import why_held
 from engine.steps.capture import Blocked, Captured, Held
@@ -105,7 +105,7 @@ def _proceed(trip: Trip, capture: Callable[[], Captured], stop: StopSignal) -> N
         if captured.dataset != trip.sync.dataset.id or version is None:
             trip.finish(refusal.status, refusal.reason, None, candidate=refusal.candidate)
             return
-        if pin_of(trip.tools, trip.sync.id) is None:
+        if pinned_version(trip.tools, trip.sync.id) is None:
             trip.refusal = refusal
     # The version before stays current, and what it owes is still owed: a source that is broken, or waits for a person,
     # keeps nobody who took consent back at the destination.

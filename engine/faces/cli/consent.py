@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,12 +9,11 @@ import click
 from rich.text import Text
 
 from engine.core.outcome import exit_code
-from engine.delivery.stop import StopRequest, signals
-from engine.faces.cli.group import Command, Group, asked
+from engine.faces.cli.group import Command, Group
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count, plain
-from engine.faces.cli.progress import bar
-from engine.faces.cli.render import Lines, console, next_step, show
+from engine.faces.cli.progress import watched
+from engine.faces.cli.render import Lines, next_step, show
 from engine.faces.cli.run import run_view
 from engine.service.consent import ConsentReport, Decision, Status, import_decisions, record_decision
 from engine.service.runs import run_syncs
@@ -69,15 +67,12 @@ def withdraw(context: click.Context, subject: str, purpose: str, source: str, re
     A run that is under way sends the subject no more from its next window on; the next run removes what is held. With
     --run, the report and the exit code are those of `tidegate run`.
     """
-    stop = StopRequest()
     with opened(context) as app:
         report = record_decision(app, Decision(subject, purpose, Status.WITHDRAWN, "", None, source, receipt))
         if not (run_now and report.syncs):
             show(context, report, decided_view)
             return 0
-        screen = console(sys.stderr)
-        screen.quiet = asked(context).as_json
-        with signals(stop), bar(screen, stop) as observe:
+        with watched(context) as (stop, observe):
             reports = run_syncs(app, report.syncs, stop, observe)
     show(context, reports, run_view)
     return exit_code(one.status for one in reports)

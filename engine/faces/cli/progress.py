@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from engine.delivery.stop import StopRequest
+from engine.delivery.stop import StopRequest, signals
+from engine.faces.cli.group import asked
 from engine.faces.cli.plain import number, plain
+from engine.faces.cli.render import console
 from engine.service.runs import Progress
 
 STOPPING = "stopping (again: at once)"
+
+
+@contextmanager
+def watched(context: click.Context) -> Iterator[tuple[StopRequest, Callable[[Progress], None] | None]]:
+    """Runs that a person started: what stops them when they ask to, and an observer that shows where they are."""
+    stop, screen = StopRequest(), console(sys.stderr)
+    screen.quiet = asked(context).as_json
+    with signals(stop), bar(screen, stop) as observe:
+        yield stop, observe
 
 
 @contextmanager

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 from rich.text import Text
 
 from engine.core.outcome import exit_code
-from engine.delivery.stop import StopRequest, signals
-from engine.faces.cli.group import Command, Group, asked
+from engine.faces.cli.group import Command, Group
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count, plain
-from engine.faces.cli.progress import bar
+from engine.faces.cli.progress import watched
 from engine.faces.cli.render import (
     Column,
     Lines,
     cell,
-    console,
     facts,
     figure,
     next_step,
@@ -141,12 +137,8 @@ def retry(context: click.Context, sync: str, keys: tuple[str, ...]) -> int:
 
     The report and the exit code are those of `tidegate run`.
     """
-    stop = StopRequest()
-    with opened(context) as app:
-        screen = console(sys.stderr)
-        screen.quiet = asked(context).as_json
-        with signals(stop), bar(screen, stop) as observe:
-            reports = retry_sync(app, sync, keys, stop, observe)
+    with opened(context) as app, watched(context) as (stop, observe):
+        reports = retry_sync(app, sync, keys, stop, observe)
     show(context, reports, run_view)
     return exit_code(report.status for report in reports)
 

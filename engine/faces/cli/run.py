@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
@@ -10,18 +9,16 @@ from rich.text import Text
 
 from config.problems import InvalidProject
 from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
-from engine.delivery.stop import StopRequest, signals
-from engine.faces.cli.group import Command, asked
+from engine.faces.cli.group import Command
 from engine.faces.cli.opening import loaded, opened
 from engine.faces.cli.plain import count, number, plain, seconds, size
-from engine.faces.cli.progress import bar
+from engine.faces.cli.progress import watched
 from engine.faces.cli.render import (
     Column,
     Lines,
     cell,
     changes,
     check_lines,
-    console,
     delivered,
     facts,
     figure,
@@ -54,12 +51,9 @@ def run(context: click.Context, syncs: tuple[str, ...], everything: bool) -> int
     """
     if everything == bool(syncs):
         raise click.UsageError("name the syncs to run, or say --all", context)
-    stop = StopRequest()
     with opened(context) as app:
         names = app.sync_names if everything else tuple(dict.fromkeys(syncs))
-        screen = console(sys.stderr)
-        screen.quiet = asked(context).as_json
-        with signals(stop), bar(screen, stop) as observe:
+        with watched(context) as (stop, observe):
             reports = run_syncs(app, names, stop, observe)
     show(context, reports, run_view)
     return exit_code(report.status for report in reports)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 from rich.text import Text
 
 from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
-from engine.delivery.stop import StopRequest, signals
-from engine.faces.cli.group import Command, Group, asked
+from engine.faces.cli.group import Command, Group
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count, number, plain, seconds
-from engine.faces.cli.progress import bar
+from engine.faces.cli.progress import watched
 from engine.faces.cli.render import (
     Lines,
     cell,
     changes,
     check_lines,
-    console,
     facts,
     figure,
     next_step,
@@ -69,10 +65,7 @@ def rollback(context: click.Context, sync: str, to: int, reason: str, yes: bool,
             report = preview_rollback(app, sync, to, samples=samples)
             show(context, report, lambda r: move_view(r, f"tidegate rollback {sync} --to {to} --yes"))
             return _preview_code(report)
-        stop = StopRequest()
-        screen = console(sys.stderr)
-        screen.quiet = asked(context).as_json
-        with signals(stop), bar(screen, stop) as observe:
+        with watched(context) as (stop, observe):
             reports = roll_back(app, sync, to, reason, stop, observe)
     show(context, reports, run_view)
     return exit_code(r.status for r in reports)
@@ -123,10 +116,7 @@ def withdraw(context: click.Context, version: str, reason: str, yes: bool, sampl
                 context, report, lambda r: withdraw_view(r, f"tidegate dataset withdraw {version} --reason TEXT --yes")
             )
             return EXIT_CODES[RunStatus.BLOCKED] if any(move.blocked for move in report.syncs) else 0
-        stop = StopRequest()
-        screen = console(sys.stderr)
-        screen.quiet = asked(context).as_json
-        with signals(stop), bar(screen, stop) as observe:
+        with watched(context) as (stop, observe):
             reports: list[RunReport] = withdraw_version(app, version, reason, stop, observe)
     show(context, reports, run_view)
     return exit_code(r.status for r in reports)

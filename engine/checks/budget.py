@@ -9,6 +9,7 @@ from ibis.expr.types import Scalar, Table
 
 from engine.checks.delta import is_owed
 from engine.checks.facts import PlanFacts
+from engine.core.effort import calls_for
 from engine.core.events import CheckResult
 from engine.core.verdict import Verdict, failed, passed
 
@@ -36,13 +37,10 @@ def metrics(plan: Table, facts: PlanFacts) -> Mapping[str, Scalar]:
 
 
 def verdict(values: Mapping[str, Any], facts: PlanFacts) -> Sequence[CheckResult]:
-    """More than a run may need gets the declared action; a day that is too short without one is only told.
-
-    Calls are counted in full batches: smaller ones, which a limit of bytes or a repeat makes, come on top.
-    """
+    """More than a run may need gets the declared action; a day that is too short without one is only told."""
     budget = facts.rules.budget
     runs = [int(values[name]) for name in ("first", "sent", "last")]
-    records, calls = sum(runs), sum(-(-rows // facts.batch_records) for rows in runs)
+    records, calls = sum(runs), calls_for(runs, facts.batch_records)
     numbers = {"requests": calls, "records": records}
     said = f"at least {calls:,} calls for {records:,} records"
     over = list(_over_limits(numbers, facts))

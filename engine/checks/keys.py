@@ -51,20 +51,19 @@ def required_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar
 
 def required_words(facts: CandidateFacts) -> Sequence[str]:
     """The required columns outside the key."""
-    return tuple(
-        f"never null{_or_else(verdict)}: {', '.join(names)}" for names, verdict in _parts(_required(facts), facts)
-    )
+    return _words("never null", _required(facts), facts)
 
 
 def required_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
     """A null in a required column blocks, or sets its row aside; every such column is named."""
-    results = []
-    for names, verdict in _parts(_required(facts), facts):
-        nulls = {name: int(values[name]) for name in names}
-        bad = [f"required column {name} is null in {_rows(count)}" for name, count in nulls.items() if count]
-        said = f"{len(nulls)} required columns without nulls"
-        results.append(failed(REQUIRED, verdict, "; ".join(bad), nulls) if bad else passed(REQUIRED, said, nulls))
-    return results
+    return _judged(
+        REQUIRED,
+        values,
+        _required(facts),
+        facts,
+        "required column {} is null in {}",
+        "{} required columns without nulls",
+    )
 
 
 def required_rules(schema: TableSchema, columns: Container[str]) -> tuple[RowRule, ...]:
@@ -84,20 +83,19 @@ def unique_metrics(table: Table, facts: CandidateFacts) -> Mapping[str, Scalar]:
 
 def unique_words(facts: CandidateFacts) -> Sequence[str]:
     """The unique columns."""
-    return tuple(
-        f"no repeats{_or_else(verdict)}: {', '.join(names)}" for names, verdict in _parts(_unique(facts), facts)
-    )
+    return _words("no repeats", _unique(facts), facts)
 
 
 def unique_verdict(values: Mapping[str, Any], facts: CandidateFacts) -> Sequence[CheckResult]:
     """A repeated value in a unique column blocks, or sets the rows beyond the first aside."""
-    results = []
-    for names, verdict in _parts(_unique(facts), facts):
-        repeats = {name: int(values[name]) for name in names}
-        bad = [f"unique column {name} repeats a value in {_rows(count)}" for name, count in repeats.items() if count]
-        said = f"{len(repeats)} unique columns without repeats"
-        results.append(failed(UNIQUE, verdict, "; ".join(bad), repeats) if bad else passed(UNIQUE, said, repeats))
-    return results
+    return _judged(
+        UNIQUE,
+        values,
+        _unique(facts),
+        facts,
+        "unique column {} repeats a value in {}",
+        "{} unique columns without repeats",
+    )
 
 
 def unique_rules(schema: TableSchema, columns: Container[str]) -> tuple[RowRule, ...]:
@@ -157,8 +155,25 @@ def _parts(names: Sequence[str], facts: CandidateFacts) -> list[tuple[list[str],
     return [(some, verdict) for some, verdict in parts if some]
 
 
-def _or_else(verdict: Verdict) -> str:
-    return " or set aside" if verdict is Verdict.QUARANTINE else ""
+def _words(rule: str, names: Sequence[str], facts: CandidateFacts) -> tuple[str, ...]:
+    """One rule for the columns that block, one for those whose rows are set aside."""
+    return tuple(
+        f"{rule}{' or set aside' if verdict is Verdict.QUARANTINE else ''}: {', '.join(some)}"
+        for some, verdict in _parts(names, facts)
+    )
+
+
+def _judged(
+    check: str, values: Mapping[str, Any], names: Sequence[str], facts: CandidateFacts, broken: str, kept: str
+) -> list[CheckResult]:
+    """A result for each of `_words`; ``broken`` is said of a column and its rows, ``kept`` of a number of columns."""
+    results = []
+    for some, verdict in _parts(names, facts):
+        counts = {name: int(values[name]) for name in some}
+        bad = [broken.format(name, _rows(count)) for name, count in counts.items() if count]
+        said = kept.format(len(counts))
+        results.append(failed(check, verdict, "; ".join(bad), counts) if bad else passed(check, said, counts))
+    return results
 
 
 def _rows(count: int) -> str:

@@ -17,12 +17,17 @@ class Effort:
     seconds: float
 
 
-def effort(records: Sequence[int], per_call: int, *, calls_at: Pace | None, records_at: Pace | None) -> Effort:
-    """For so many records of each operation, ``per_call`` of them in a call.
+def calls_for(records: Sequence[int], per_call: int) -> int:
+    """The fewest calls for so many records of each operation, ``per_call`` of them in a call.
 
-    Batches that are full by bytes before they are full by records need more calls than this.
+    Batches that are full by bytes before they are full by records, and repeats, come on top.
     """
-    calls = sum(math.ceil(count / per_call) for count in records)
+    return sum(math.ceil(count / per_call) for count in records)
+
+
+def effort(records: Sequence[int], per_call: int, *, calls_at: Pace | None, records_at: Pace | None) -> Effort:
+    """What `calls_for` the records take at the declared paces."""
+    calls = calls_for(records, per_call)
     by_calls = calls / calls_at.rate if calls_at else 0.0
     by_records = sum(records) / records_at.rate if records_at else 0.0
     return Effort(calls, max(by_calls, by_records))

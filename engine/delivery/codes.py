@@ -5,13 +5,11 @@ A destination writes into a code whatever it likes, and some write the value tha
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
-from engine.observe.redact import spellings
+from engine.observe.written import forms_of, texts_of
 
 OTHER = "other"
 """For what does not look like a code, or quotes the record; its own words are the message."""
@@ -26,7 +24,7 @@ def code_of(code: str, record: Iterable[str]) -> str:
     """``code``, or `OTHER`; ``record`` is what was sent of the record, as JSON texts."""
     if not _CODE.fullmatch(code):
         return OTHER
-    values = (value for text in record for value in _values(text))
+    values = (value for text in record for value in texts_of(text))
     return OTHER if any(_is_quoted(code, value) for value in values) else code
 
 
@@ -44,27 +42,4 @@ def _is_quoted(code: str, value: str) -> bool:
         return True
     if len(value) < PART_LENGTH_MIN:
         return False
-    forms = {*spellings(value), value.encode("utf-8", "surrogatepass").hex()}
-    return any(form in code or form.casefold() in code.casefold() for form in forms)
-
-
-def _values(text: str) -> Iterator[str]:
-    """Texts and numbers of a JSON text; nothing of one that is none."""
-    try:
-        yield from _leaves(json.loads(text, parse_int=str, parse_float=str))
-    except (json.JSONDecodeError, RecursionError):
-        yield text
-
-
-def _leaves(data: Any) -> Iterator[str]:  # whatever JSON holds
-    match data:
-        case str():
-            yield data
-        case dict():
-            for part in data.values():
-                yield from _leaves(part)
-        case list():
-            for part in data:
-                yield from _leaves(part)
-        case _:
-            pass
+    return any(form in code or form.casefold() in code.casefold() for form in forms_of(value))

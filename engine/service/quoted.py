@@ -5,13 +5,11 @@ Destinations echo what they are sent: whole, escaped, encoded, or cut where thei
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
-from engine.observe.redact import spellings
+from engine.observe.written import forms_of, texts_of
 from engine.service.samples import MASK
 
 KEPT_BACK = f"{MASK} (it quotes a classified value)"
@@ -37,32 +35,8 @@ def unquoted(words: str, values: Iterable[str | None]) -> str:
     said = _folded(words)
     if _PERSONAL.search(said):
         return KEPT_BACK
-    texts = (text for value in written for text in _texts(value))
+    texts = (text for value in written for text in texts_of(value, whole=True))
     return KEPT_BACK if any(_is_quoted(said, text) for text in texts) else words
-
-
-def _texts(value: str) -> Iterator[str]:
-    """Every text and number in a JSON text; what is not JSON is taken as it stands."""
-    try:
-        yield from _leaves(json.loads(value, parse_int=str, parse_float=str))
-    except (json.JSONDecodeError, RecursionError):
-        yield value
-
-
-def _leaves(data: Any) -> Iterator[str]:  # whatever JSON holds
-    match data:
-        case str():
-            yield data
-        case bool():
-            yield "true" if data else "false"
-        case dict():
-            for part in (*data, *data.values()):
-                yield from _leaves(part)
-        case list():
-            for part in data:
-                yield from _leaves(part)
-        case _:
-            pass
 
 
 def _is_quoted(said: str, text: str) -> bool:
@@ -91,8 +65,7 @@ def _marks(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _forms(text: str) -> frozenset[str]:
-    spelled = {*spellings(text), text.encode("utf-8", "surrogatepass").hex()}
-    return frozenset(form for one in spelled if len(form := _folded(one)) >= PART_LENGTH_MIN)
+    return frozenset(form for one in forms_of(text) if len(form := _folded(one)) >= PART_LENGTH_MIN)
 
 
 def _is_begun(said: str, form: str) -> bool:

@@ -241,6 +241,8 @@ def test_an_older_ledger_does_not_bring_a_subject_back(project: TestProject, rec
     refused = project.report()
     accepted = project.run("ledger", "accept-regression", "--reason", "the newer one is lost")
     reports = [project.report(sync) for sync in (SYNC, "other", SYNC)]
+    project.people({1: ("Ada", 9.0), 2: (CANARY, 9.0), 3: (None, 0.1), 13: ("more", 3.0)})
+    reports += [project.report(sync) for sync in (SYNC, "other")]
 
     assert refused["status"] == "failed"
     assert accepted.code == 0, accepted

@@ -215,7 +215,7 @@ def _custom(model: OpenDataContractStandard, table: SchemaObject, findings: list
                 findings.append(Finding("wrong_type", f"`{_ALLOW_EMPTY}` must be true or false", "", path))
         elif places:
             hint = " or ".join(_LEVELS[depth] for depth in places)
-            findings.append(Finding("bad_value", f"`{name}` does not belong here", f"it belongs to {hint}", path))
+            findings.append(Finding("unknown_key", f"`{name}` does not belong here", f"it belongs to {hint}", path))
         elif name.startswith("tidegate."):
             findings.append(Finding("unknown_key", f"unknown property `{name}`", nearest(name, _PLACES), path))
     return allow_empty

@@ -106,10 +106,8 @@ def test_what_is_not_enforced_is_named() -> None:
     text = [{"type": "text", "description": "looks right"}]
     ruled = {"name": "x", "logicalType": "string", "quality": text, "relationships": [{"to": "y.z"}]}
     sla = [{"property": "throughput", "value": 4}]
-    quarantine = [{"property": "tidegate.quarantine", "value": True}]
-    found = read(KEY, ruled, slaProperties=sla, customProperties=quarantine, table={"quality": text})
+    found = read(KEY, ruled, slaProperties=sla, table={"quality": text})
     assert found.not_enforced == (
-        "tidegate.quarantine",
         "the quality text `looks right` of customers",
         "the quality text `looks right` of x",
         "the service level `throughput`",
@@ -124,6 +122,7 @@ def test_an_empty_version_is_allowed_only_by_the_contract() -> None:
     assert read(customProperties=allow).allow_empty
     assert read(table={"customProperties": allow}).allow_empty
     assert codes({**KEY, "customProperties": allow}) == ["unknown_key"]
+    assert codes(customProperties=[{"property": "tidegate.quarantine", "value": True}]) == ["unknown_key"]
     assert codes(customProperties=[{"property": "tidegate.allowEmpty", "value": "yes"}]) == ["wrong_type"]
 
 

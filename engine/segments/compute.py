@@ -92,6 +92,15 @@ class Session:
         self._connection.register(name, rows)
         return ibis.table(ibis.Schema.from_pyarrow(rows.schema), name=name)
 
+    def named(self, expression: Table) -> Table:
+        """An expression that others are built upon, under a name; it is computed where it is used, as part of them.
+
+        Each of them is built and compiled without it again, which for small changes takes longer than computing them.
+        """
+        name = next(self._names)
+        self._run(f"CREATE TEMP VIEW {name} AS {_sql(expression)}")
+        return ibis.table(expression.schema(), name=name)
+
     def cached(self, expression: Table) -> Table:
         """The result of an expression that is used more than once, held within the memory limit or spilled."""
         name = next(self._names)

@@ -175,14 +175,15 @@ def _compare(
     identities = ids(sides.rows, sync.mapping, key)
     apart = aside(session, sync, sides.rows, sides.quarantined, records)
     layers = state_layers(tools, session, sides.state)
-    rows, looked_at, held = sides.rows, wanted, live(layers)
+    delivered = session.named(live(layers))
+    rows, looked_at, held = sides.rows, wanted, delivered
     match sides.how:
         case Full():
             pass
         case Incremental(since):
             changed = _changed_pks(tools, session, sync, since, sides)
-            in_motion = session.cached(moving(changed, identities, live(layers)))
-            touched = session.cached(touched_ids(in_motion, identities, live(layers)))
+            in_motion = session.cached(moving(changed, identities, delivered))
+            touched = session.cached(touched_ids(in_motion, identities, delivered))
             rows = touched_rows(sides.rows, sync.mapping, key, touched, in_motion)
             looked_at = session.cached(records(rows))
             held = session.cached(live([layer.semi_join(touched, "id") for layer in layers]))
@@ -191,7 +192,7 @@ def _compare(
         case _:
             assert_never(sides.how)
     checks = judged_identities(session, sync, good_identities(identities, apart))
-    checks = (*checks, *mapping_gates(session, sync, rows), same_place(session, sync, sides.state, live(layers)))
+    checks = (*checks, *mapping_gates(session, sync, rows), same_place(session, sync, sides.state, delivered))
     checks = (*checks, *lists_usable(session, sync, sides.kept_out.lists, rows))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, Counts(), checks)
@@ -202,7 +203,7 @@ def _compare(
     numbers = counted(session, sync, held, comparing, wanted, written, apart)
     applied = consent_applied(session, sync, written, sides.rows, sides.consent)
     honoured = suppression_applied(session, sync, sides.kept_out.lists, written, sides.rows)
-    found = judged_plan(tools, session, sync, sides.state, live(layers), written, numbers.coverage)
+    found = judged_plan(tools, session, sync, sides.state, delivered, written, numbers.coverage)
     checks = (*checks, applied, *honoured, *quarantine_applied(session, written, sides.quarantined), *found)
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
 

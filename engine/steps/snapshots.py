@@ -49,7 +49,8 @@ def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: 
         at = VersionNumber(at - 1)
     base = session.table(tools.storage.local(listed[at].snapshot))
     segments = [session.table(_changes(tools, row)) for row in reversed(later)]
-    return version_rows(base, segments, listed[version].key)
+    rows = version_rows(base, segments, listed[version].key)
+    return session.named(rows) if segments else rows
 
 
 def _has_snapshot(tools: Tools, row: VersionRow) -> bool:

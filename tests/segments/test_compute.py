@@ -38,6 +38,14 @@ def streamed(session: Session, table: ibis.Table) -> object:
     return list(session.stream(table, 1_000))
 
 
+def test_a_named_expression_is_computed_where_it_is_used_and_compiled_only_once(session: Session) -> None:
+    few = session.rows(pa.table({"id": [1, 2, 3], "gone": [False, True, False]}))
+    named = session.named(few.filter(~few.gone).mutate(twice=few.id * 2))
+
+    assert session.fetch(named.aggregate(n=named.count(), total=named.twice.sum())) == [{"n": 2, "total": 8}]
+    assert "gone" not in ibis.to_sql(named.aggregate(total=named.twice.sum()))
+
+
 def cached(session: Session, table: ibis.Table) -> object:
     return session.cached(table).columns
 

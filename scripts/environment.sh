@@ -3,6 +3,8 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+# Every process that a test starts would compile the engine anew, and every test process the tests.
+unset PYTHONDONTWRITEBYTECODE
 
 find_python() {
   local candidate

@@ -75,6 +75,7 @@ class Twins:
         assert self.stage.state() == {id: replace(held, tried=None) for id, held in self.state.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(Mode))
 @examples(12)
 @given(consent=st.booleans(), holds_doubt=st.booleans(), history=histories())

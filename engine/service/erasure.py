@@ -36,7 +36,6 @@ from engine.steps.removals import owed_count, why_not
 from engine.steps.run import remove
 from engine.steps.sync_lease import sync_lease
 
-NOT_YET = SearchReport(0, 0, 0, 0, ())
 RUNS_LOOKED_AT_MAX = 10_000
 
 

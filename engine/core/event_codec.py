@@ -71,9 +71,15 @@ def decode(type_name: str, schema: int, data: Json, *, upcasts: Mapping[tuple[st
     return _typed(cls, data)
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return {name: _plain(getattr(value, name)) for name in _readers(kind)}
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
@@ -82,28 +88,31 @@ def _plain(value: Any) -> Any:
 
 
 T = TypeVar("T")
+Reader = Callable[[Any], Any]
 
 
 def _typed(cls: type[T], data: Json) -> T:
-    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable
-    return cls(**{name: _value(hint, data[name]) for name, hint in hints.items()})
+    readers = _readers(cls)  # type: ignore[arg-type]  # a class is hashable
+    return cls(**{name: data[name] if read is None else read(data[name]) for name, read in readers.items()})
 
 
 @cache
-def _hints(cls: type[Any]) -> Mapping[str, Any]:
-    """The fields of an event or of a part of one, with their types; resolving them takes longer than reading an event."""
+def _readers(cls: type[Any]) -> Mapping[str, Reader | None]:
+    """For each field of an event or of a part of one, what makes its value of JSON; None where that is the value.
+
+    Found once for a class: looking at types takes longer than reading an event, and a window has hundreds of parts.
+    """
     hints = typing.get_type_hints(cls)
-    return types.MappingProxyType({f.name: hints[f.name] for f in dataclasses.fields(cls)})
+    return types.MappingProxyType({f.name: _reader(hints[f.name]) for f in dataclasses.fields(cls)})
 
 
-def _value(hint: Any, value: Any) -> Any:
-    if value is None:
-        return None
+def _reader(hint: Any) -> Reader | None:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         (hint,) = [a for a in typing.get_args(hint) if a is not type(None)]
     if dataclasses.is_dataclass(hint):
-        return _typed(typing.cast("type[Any]", hint), value)
+        part = typing.cast("type[Any]", hint)
+        return lambda value: None if value is None else _typed(part, value)
     if typing.get_origin(hint) is tuple:
-        item = typing.get_args(hint)[0]
-        return tuple(_value(item, v) for v in value)
-    return value
+        read = _reader(typing.get_args(hint)[0])
+        return lambda value: None if value is None else tuple(value if read is None else map(read, value))
+    return None

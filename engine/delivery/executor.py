@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -99,6 +99,16 @@ class WindowRules:
     concurrency: int
     stop_ratio: float
     """The share of rejected records above which the run stops early."""
+    batches_max: int = 0
+    """Up to how many batches a window may grow where calls have a pace."""
+
+    def window(self, rate: float | None) -> int:
+        """Batches of a window when ``rate`` calls a second may leave, or None when nothing paces them.
+
+        No call leaves between two windows, and time that passes is lost to a paced account: a second of its calls makes
+        that a small share.
+        """
+        return self.batches if rate is None else max(self.batches, min(int(rate), self.batches_max))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,9 @@ class Executor:
         *,
         sync: str,
         digest: Digest,
+        rate: Callable[[], float | None] = lambda: None,
     ) -> None:
+        self._rate = rate
         self._sender = sender
         self._log = log
         self._rules = rules
@@ -148,7 +160,7 @@ class Executor:
 
     async def run(self, slices: Iterator[Slice], *, window: int, number: int, stop: StopSignal) -> End:
         """Send everything; ``window`` and ``number`` are the first to use."""
-        while cut := list(islice(slices, self._rules.batches)):
+        while cut := list(islice(slices, self._rules.window(self._rate()))):
             if stop.is_set():
                 return Halted()
             withheld = set(await self._allowance.withheld(cut[0].cut.first, cut[-1].cut.last))

@@ -147,6 +147,11 @@ class Pacer:
             self._count()
         return None
 
+    def rate(self) -> float | None:
+        """Calls per second in the newest slice; None when nothing paces them, or before the first."""
+        interval = self._lines[REQUESTS].interval
+        return 1.0 / interval if interval else None
+
     async def close(self) -> None:
         """Return what was leased of a day and not used."""
         for unit, line in self._lines.items():

@@ -7,6 +7,7 @@ keys that its intents hold.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,8 @@ from engine.steps.last_mile import LastMile
 
 WINDOW_BATCHES_PER_CALL = 4
 """Batches in a window per concurrent call: enough to keep calls busy, few enough to send twice without harm."""
+WINDOW_RECORDS_MAX = 2_000
+"""Records up to which a window grows beyond that where calls have a pace, which is when batches are small."""
 
 SUPERSEDED = "superseded"
 """Code of the records of a plan that was given up with a window open."""
@@ -77,7 +80,12 @@ def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSi
     Raises `SegmentDamaged` before the first byte when the plan is not what the ledger names, and `StaleEpoch` when
     another process took the sync.
     """
-    return asyncio.run(_deliver(tools, session, sync, work, stop))
+    # A full collection looks at all that libraries loaded, and no call leaves for a quarter of a second.
+    gc.freeze()
+    try:
+        return asyncio.run(_deliver(tools, session, sync, work, stop))
+    finally:
+        gc.unfreeze()
 
 
 async def _deliver(
@@ -106,9 +114,11 @@ async def _deliver(
     )
     seats = _seats(tools, sync)
     sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log, seats)
-    rules = WindowRules(WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio)
+    rules = WindowRules(
+        WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio, WINDOW_RECORDS_MAX // target.limits.records
+    )
     last_mile = LastMile(tools, session, sync, work.segment, work.counted)
-    executor = Executor(sender, log, rules, last_mile, sync=sync.id, digest=work.digest)
+    executor = Executor(sender, log, rules, last_mile, sync=sync.id, digest=work.digest, rate=pacer.rate)
     try:
         end = await _windows(executor, session, tools, work, start, target.limits, stop)
         return _paused(tools, sync, end) if isinstance(end, Stopped) and end.code in _LATER else end

@@ -159,7 +159,7 @@ class Life:
 
 def _project(folder: Path, url: str, destination: str) -> TestProject:
     project = TestProject(folder, destination, ledger=url)
-    rate = {"requests": 100_000, "per": "1s", "concurrency": CONCURRENCY}
+    rate = {"concurrency": CONCURRENCY}
     project.destination("hook", destination, rate=rate, batch={"records": BATCH})
     deletes = {"max": 10_000, "max_ratio": 1.0, "on_fail": "warn"}
     project.sync(SYNC, gates={"deletes": deletes}, rejects={"max_attempts": 100, "stop_ratio": 1.0})

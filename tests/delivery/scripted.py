@@ -194,6 +194,7 @@ class Sent:
         count: int = 100,
         rules: WindowRules = RULES,
         budget: Budget | None = None,
+        rate: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.destination = Scripted(script)
         self.journal = Journal(self.destination)
@@ -206,6 +207,7 @@ class Sent:
             AllMayLeave(),
             sync="people",
             digest=DIGEST,
+            rate=rate,
         )
         self._rows = rows(numbered(count))
 

@@ -130,6 +130,26 @@ def test_every_intended_row_is_in_exactly_one_bucket_and_no_other_row_left(
     assert {i for batch in sent.destination.sent for i in batch} <= set(map(str, intended))
 
 
+@pytest.mark.parametrize(
+    ("rate", "window"),
+    [(None, 3), (0.5, 3), (3.9, 3), (4.2, 4), (7.0, 7), (1_000_000.0, 8)],
+)
+def test_a_window_is_a_second_of_calls_where_they_have_a_pace_between_its_least_and_its_most(
+    rate: float | None, window: int
+) -> None:
+    rules = WindowRules(batches=3, concurrency=2, stop_ratio=1.0, batches_max=8)
+    sent = Sent(lambda _: AllDelivered(), 10 * 2 * window, rules, rate=lambda: rate)
+
+    assert sent.run() == Completed()
+
+    assert sent.journal.story == [
+        ("intent", 0, 0),
+        ("receipt", 0, window),
+        ("intent", 1, window),
+        ("receipt", 1, 2 * window),
+    ]
+
+
 def test_receipts_count_what_was_delivered_by_its_effect() -> None:
     plan = [
         rows([f"d{n}" for n in range(4)], "delete", "delete"),

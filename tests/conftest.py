@@ -16,6 +16,11 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+def pytest_unconfigure() -> None:
+    """Extensions look at the end for what of theirs is still held, and would print it."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def logs_end_with_their_test() -> Iterator[None]:
     """A command that ran in this process leaves no handler behind that writes to a stream which is gone."""

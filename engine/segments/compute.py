@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.sql.compilers.duckdb import compiler
+from ibis.expr.operations import Relation
 from ibis.expr.types import Table
 
 from engine.errors import StorageError
 
 BATCH_ROWS = 65_536
+_TEXTS_KEPT = 256
 ORDINAL = "file_row_number"
 """Name of the column that `Session.numbered` adds: the row's place in its file, from 0."""
 
@@ -170,4 +173,14 @@ def _told_as_storage_errors() -> Iterator[None]:
 
 
 def _sql(expression: Table) -> str:
-    return str(compiler.to_sqlglot(expression).sql(dialect=compiler.dialect))
+    return _text(expression.op())
+
+
+@lru_cache(maxsize=_TEXTS_KEPT)
+def _text(relation: Relation) -> str:
+    """The SQL of an expression; kept, because a sync says the same things run after run and compiling takes longer.
+
+    Expressions are values: two that are equal, literals and the names of their tables included, have one text, but for
+    the sign of a zero, which no canonical value has.
+    """
+    return str(compiler.to_sqlglot(relation.to_expr()).sql(dialect=compiler.dialect))

@@ -19,8 +19,8 @@ from engine.sources.untyped import DYNAMIC, NUMERAL, TEXT, Kind
 _WIDE = 76
 _DAYS = (-719_162, 2_932_896)
 _MICROSECONDS = (-62_135_596_800_000_000, 253_402_300_799_999_999)
-_TRUE = pa.array(["1", "t", "true"])
-_FALSE = pa.array(["0", "f", "false"])
+_TRUE = "^(1|t|true)$"
+_FALSE = "^(0|f|false)$"
 
 
 class Unfit(Exception):
@@ -125,10 +125,10 @@ def _parsed(values: pa.Array, target: pa.DataType) -> pa.Array:
 
 def _truth(values: pa.Array) -> pa.Array:
     lower = pc.ascii_lower(values)
-    true = pc.is_in(lower, _TRUE)
-    if pc.any(pc.and_(values.is_valid(), pc.invert(pc.or_(true, pc.is_in(lower, _FALSE))))).as_py():
+    true = pc.match_substring_regex(lower, _TRUE)
+    if pc.any(pc.invert(pc.or_(true, pc.match_substring_regex(lower, _FALSE)))).as_py():
         raise pa.ArrowInvalid("neither true nor false")
-    return pc.if_else(values.is_valid(), true, None)
+    return true
 
 
 def _moment(values: pa.Array) -> pa.Array:

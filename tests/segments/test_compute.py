@@ -50,6 +50,14 @@ def cached(session: Session, table: ibis.Table) -> object:
     return session.cached(table).columns
 
 
+def test_expressions_that_differ_in_a_literal_or_a_table_alone_are_told_apart(session: Session) -> None:
+    first, second = (session.rows(pa.table({"id": [id]})) for id in (1, 2))
+    said = [
+        session.fetch(table.mutate(more=ibis.literal(more))) for table in (first, second) for more in (1, True, 2, "1")
+    ]
+    assert repr(said) == repr([[{"id": id, "more": more}] for id in (1, 2) for more in (1, True, 2, "1")])
+
+
 @pytest.mark.parametrize("use", [read, streamed, cached])
 def test_a_file_that_can_no_longer_be_read_is_an_error_of_the_storage(
     session: Session, tmp_path: Path, use: Callable[[Session, ibis.Table], object]

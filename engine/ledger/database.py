@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -22,6 +22,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from engine.errors import ConfigurationError, LedgerConflict, LedgerError
 from engine.ledger.failures import damaged, is_damage, is_transient, lost_a_race, reason
+from engine.owner_only import make_file, make_folder
 
 Database: TypeAlias = Connection | Engine
 """What a query takes: an engine for a look of its own, or the connection of the transaction it belongs to."""
@@ -98,7 +99,7 @@ def _place(address: URL) -> str:
 def _sqlite(address: URL) -> Engine:
     path = Path(str(address.database))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as error:
         raise LedgerError(
             f"The ledger's folder cannot be created ({error.strerror}).",
@@ -128,6 +129,10 @@ class _File:
     def _dial(self, *_: object) -> None:
         if self._was_there and _file_of(self._path) is None:
             raise self._gone()
+        if not self._was_there and not self._path.exists():
+            # SQLite gives the files beside it the mode of this one. What cannot be created it tells in its own words.
+            with suppress(OSError):
+                make_file(self._path)
 
     def _remember(self, _connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         entry.info[_FILE] = _file_of(self._path)

@@ -7,7 +7,7 @@ compiles, and streams or writes the result. Nothing here knows what an expressio
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,11 +23,14 @@ from ibis.expr.operations import Relation
 from ibis.expr.types import Table
 
 from engine.errors import StorageError
+from engine.owner_only import make_folder
 
 BATCH_ROWS = 65_536
 _TEXTS_KEPT = 256
 ORDINAL = "file_row_number"
 """Name of the column that `Session.numbered` adds: the row's place in its file, from 0."""
+FILE = "session_file"
+"""Name of the column that `Session.groups` adds: the path of the row's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Compute:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A private database in memory that spills to ``spill`` and disappears at the end."""
-        self.spill.mkdir(parents=True, exist_ok=True)
+        make_folder(self.spill)
         connection = duckdb.connect(
             ":memory:",
             config={
@@ -83,11 +86,25 @@ class Session:
         schema = _schema(path).append(pa.field(ORDINAL, pa.int64()))
         return self._view((path,), schema, ", file_row_number = true")
 
+    def groups(self, paths: Iterable[Path]) -> list[Table]:
+        """The rows of many Parquet files, those with the same columns as one table, with their file as column `FILE`.
+
+        A question to many files is then compiled and asked once for each kind of them.
+        """
+        alike = dict[tuple[tuple[str, str], ...], list[Path]]()
+        for path in paths:
+            alike.setdefault(tuple((field.name, str(field.type)) for field in _schema(path)), []).append(path)
+        added = pa.field(FILE, pa.string())
+        return [self._view(same, _schema(same[0]).append(added), f", filename = '{FILE}'") for same in alike.values()]
+
     def _view(self, paths: Sequence[Path], schema: pa.Schema, options: str) -> Table:
         name = next(self._names)
-        files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-        self._run(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet([{files}]{options})")
+        self._point(name, paths, options)
         return ibis.table(ibis.Schema.from_pyarrow(schema), name=name)
+
+    def _point(self, name: str, paths: Sequence[Path], options: str = "") -> None:
+        files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+        self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet([{files}]{options})")
 
     def rows(self, rows: pa.Table) -> Table:
         """An Arrow table in memory; for small facts that come from the ledger or the operator."""
@@ -113,6 +130,20 @@ class Session:
     def write(self, expression: Table, path: Path) -> None:
         """Write an expression's rows, in its order, as Parquet with zstd."""
         self._copy(_sql(expression), path)
+
+    def writing_each(self, like: Path, change: Callable[[Table], Table]) -> Callable[[Path, Path], None]:
+        """Writes files with the columns of ``like`` again, from the first path to the second, changed alike.
+
+        The change is built and compiled once, which for small files takes longer than writing them.
+        """
+        name = next(self._names)
+        query = _sql(change(ibis.table(ibis.Schema.from_pyarrow(_schema(like)), name=name)))
+
+        def write(source: Path, target: Path) -> None:
+            self._point(name, [source])
+            self._copy(query, target)
+
+        return write
 
     def write_reader(self, reader: pa.RecordBatchReader, path: Path) -> None:
         """Write an Arrow stream as Parquet with zstd, in constant memory."""

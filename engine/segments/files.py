@@ -21,6 +21,7 @@ from engine.clock import Entropy
 from engine.core.names import Digest, SegmentRef
 from engine.errors import ConfigurationError, SegmentDamaged, StorageError
 from engine.failpoints import failpoint
+from engine.owner_only import FILE_MODE, FOLDER_MODE, make_file, make_folder
 
 _TEMPORARY = ".writing"
 
@@ -84,6 +85,7 @@ class Storage:
     def _seal(self, temporary: Path, target: Path, final: str) -> SegmentRef:
         with temporary.open("rb+") as file:
             digest = Digest(hashlib.file_digest(file, "sha256").hexdigest())
+            os.fchmod(file.fileno(), FILE_MODE)
             os.fsync(file.fileno())
         rows = int(pq.read_metadata(temporary).num_rows)
         size = temporary.stat().st_size
@@ -133,23 +135,24 @@ class Storage:
         return found == digest
 
     def _fetch(self, ref: SegmentRef, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         partial = path.with_name(f"{path.name}.{self._entropy.token(4)}{_TEMPORARY}")
         try:
+            make_file(partial)
             self._filesystem.get_file(f"{self._root}/{ref.path}", str(partial))
             partial.rename(path)
         finally:
             partial.unlink(missing_ok=True)
 
-    def put_note(self, name: str, content: bytes, *, private: bool = False) -> None:
+    def put_note(self, name: str, content: bytes) -> None:
         """Replace a small file whose content may change; returns when it is on disk, whole.
 
-        ``private`` is for the owner only, where the storage is a directory; a bucket's own policy rules there.
+        Like everything here it is for its owner only where the storage is a directory; a bucket's own policy rules there.
         """
         target = f"{self._root}/{name}"
         try:
             if self._is_local:
-                _replace(Path(target), content, self._entropy.token(4), 0o600 if private else 0o666)
+                _replace(Path(target), content, self._entropy.token(4))
             else:
                 self._filesystem.pipe_file(target, content)
         except OSError as error:
@@ -221,8 +224,9 @@ class Storage:
             yield Path(self._root, path)
             return
         copy = self._scratch / "cache" / f"{self._entropy.token(8)}{_TEMPORARY}"
-        copy.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(copy.parent)
         try:
+            make_file(copy)
             self._filesystem.get_file(f"{self._root}/{path}", str(copy))
             yield copy
         finally:
@@ -245,12 +249,12 @@ def _opened(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return filesystem, str(root)
 
 
-def _replace(target: Path, content: bytes, token: str, mode: int) -> None:
+def _replace(target: Path, content: bytes, token: str) -> None:
     """Write beside the file, then take its place: a reader sees the former content or the new one, and never half."""
     _make_directory(target.parent)
     temporary = target.with_name(f"{target.name}.{token}{_TEMPORARY}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
@@ -265,7 +269,7 @@ def _make_directory(folder: Path) -> None:
     """Create a directory and those above it, each on disk: with a lost one everything in it would be lost."""
     if not folder.exists():
         _make_directory(folder.parent)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
         _sync_directory(folder.parent)
 
 

@@ -19,6 +19,7 @@ import duckdb
 
 from engine.core.demands import CANDIDATE_VIEW
 from engine.errors import StorageError
+from engine.owner_only import make_folder
 from engine.segments.compute import Compute
 
 _WALLS: dict[str, str | bool | int | float | list[str]] = {
@@ -97,7 +98,7 @@ def _number(value: Any) -> Fraction | NoNumber:  # whatever the database gives
 @contextmanager
 def candidate_sandbox(compute: Compute, path: Path) -> Iterator[Sandbox]:
     """A sandbox in which the view `CANDIDATE_VIEW` has the rows of one Parquet file; within the limits of ``compute``."""
-    compute.spill.mkdir(parents=True, exist_ok=True)
+    make_folder(compute.spill)
     limits: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": compute.memory,
         "threads": compute.threads,

@@ -28,7 +28,7 @@ from engine.service.erasure_report import (
 )
 from engine.steps.decisions import erase_decisions
 from engine.steps.erase_segments import Versions, stored_versions
-from engine.steps.erase_sync import clean_sync, is_marked, mark_sync
+from engine.steps.erase_sync import clean_sync, is_marked, mark_sync, people_in
 from engine.steps.erase_versions import erase_versions
 from engine.steps.erased import Erased, erased
 from engine.steps.forget import erasure_lease, suppress
@@ -158,10 +158,10 @@ def _remove(work: _Work, name: SyncId, stop: StopRequest) -> None:
     if last.finished_at is None:
         work.open.append(f"sync {name} is not in the project any more, and its run {last.run} did not end")
         return
-    with sync_lease(app.tools, name) as lease:
-        kept = work.kept(last.dataset)
-        mark_sync(app.tools, work.people, name, kept, lease.fence)
-        clean_sync(app.tools, work.people, name, kept, lease.fence)
+    with sync_lease(app.tools, name) as lease, app.tools.compute.session() as session:
+        theirs = people_in(app.tools, session, work.people, name, work.kept(last.dataset))
+        mark_sync(app.tools, session, work.people, name, theirs, lease.fence)
+        clean_sync(app.tools, session, work.people, name, theirs, lease.fence)
 
 
 def _rewrite(work: _Work, dataset: DatasetId) -> None:
@@ -174,7 +174,7 @@ def _rewrite(work: _Work, dataset: DatasetId) -> None:
         behind = [
             sync
             for sync in states.syncs(app.tools.database)
-            if not is_marked(app.tools, work.people, sync) and _reads(app, sync, dataset)
+            if not is_marked(app.tools, work.people.through, sync) and _reads(app, sync, dataset)
         ]
         if behind:
             work.open.append(f"dataset {dataset} waits for {', '.join(behind)}")

@@ -45,7 +45,7 @@ def prove(
     with app.tools.compute.session() as session:
         for one in kept:
             who = people_of(app.tools, session, people, one, ())
-            tables = [session.table(app.tools.storage.local(ref)) for ref in one.segments]
+            tables = session.groups(app.tools.storage.local(ref) for ref in one.segments)
             left[one.dataset] = count_about(session, tables, one.columns, who)
             named = {ref.path for ref in one.segments}
 

@@ -14,6 +14,7 @@ from engine.core.names import VersionNumber
 from engine.core.plan import samples as sample_rows
 from engine.core.verdict import Verdict, blocked, worst
 from engine.ledger.projections import versions
+from engine.owner_only import make_folder
 from engine.segments.compute import Session
 from engine.segments.files import Storage
 from engine.service.app import App
@@ -67,7 +68,7 @@ def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder
 
 

@@ -18,6 +18,7 @@ from engine.delivery.pacer import RECORDS, REQUESTS
 from engine.delivery.stop import StopRequest
 from engine.errors import ConfigurationError
 from engine.ledger.projections import states
+from engine.owner_only import make_folder
 from engine.segments.compute import Session
 from engine.segments.files import Storage
 from engine.service.app import App
@@ -168,7 +169,7 @@ def _referred(app: App, reference: str) -> tuple[Dataset, VersionNumber]:
 
 
 def _preview(app: App, sync: Sync, to: VersionNumber, samples: int) -> MovePreview:
-    app.scratch.mkdir(parents=True, exist_ok=True)
+    make_folder(app.scratch)
     with tempfile.TemporaryDirectory(dir=app.scratch) as folder, app.tools.compute.session() as session:
         drafts = Storage(folder, scratch=Path(folder), entropy=app.tools.entropy)
         planned = plan(app.tools, session, sync, drafts=drafts, to=to)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ibis.expr.types import Table
 
 from engine.core.events import SuppressionChanged, SuppressionList
+from engine.core.reason import check_reason
 from engine.core.schema import Column, LogicalType, TableSchema
 from engine.core.suppression import Identifier, entries, formless, hashed_entries
 from engine.errors import ConfigurationError
@@ -23,7 +24,6 @@ from engine.steps.suppression import ListId, lift, suppress, suppression_lists
 
 HASHES = "sha256"
 """The column of a file that holds hashes; one that holds plain values has the name of its kind."""
-REASON_LETTERS_MAX = 500
 _SAFE = "Nothing was changed."
 
 
@@ -93,7 +93,7 @@ def import_list(app: App, asked: Import) -> SuppressionReport:
     kind = None if asked.is_hashed else asked.kind
     with app.tools.compute.session() as session:
         found = _entries(session, asked.file, kind)
-        _without_people(session, found, asked.reason, asked.kind)
+        _check_reason(session, found, asked.reason, asked.kind)
         id = ListId(asked.list_name, asked.kind, asked.destination)
         event = suppress(app.tools, session, id, found, asked.reason)
     return _report(app, event, asked.kind.value, asked.destination)
@@ -107,7 +107,7 @@ def remove_list(app: App, name: str, file: Path | None, *, is_hashed: bool, reas
         if file is not None and before is not None:
             kind = Identifier(before.kind)
             taken = _entries(session, file, None if is_hashed else kind)
-            _without_people(session, taken, reason, kind)
+            _check_reason(session, taken, reason, kind)
         event = lift(app.tools, session, name, taken, reason)
     assert before is not None, "a list that there is not was refused"
     return _report(app, event, before.kind, before.destination)
@@ -154,25 +154,15 @@ def _read(file: Path, column: str) -> pa.Table:
     return pa.table({"row": pa.array(range(1, len(values) + 1), pa.int64()), "value": values.cast(pa.string())})
 
 
-def _without_people(session: Session, found: Table, reason: str, kind: Identifier) -> None:
-    """A reason is kept for ever in the ledger, where nobody's address may stand."""
-    if len(reason) > REASON_LETTERS_MAX:
-        raise ConfigurationError(
-            f"The reason is longer than {REASON_LETTERS_MAX} letters",
-            where="--reason",
-            safe=_SAFE,
-            next="say it shortly",
-        )
-    words = [word for part in reason.split() for word in {part, part.strip(".,;:()<>\"'")}]
-    said = session.rows(pa.table({"value": pa.array([*words, reason], pa.string())}))
-    named = entries(said, kind).semi_join(found, "entry")
-    if session.single(named.aggregate(n=named.count()))["n"] or "@" in reason:
-        raise ConfigurationError(
-            "The reason names somebody, and it is kept for ever",
-            where="--reason",
-            safe=_SAFE,
-            next="say why without saying who, such as the number of the request",
-        )
+def _check_reason(session: Session, found: Table, reason: str, kind: Identifier) -> None:
+    """Refuse a reason that names somebody in the list, in any form that the list knows people by."""
+
+    def names_one(words: Sequence[str]) -> bool:
+        said = session.rows(pa.table({"value": pa.array(words, pa.string())}))
+        named = entries(said, kind).semi_join(found, "entry")
+        return bool(session.single(named.aggregate(n=named.count()))["n"])
+
+    check_reason(reason, names_one, safe=_SAFE)
 
 
 def _syncs(app: App, destination: str | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ibis.expr.types import Table
 
 from engine.core.events import ConsentDecided, SegmentsErased
 from engine.core.names import CONSENT_STREAM, Position, SegmentRef
+from engine.core.relations import union
 from engine.ledger.projections.replaced import erased_through
 from engine.segments.compute import Session
 from engine.steps.anchors import check_anchors, drop_anchor
@@ -116,14 +117,12 @@ def _erase_decisions(tools: Tools, people: Erased) -> int:
     if not head:
         return 0
     named = (ref for fact in tools.ledger.read(CONSENT_STREAM) for ref in named_segments(fact.event))
-    segments = []
+    kept = kept_segments(tools, named)
     with tools.compute.session() as session:
-        for ref in kept_segments(tools, named):
-            rows = session.table(tools.storage.local(ref))
-            who = people.among(session, rows.select("subject").distinct())
-            without = dropping(session, People(who, nobody(session).keys).of_subject)
-            if (segment := rewritten(tools, session, ref, without)) is not None:
-                segments.append(segment)
+        texts = [rows.select("subject") for rows in session.groups(tools.storage.local(ref) for ref in kept)]
+        who = people.among(session, union(*texts, distinct=True)) if texts else nobody(session).subjects
+        mine = People(who, nobody(session).keys).of_subject
+        segments = list(rewritten(tools, session, kept, mine, dropping(mine)))
     commit_rewritten(tools, CONSENT_STREAM, SegmentsErased(through=people.through, segments=tuple(segments)), head)
     drop_anchor(tools, CONSENT_ANCHOR, CONSENT_STREAM)
     remove_old(tools, segments)

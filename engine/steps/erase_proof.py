@@ -44,8 +44,7 @@ class Searched:
 def own_values(tools: Tools, session: Session, kept: Versions, identifiers: Sequence[str], people: People) -> set[str]:
     """The texts of subject columns and identifiers in rows about these people, unless somebody else has them too."""
     mine, others = list[Table](), list[Table]()
-    for ref in kept.segments:
-        rows = session.table(tools.storage.local(ref))
+    for rows in session.groups(tools.storage.local(ref) for ref in kept.segments):
         subjects = [c for c in kept.columns if c in rows.columns]
         columns = [c for c in dict.fromkeys((*subjects, *identifiers)) if c in rows.columns]
         if not subjects or not columns:
@@ -56,7 +55,8 @@ def own_values(tools: Tools, session: Session, kept: Versions, identifiers: Sequ
     if not mine:
         return set()
     theirs = session.cached(union(*mine, distinct=True))
-    alone = theirs.filter(theirs.value.notnull()).anti_join(union(*others, distinct=True), "value").limit(VALUES_MAX)
+    shared = session.cached(union(*others).semi_join(theirs, "value").distinct())
+    alone = theirs.filter(theirs.value.notnull()).anti_join(shared, "value").limit(VALUES_MAX)
     return {row["value"] for row in session.fetch(alone)}
 
 

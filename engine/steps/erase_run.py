@@ -15,8 +15,8 @@ from engine.failpoints import failpoint
 from engine.ledger.log import Fence
 from engine.segments.compute import Session
 from engine.steps.erase_segments import stored_versions
-from engine.steps.erase_sync import clean_sync, is_unfinished, mark_sync
-from engine.steps.erased import erased
+from engine.steps.erase_sync import clean_sync, is_unfinished, mark_sync, people_in
+from engine.steps.erased import erased, erasures_head
 from engine.steps.facts import Sync, Tools
 from engine.steps.removals import removals
 from engine.steps.trip import Observe, Trip
@@ -32,13 +32,16 @@ def remove_people(
 
     Nothing when nobody is to be forgotten, or nothing is left to do. Raises as `send` does, and `ErasureKeyMissing`.
     """
-    people = erased(tools)
-    if people is None or not is_unfinished(tools, people, sync.id):
+    through = erasures_head(tools)
+    if not through or not is_unfinished(tools, through, sync.id):
         return None
+    people = erased(tools)
+    assert people is not None, "its stream has a head"
     kept = stored_versions(tools, sync.dataset.id, sync.dataset.subjects)
-    mark_sync(tools, people, sync.id, kept, fence)
     run = run_id(tools.clock.now(), tools.entropy.token(3))
     with tools.compute.session() as session:
+        theirs = people_in(tools, session, people, sync.id, kept)
+        mark_sync(tools, session, people, sync.id, theirs, fence)
         planned = removals(tools, session, sync, run)
         if planned is not None:
             trip = Trip(tools, sync, run, fence, observe)
@@ -46,5 +49,5 @@ def remove_people(
             trip.append(started, planned)
             failpoint("removals.after_plan")
             send(trip, session, planned, stop)
-    clean_sync(tools, people, sync.id, kept, fence)
+        clean_sync(tools, session, people, sync.id, theirs, fence)
     return run if planned is not None else None

@@ -24,14 +24,16 @@ from engine.core.names import DatasetId, Position, SegmentRef, StreamId, dataset
 from engine.core.relations import union
 from engine.errors import LedgerConflict
 from engine.ledger.projections import versions
-from engine.ledger.projections.replaced import superseded
-from engine.segments.compute import Session
+from engine.ledger.projections.replaced import current_of, superseded
+from engine.segments.compute import FILE, Session
 from engine.steps.erased import Erased
 from engine.steps.facts import Tools
 
 REPLACED_FOLDER = "erasure/replaced"
-Without = Callable[[Table], Table | None]
-"""From the rows of a segment to what is left of them; None when nothing of it is about these people."""
+Mine = Callable[[Table], BooleanValue]
+"""Which rows of a segment are about these people, or say something of them."""
+Left = Callable[[Table], Table]
+"""From the rows of a segment to what is left of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def stored_versions(tools: Tools, dataset: DatasetId, columns: tuple[str, ...]) 
 
 def kept_segments(tools: Tools, named: Iterable[SegmentRef]) -> tuple[SegmentRef, ...]:
     """Those of some segments that are still stored, each once and as it stands today."""
-    today = dict.fromkeys(tools.storage.current(ref) for ref in named)
+    today = dict.fromkeys(current_of(tools.database, named).values())
     return tuple(ref for ref in today if tools.storage.exists(ref))
 
 
@@ -80,7 +82,8 @@ def people_of(tools: Tools, session: Session, erased: Erased, kept: Versions, al
 
     A row that is about somebody else today is not theirs, although it once was.
     """
-    tables = [(table, [c for c in kept.columns if c in table.columns]) for table in _tables(tools, session, kept)]
+    groups = session.groups(tools.storage.local(ref) for ref in kept.segments)
+    tables = [(table, [c for c in kept.columns if c in table.columns]) for table in groups]
     texts = [subjects_of(table, columns) for table, columns in tables if columns]
     texts += [rows.select("subject") for rows in also]
     if not texts:
@@ -91,7 +94,7 @@ def people_of(tools: Tools, session: Session, erased: Erased, kept: Versions, al
         return People(subjects, nobody(session).keys)
     theirs = union(*(keys_about(table, columns, kept.key, subjects) for table, columns in usable), distinct=True)
     keys = session.cached(theirs)
-    newest, columns = usable[0] if len(usable) == 1 else _newest(tools, session, kept)
+    newest, columns = _newest(tools, session, kept) or usable[-1]
     others = newest.filter(~People(subjects, keys).about(newest, columns))
     still = others.select(pk=key_text([others[c] for c in kept.key]))
     return People(subjects, session.cached(keys.anti_join(still, "pk")))
@@ -103,13 +106,11 @@ def nobody(session: Session) -> People:
     return People(empty.select("subject"), empty.select("pk"))
 
 
-def _tables(tools: Tools, session: Session, kept: Versions) -> list[Table]:
-    return [session.table(tools.storage.local(ref)) for ref in kept.segments]
-
-
-def _newest(tools: Tools, session: Session, kept: Versions) -> tuple[Table, list[str]]:
+def _newest(tools: Tools, session: Session, kept: Versions) -> tuple[Table, list[str]] | None:
+    """The rows of the newest version and by which columns people are found in them; None when none was accepted."""
     row = versions.latest(tools.database, kept.dataset)
-    assert row is not None, "it has segments"
+    if row is None:
+        return None
     ref = row.snapshot if tools.storage.exists(row.snapshot) else kept.segments[-1]
     table = session.table(tools.storage.local(ref))
     return table, [c for c in kept.columns if c in table.columns]
@@ -129,26 +130,30 @@ def _refs(value: Any) -> Iterator[SegmentRef]:
             yield from _refs(item)
 
 
-def rewritten(tools: Tools, session: Session, ref: SegmentRef, without: Without) -> ErasedSegment | None:
-    """Write one segment again; None when nothing of it has to go. The caller names what this returns in an event."""
-    rows = session.table(tools.storage.local(ref))
-    left = without(rows)
-    if left is None:
-        return None
-    path = PurePosixPath(ref.path)
-    with tools.storage.writing(str(path.parent), path.stem.rpartition("-")[0] or path.stem) as draft:
-        session.write(left, draft.local)
-    return ErasedSegment(ref, draft.ref)
+def rewritten(
+    tools: Tools, session: Session, refs: Iterable[SegmentRef], mine: Mine, left: Left
+) -> Iterator[ErasedSegment]:
+    """Write those of some segments again of which something has to go; the caller names what this yields in an event.
+
+    All are asked at once which they are, and each of these is read once more.
+    """
+    known = {str(path): (path, ref) for ref in refs for path in [tools.storage.local(ref)]}
+    for rows in session.groups(path for path, _ in known.values()):
+        found = session.fetch(rows.filter(mine(rows)).select(FILE).distinct().order_by(FILE))
+        if not found:
+            continue
+        write = session.writing_each(known[found[0][FILE]][0], left)
+        for row in found:
+            local, ref = known[row[FILE]]
+            path = PurePosixPath(ref.path)
+            with tools.storage.writing(str(path.parent), path.stem.rpartition("-")[0] or path.stem) as draft:
+                write(local, draft.local)
+            yield ErasedSegment(ref, draft.ref)
 
 
-def dropping(session: Session, mine: Callable[[Table], BooleanValue]) -> Without:
+def dropping(mine: Mine) -> Left:
     """Leave rows out."""
-
-    def without(rows: Table) -> Table | None:
-        count = session.single(rows.aggregate(n=rows.count(where=mine(rows))))["n"]
-        return rows.filter(~mine(rows)) if count else None
-
-    return without
+    return lambda rows: rows.filter(~mine(rows))
 
 
 def note_replaced(tools: Tools, stream: StreamId, event: SegmentsErased) -> None:

@@ -7,17 +7,18 @@ known by their places: those about somebody are blanked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import ibis
-from ibis.expr.types import Table
+from ibis.expr.types import BooleanValue, Table
 
 from engine.core.events import ErasedSegment, SegmentsErased, StateFolded
-from engine.core.names import RunId, SegmentRef, SyncId, sync_stream
+from engine.core.names import Position, RunId, SegmentRef, SyncId, sync_stream
 from engine.core.state import newest
 from engine.failpoints import failpoint
 from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
-from engine.ledger.projections.replaced import erased_through
+from engine.ledger.projections.replaced import current_of, erased_through
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.anchors import drop_anchor, sync_anchor
@@ -41,15 +42,15 @@ NEWEST_RUNS = 20
 """Runs whose plans are looked at again while a removal is owed; those before were cleaned when it was marked."""
 
 
-def is_marked(tools: Tools, erased: Erased, sync: SyncId) -> bool:
-    """Whether the delivered state answers every request; so does one of a sync that delivered nothing."""
+def is_marked(tools: Tools, through: Position, sync: SyncId) -> bool:
+    """Whether the delivered state answers the first ``through`` requests; so does one of a sync that delivered nothing."""
     state = states.current(tools.database, sync)
-    return state is None or state.registers.get("erasure", 0) >= erased.through
+    return state is None or state.registers.get("erasure", 0) >= through
 
 
-def is_unfinished(tools: Tools, erased: Erased, sync: SyncId) -> bool:
-    """Whether anything is left to do: to mark, to remove, or to clean."""
-    if erased_through(tools.database, sync_stream(sync)) < erased.through or not is_marked(tools, erased, sync):
+def is_unfinished(tools: Tools, through: Position, sync: SyncId) -> bool:
+    """Whether anything is left to do for the first ``through`` requests: to mark, to remove, or to clean."""
+    if erased_through(tools.database, sync_stream(sync)) < through or not is_marked(tools, through, sync):
         return True
     state = states.current(tools.database, sync)
     if state is None or not state.segments:
@@ -59,30 +60,34 @@ def is_unfinished(tools: Tools, erased: Erased, sync: SyncId) -> bool:
         return bool(session.single(rows.aggregate(n=rows.count(where=owed_to_people(rows))))["n"])
 
 
-def mark_sync(tools: Tools, erased: Erased, sync: SyncId, kept: Versions, fence: Fence) -> None:
+def people_in(tools: Tools, session: Session, erased: Erased, sync: SyncId, kept: Versions) -> People:
+    """Who of the forgotten is in what is kept of a sync and of its dataset; asked of everything, so asked once."""
+    refs = [*_state_segments(tools, sync), *_plan_segments(runs.listing(tools.database, sync, RUNS_MAX))]
+    tables = session.groups(tools.storage.local(ref) for ref in kept_segments(tools, refs))
+    return people_of(tools, session, erased, kept, [table for table in tables if "subject" in table.columns])
+
+
+def mark_sync(tools: Tools, session: Session, erased: Erased, sync: SyncId, people: People, fence: Fence) -> None:
     """Let the sync's state say what its destination has to remove; nothing when it does."""
     state = states.current(tools.database, sync)
-    if state is None or is_marked(tools, erased, sync):
+    if state is None or is_marked(tools, erased.through, sync):
         return
-    with tools.compute.session() as session:
-        failpoint("mark.before_commit")
-        mark(tools, session, state, _people(tools, session, erased, sync, kept), erased.through, fence)
-        failpoint("mark.after_commit")
+    failpoint("mark.before_commit")
+    mark(tools, session, state, people, erased.through, fence)
+    failpoint("mark.after_commit")
 
 
-def clean_sync(tools: Tools, erased: Erased, sync: SyncId, kept: Versions, fence: Fence) -> int:
+def clean_sync(tools: Tools, session: Session, erased: Erased, sync: SyncId, people: People, fence: Fence) -> int:
     """Write what is kept of a sync again without these people; returns how many segments.
 
     What a removal that is still owed needs stays in the current state, and nowhere else.
     """
     is_first = erased_through(tools.database, sync_stream(sync)) < erased.through
-    with tools.compute.session() as session:
-        if (state := states.current(tools.database, sync)) is not None:
-            compact(tools, session, state, fence)
-        people = _people(tools, session, erased, sync, kept)
-        listed = runs.listing(tools.database, sync, RUNS_MAX if is_first else NEWEST_RUNS)
-        ended = [row for row in listed if row.finished_at is not None]
-        segments = [*_states(tools, session, sync, people), *_plans(tools, session, ended, people)]
+    if (state := states.current(tools.database, sync)) is not None:
+        compact(tools, session, state, fence)
+    listed = runs.listing(tools.database, sync, RUNS_MAX if is_first else NEWEST_RUNS)
+    ended = [row for row in listed if row.finished_at is not None]
+    segments = [*_states(tools, session, sync, people), *_plans(tools, session, ended, people)]
     if not segments and not is_first:
         return 0
     failpoint("erase.before_commit")
@@ -93,12 +98,6 @@ def clean_sync(tools: Tools, erased: Erased, sync: SyncId, kept: Versions, fence
     drop_anchor(tools, sync_anchor(sync), sync_stream(sync))
     remove_old(tools, segments)
     return len(segments)
-
-
-def _people(tools: Tools, session: Session, erased: Erased, sync: SyncId, kept: Versions) -> People:
-    refs = [*_state_segments(tools, sync), *_plan_segments(runs.listing(tools.database, sync, RUNS_MAX))]
-    tables = (session.table(tools.storage.local(ref)) for ref in kept_segments(tools, refs))
-    return people_of(tools, session, erased, kept, [table for table in tables if "subject" in table.columns])
 
 
 def _state_segments(tools: Tools, sync: SyncId) -> Iterator[SegmentRef]:
@@ -116,28 +115,31 @@ def _states(tools: Tools, session: Session, sync: SyncId, people: People) -> Ite
     """State segments that newer ones replaced; the current ones hold nobody but for whom something is owed."""
     state = states.current(tools.database, sync)
     now = set(kept_segments(tools, state.segments)) if state else set()
-    without = dropping(session, lambda rows: is_theirs(rows, people))
-    for ref in kept_segments(tools, _state_segments(tools, sync)):
-        if ref not in now and (segment := rewritten(tools, session, ref, without)) is not None:
-            yield segment
+    older = [ref for ref in kept_segments(tools, _state_segments(tools, sync)) if ref not in now]
+    mine = partial(is_theirs, people=people)
+    return rewritten(tools, session, older, mine, dropping(mine))
 
 
 def _plans(tools: Tools, session: Session, ended: Sequence[RunRow], people: People) -> Iterator[ErasedSegment]:
     """The plans of runs that ended, what destinations said of their rows, and what was recorded instead of sent."""
-    for row in ended:
-        if row.segment is None or not tools.storage.exists(row.segment):
-            continue
-        ref = tools.storage.current(row.segment)
-        plan = session.numbered(tools.storage.local(ref))
-        mine = plan.filter(is_theirs(plan, people) & plan.id.notnull())
-        places = session.cached(mine.select(ORDINAL, "id"))
-        if not session.single(places.aggregate(n=places.count()))["n"]:
-            continue
-        yield from _exceptions(tools, session, row.run, places)
-        _recorded(tools, session, row, places)
-        segment = rewritten(tools, session, ref, lambda rows: _blanked(rows, people))
-        assert segment is not None, "it has such rows"
+    rows = {row.segment: row for row in ended if row.segment is not None}
+    today = current_of(tools.database, rows)
+    planned = {today[ref]: row for ref, row in rows.items() if tools.storage.exists(ref)}
+    mine = partial(_named, people=people)
+    for segment in rewritten(tools, session, planned, mine, partial(_blanked, people=people)):
+        row = planned[segment.before]
+        spoken, recorded = _exceptions(tools, row.run), _recorded(tools, row)
+        if spoken or recorded:
+            plan = session.numbered(tools.storage.local(segment.before))
+            places = session.cached(plan.filter(mine(plan)).select(ORDINAL, "id"))
+            yield from _silent(tools, session, spoken, places)
+            _record_again(tools, session, row, recorded, places)
         yield segment
+
+
+def _named(rows: Table, people: People) -> BooleanValue:
+    """Which rows of a plan still say whom of these people they are about."""
+    return is_theirs(rows, people) & rows.id.notnull()
 
 
 def _blanked(rows: Table, people: People) -> Table:
@@ -146,27 +148,34 @@ def _blanked(rows: Table, people: People) -> Table:
     return rows.mutate(**{c: mine.ifelse(ibis.null("string"), rows[c]) for c in texts})
 
 
-def _exceptions(tools: Tools, session: Session, run: RunId, places: Table) -> Iterator[ErasedSegment]:
-    """What a destination said of a record may name whom it is about."""
+def _exceptions(tools: Tools, run: RunId) -> tuple[SegmentRef, ...]:
+    """What a destination said of the records of a run."""
     named = (w.receipt.exceptions for w in windows.listing(tools.database, run) if w.receipt is not None)
-    for ref in kept_segments(tools, (ref for ref in named if ref is not None)):
-
-        def silent(rows: Table) -> Table | None:
-            mine = rows.ordinal.isin(places[ORDINAL])
-            if not session.single(rows.aggregate(n=rows.count(where=mine & (rows.message != ""))))["n"]:
-                return None
-            return rows.mutate(message=mine.ifelse("", rows.message))
-
-        if (segment := rewritten(tools, session, ref, silent)) is not None:
-            yield segment
+    return kept_segments(tools, (ref for ref in named if ref is not None))
 
 
-def _recorded(tools: Tools, session: Session, row: RunRow, places: Table) -> None:
+def _silent(tools: Tools, session: Session, refs: Sequence[SegmentRef], places: Table) -> Iterator[ErasedSegment]:
+    """What a destination said of a record may name whom it is about."""
+
+    def mine(rows: Table) -> BooleanValue:
+        return rows.ordinal.isin(places[ORDINAL])
+
+    def left(rows: Table) -> Table:
+        return rows.mutate(message=mine(rows).ifelse("", rows.message))
+
+    return rewritten(tools, session, refs, lambda rows: mine(rows) & (rows.message != ""), left)
+
+
+def _recorded(tools: Tools, row: RunRow) -> list[str]:
+    """The files of what a run recorded instead of sending it."""
+    folder = f"syncs/{row.sync}/recorded"
+    return [path for path in tools.storage.paths(folder) if path.startswith(f"{folder}/{row.run}-")]
+
+
+def _record_again(tools: Tools, session: Session, row: RunRow, paths: Sequence[str], places: Table) -> None:
     """No event names what was recorded instead of sent, so the file is replaced."""
     folder = f"syncs/{row.sync}/recorded"
-    for path in tools.storage.paths(folder):
-        if not path.startswith(f"{folder}/{row.run}-"):
-            continue
+    for path in paths:
         with tools.storage.reading_path(path) as local, tools.storage.writing(folder, str(row.run)) as draft:
             session.write(session.table(local).anti_join(places, "id"), draft.local)
         tools.storage.remove_path(path)

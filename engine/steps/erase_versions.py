@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import ibis
 from ibis.expr.types import BooleanValue, Table
 
@@ -15,9 +17,10 @@ from engine.ledger.projections.replaced import erased_through
 from engine.segments.compute import Session
 from engine.steps.anchors import dataset_anchor, drop_anchor
 from engine.steps.erase_segments import (
+    Left,
+    Mine,
     People,
     Versions,
-    Without,
     commit_rewritten,
     dropping,
     people_of,
@@ -49,9 +52,9 @@ def _erase_versions(tools: Tools, erased: Erased, known: Versions) -> int:
     kept = stored_versions(tools, known.dataset, known.columns)
     with tools.compute.session() as session:
         people = people_of(tools, session, erased, kept, ())
-        without = _without(tools, session, kept, people)
-        found = (rewritten(tools, session, ref, without) for ref in kept.segments)
-        segments = tuple(segment for segment in found if segment is not None)
+        mine = partial(_mine, kept, people)
+        left = _left(tools, session, kept, people, mine)
+        segments = tuple(rewritten(tools, session, kept.segments, mine, left))
     failpoint("erase.before_commit")
     commit_rewritten(tools, stream, SegmentsErased(through=erased.through, segments=segments), expected)
     failpoint("erase.after_commit")
@@ -60,38 +63,36 @@ def _erase_versions(tools: Tools, erased: Erased, known: Versions) -> int:
     return len(segments)
 
 
-def _without(tools: Tools, session: Session, kept: Versions, people: People) -> Without:
+def _mine(kept: Versions, people: People, rows: Table) -> BooleanValue:
+    columns = [c for c in kept.columns if c in rows.columns]
+    if columns:
+        return people.about(rows, columns)
+    # Rows that are set aside are known by their keys alone.
+    return rows.pk.isin(people.keys.pk).fill_null(False) if "pk" in rows.columns else ibis.literal(False)
+
+
+def _left(tools: Tools, session: Session, kept: Versions, people: People, mine: Mine) -> Left:
     """What is left of a segment; a key that somebody else had before or after stays as a deletion in a change."""
-
-    def mine(rows: Table) -> BooleanValue:
-        columns = [c for c in kept.columns if c in rows.columns]
-        if columns:
-            return people.about(rows, columns)
-        # Rows that are set aside are known by their keys alone.
-        return rows.pk.isin(people.keys.pk).fill_null(False) if "pk" in rows.columns else ibis.literal(False)
-
-    plainly = dropping(session, mine)
+    plainly = dropping(mine)
     if set(kept.columns) & set(kept.key):
         return plainly
     shared = _shared_keys(tools, session, kept, people)
 
-    def without(rows: Table) -> Table | None:
-        left = plainly(rows)
-        if left is None or CHANGE not in rows.columns:
-            return left
+    def left(rows: Table) -> Table:
+        if CHANGE not in rows.columns:
+            return plainly(rows)
         gone = rows.filter(mine(rows) & (rows[CHANGE] != "delete"))
         gone = gone.filter(key_text([gone[c] for c in kept.key]).isin(shared.pk))
         blank = {c: ibis.null(k) for c, k in rows.schema().items() if c not in kept.key}
-        return union(left, gone.mutate(**{**blank, CHANGE: ibis.literal("delete")}).select(*rows.columns))
+        return union(plainly(rows), gone.mutate(**{**blank, CHANGE: ibis.literal("delete")}).select(*rows.columns))
 
-    return without
+    return left
 
 
 def _shared_keys(tools: Tools, session: Session, kept: Versions, people: People) -> Table:
     """``pk`` of rows that are about these people in one version and about somebody else in another."""
     theirs, others = list[Table](), list[Table]()
-    for ref in kept.segments:
-        rows = session.table(tools.storage.local(ref))
+    for rows in session.groups(tools.storage.local(ref) for ref in kept.segments):
         columns = [c for c in kept.columns if c in rows.columns]
         if not columns or not set(kept.key) <= set(rows.columns):
             continue
@@ -100,4 +101,5 @@ def _shared_keys(tools: Tools, session: Session, kept: Versions, people: People)
             parts.append(chosen.select(pk=key_text([chosen[c] for c in kept.key])))
     if not theirs:
         return people.keys
-    return session.cached(union(*theirs, distinct=True).semi_join(union(*others, distinct=True), "pk"))
+    known = session.cached(union(*theirs, distinct=True))
+    return session.cached(known.semi_join(union(*others), "pk"))

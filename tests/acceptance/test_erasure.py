@@ -255,8 +255,10 @@ def test_a_report_is_verified_and_an_edited_one_is_not(project: TestProject, tmp
     project.report()
     request = forgotten(project, "2")["request"]
     file = tmp_path / "report.json"
-    file.write_text(project.run("erasures", "report", request).out, encoding="utf-8")
+    file.write_text(project.run("--json", "erasures", "report", request).out, encoding="utf-8")
+    told = project.run("erasures", "report", request).out
 
+    assert all(word in told for word in (f"{request}: complete", "request 17", "people_to_hook", "signature"))
     assert project.run("erasures", "verify", str(file), "--subject", "2").code == 0
     assert project.run("erasures", "verify", str(file), "--subject", "3").code == 1
     file.write_text(file.read_text(encoding="utf-8").replace('"owed": 0', '"owed": 1', 1), encoding="utf-8")

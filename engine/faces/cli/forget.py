@@ -11,14 +11,14 @@ from rich.text import Text
 
 from engine.delivery.stop import StopRequest, signals
 from engine.errors import ConfigurationError
-from engine.faces.cli.group import Command, Group
+from engine.faces.cli.group import Command, Group, asked
 from engine.faces.cli.opening import opened
 from engine.faces.cli.output import write
 from engine.faces.cli.plain import count, moment, plain
 from engine.faces.cli.render import Column, Lines, cell, facts, figure, next_step, show, table, title
 from engine.service.erasure import ErasureStatus, forget, resume, statuses
 from engine.service.erasure_proof import report_file, verify_report
-from engine.service.erasure_report import ErasureReport, Verified
+from engine.service.erasure_report import ErasureReport, Verified, report_of
 
 OPEN, FAILED = 5, 1
 
@@ -76,10 +76,16 @@ def resume_requests(context: click.Context) -> int:
 @click.argument("request")
 @click.pass_context
 def show_report(context: click.Context, request: str) -> int:
-    """Print the signed report of a request, as JSON."""
+    """Show the report of a request.
+
+    With --json the signed document, as it can be handed over and verified.
+    """
     with opened(context) as app:
         content = report_file(app, request)
-    write(content.decode())
+    if asked(context).as_json:
+        write(content.decode())
+    else:
+        show(context, report_of(content), kept_view)
     return 0
 
 
@@ -106,6 +112,32 @@ def _listed(file: Path) -> list[str]:
 
 
 def report_view(report: ErasureReport) -> Lines:
+    """What was done, and what to type now."""
+    yield from _done_view(report)
+    if report.status != "complete":
+        yield from next_step("tidegate erasures resume, or the next tidegate run")
+    yield from next_step(f"tidegate erasures report {report.request}")
+
+
+def kept_view(report: ErasureReport) -> Lines:
+    """A report as it was signed, in words."""
+    yield from _done_view(report)
+    yield from facts(
+        [
+            ("reason", Text(plain(report.reason))),
+            ("asked", Text(f"{moment(report.requested_at)} by {plain(report.requested_by)}")),
+            ("reported", Text(moment(report.reported_at))),
+            ("key", Text(report.key)),
+            ("signature", Text(report.signature)),
+        ]
+    )
+    for sync in report.syncs:
+        if sync.runs:
+            yield Text(plain(f"{sync.sync} removed them in {', '.join(sync.runs)}"))
+    yield from next_step(f"tidegate erasures report {report.request} --json > report.json")
+
+
+def _done_view(report: ErasureReport) -> Lines:
     """What was done, where something is owed, and what was looked at."""
     yield title(f"{report.request}: {report.status}")
     yield from facts(
@@ -135,9 +167,6 @@ def report_view(report: ErasureReport) -> Lines:
     )
     for sentence in report.open:
         yield Text(plain(f"open: {sentence}"))
-    if report.status != "complete":
-        yield from next_step("tidegate erasures resume, or the next tidegate run")
-    yield from next_step(f"tidegate erasures report {report.request}")
 
 
 def reports_view(reports: Sequence[ErasureReport]) -> Lines:

@@ -85,6 +85,7 @@ class _Story:
         """Deliver everybody, then forget and bring back at random, and at the end by each way that needs no luck."""
         self._source()
         self._run()
+        self._look()
         while len(self.gone) < self.count:
             self._keep_copy()
             self.rng.choice((self._forget, self._forget, self._reimport, self._roll_back, self._restore))()

@@ -1,7 +1,7 @@
 """The whole engine against a model of three dictionaries, through whatever a source, a person, a destination or a crash does.
 
 Steps come in any order; after each the ledger is replayed against what the destination says it received, and in the end,
-once nothing interferes any more, the destination holds the desired state and nothing else of ours (I1, I4 to I9, I28).
+once nothing interferes any more, the destination holds the desired state and nothing else of ours (I1, I4 to I9, I12, I28).
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Engine(RuleBasedStateMachine):
         self.project = TestProject(folder, self.receiver.url)
         self.rows: dict[int, str] = {}
         self.agreed: dict[int, bool] = {}
+        self.forgotten: set[int] = set()
 
     @initialize(rows=st.dictionaries(st.sampled_from(IDS), names, min_size=1), agreed=some)
     def begin(self, rows: dict[int, str], agreed: set[int]) -> None:
@@ -107,6 +108,12 @@ class Engine(RuleBasedStateMachine):
         finally:
             failpoints._points.armed.clear()
 
+    @rule(id=st.sampled_from(IDS))
+    def somebody_is_forgotten(self, id: int) -> None:
+        """For ever: the source and the register may hold them as before, and again."""
+        assert self.project.run("forget", str(id), "--reason", "asked for it").code in {0, 5}
+        self.forgotten.add(id)
+
     @rule()
     def a_look_changes_nothing(self) -> None:
         before = len(self.receiver.journal)
@@ -141,6 +148,7 @@ class Engine(RuleBasedStateMachine):
         assert self._held() == self._wanted()
         assert self.receiver.records["foreign"] == FOREIGN
         assert self.project.run("ledger", "verify").code == 0
+        assert self.project.run("erasures", "list").code == 0
 
     def _run(self, answer: Callable[[dict[str, Any]], Answer | None] = lambda _: None) -> dict[str, Any]:
         self.receiver.answer = answer
@@ -155,7 +163,8 @@ class Engine(RuleBasedStateMachine):
         return {id: fields for id, fields in self.receiver.records.items() if id != "foreign"}
 
     def _wanted(self) -> dict[str, dict[str, Any]]:
-        return {str(id): {"name": name, "score": 1.0} for id, name in self.rows.items() if self.agreed.get(id)}
+        sent = (id for id in self.rows if self.agreed.get(id) and id not in self.forgotten)
+        return {str(id): {"name": self.rows[id], "score": 1.0} for id in sent}
 
     def _write(self) -> None:
         self.project.people({id: (name, 1.0) for id, name in self.rows.items()})

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from config.consent import ConsentDefaults
 from config.model import FileModel, Model
 from config.problems import Code
 from config.values import Duration, Name, Names, Positive, Text, TimeOfDay, TimeZone, refusal
@@ -72,6 +73,7 @@ class DestinationFile(FileModel):
     rate: RateLimit | None = None
     batch: BatchLimit = BatchLimit()
     jobs: JobLimit | None = None
+    consent: ConsentDefaults | None = None
     environments: Annotated[Names, Field(min_length=1)] | None = None
 
     def is_for(self, environment: str) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from pydantic import StringConstraints as Constraints
 
+from config.consent import Consent, NoConsent, also_none
 from config.gates import SyncGates
 from config.model import FileModel, Model, is_mapping_with
 from config.problems import Code
@@ -17,7 +18,6 @@ from config.values import Cron, Duration, Name, Share, Text, TimeZone, refusal
 
 _DATASET = re.compile(r"([a-z][a-z0-9_-]{0,62})@(0|[1-9][0-9]{0,5})")
 _AFTER = re.compile(r"[a-z][a-z0-9_-]{0,62}(@(0|[1-9][0-9]{0,5}))?")
-_REASON_WANTED = 'say why nobody needs to be asked: `consent: {none: "why"}`'
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +81,6 @@ def _mapped(value: Any) -> Any:  # a validator sees whatever was written
     return {"from": value} if isinstance(value, str) else value
 
 
-class ConsentRule(Model):
-    """A row is sent only if the subject in column ``subject`` consents to ``purpose``; no decision means no."""
-
-    purpose: Name
-    subject: Text
-    on_withdrawal: Literal["delete", "unsubscribe", "ignore"] = "delete"
-
-
-class NoConsent(Model):
-    """The operator's statement that this sync needs nobody's consent, and why."""
-
-    reason: Annotated[str, Constraints(strip_whitespace=True, max_length=1000)] = Field(alias="none")
-
-    @model_validator(mode="after")
-    def _reason_given(self) -> Self:
-        if not self.reason:
-            raise refusal(Code.MISSING_KEY, _REASON_WANTED)
-        return self
-
-
-def _consent_form(value: Any) -> str:  # a discriminator sees whatever was written
-    return "without consent" if isinstance(value, NoConsent) or is_mapping_with(value, "none") else "with consent"
-
-
-def _also_none(schema: dict[str, Any]) -> None:
-    """The short form, which only the whole file can judge, belongs to the schema too."""
-    schema["oneOf"].append({"const": "none", "type": "string"})
-
-
-Consent: TypeAlias = Annotated[
-    Annotated[ConsentRule, Tag("with consent")] | Annotated[NoConsent, Tag("without consent")],
-    Discriminator(_consent_form),
-]
-
-
 class Schedule(Model):
     """When the daemon runs the sync: at cron times, at an interval, or after a dataset's new version."""
 
@@ -161,7 +126,8 @@ class SyncFile(FileModel):
         Field(min_length=1, max_length=2000),
     ]
     consent: Consent = Field(
-        description='{purpose: …, subject: …}, or {none: "why nobody needs to be asked"}', json_schema_extra=_also_none
+        description='{purpose: …, subject: …}, or {none: "why nobody needs to be asked"}',
+        json_schema_extra=also_none,
     )
     consent_reason: Annotated[str, Constraints(max_length=1000)] | None = None
     gates: SyncGates = SyncGates()

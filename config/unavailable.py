@@ -41,7 +41,6 @@ REFUSALS = (
     Refusal(Kind.DATASET, ("extract",), _one_of("incremental"), "use `extract: full`"),
     Refusal(Kind.DATASET, ("extract", "mode"), _one_of("incremental"), "use `extract: full`"),
     Refusal(Kind.SYNC, ("mode",), _one_of("append"), "use `upsert`, `update`, `insert` or `mirror`"),
-    Refusal(Kind.SYNC, ("consent", "on_withdrawal"), _one_of("unsubscribe", "ignore"), "use `delete`"),
 )
 
 

@@ -30,7 +30,11 @@ _JOB_ID = re.compile(r"[!-~]{1,200}")
 
 
 class Op(StrEnum):
-    """What a batch asks of the destination; one operation a batch."""
+    """What a batch asks of the destination; one operation a batch.
+
+    ``unsubscribe`` keeps the record and lets nothing be sent to its person any more; where there is no record, there is
+    nothing to do. Whatever writes the record later takes it back.
+    """
 
     UPSERT = "upsert"
     UPDATE = "update"
@@ -58,7 +62,7 @@ class Batch:
     """A slice of a plan that is sent in one call.
 
     ``rows`` is an Arrow batch of UTF-8 columns ``id`` (plain text) and ``key``, ``fields``, ``changed`` (JSON text:
-    object, object, array; for a delete ``fields`` is ``{}`` and ``changed`` is ``[]``). Adapters for speed render
+    object, object, array; for a delete and an unsubscribe ``fields`` is ``{}`` and ``changed`` is ``[]``). Adapters for speed render
     from ``rows`` set by set; the others iterate over `records`.
     """
 

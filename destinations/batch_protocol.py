@@ -25,7 +25,7 @@ def _records(batch: Batch) -> pa.Array:
     rows = batch.rows
     start = f'{{"op":"{batch.op.value}","id":'
     ids, keys = _quoted(rows.column("id")), rows.column("key")
-    if batch.op is Op.DELETE:
+    if batch.op in {Op.DELETE, Op.UNSUBSCRIBE}:
         return pc.binary_join_element_wise(start, ids, ',"key":', keys, "}", "")
     fields, changed = rows.column("fields"), rows.column("changed")
     parts = (start, ids, ',"key":', keys, ',"fields":', fields, ',"changed":', changed, "}", "")

@@ -72,7 +72,7 @@ class Webhook(HttpDestination):
         name="webhook",
         title="Webhook",
         config=WebhookConfig,
-        operations=frozenset({Op.UPSERT, Op.UPDATE, Op.INSERT, Op.DELETE}),
+        operations=frozenset({Op.UPSERT, Op.UPDATE, Op.INSERT, Op.DELETE, Op.UNSUBSCRIBE}),
         limits=Limits(records=1_000, bytes=4_000_000),
         idempotency=Idempotency.KEYED,
         composite_match=True,

@@ -18,8 +18,10 @@ from sqlalchemy import Engine, create_engine, text
 
 from tests.receiver import Received
 
-Payload = Mapping[str, Any] | None
-"""The fields of a record that was set, or None for one that was deleted."""
+Payload = Mapping[str, Any] | str
+"""The fields of a record that was set, or the operation that named none."""
+UNSUBSCRIBED = "unsubscribed"
+WITHOUT_FIELDS = ("delete", "unsubscribe")
 EXCEPTIONAL = ("rejected", "failed", "unknown", "withheld")
 FINAL = frozenset({"succeeded", "unchanged"})
 
@@ -127,7 +129,7 @@ def _stories(engine: Engine, storage: Path, sync: str) -> list[RunStory]:
 def _plan(path: Path) -> Iterator[Row]:
     for row in pq.read_table(path).to_pylist():
         fields = {n[2:]: json.loads(v) for n, v in row.items() if n.startswith("f:") and v is not None}
-        yield Row(row["id"], row["change"], None if row["op"] == "delete" else fields)
+        yield Row(row["id"], row["change"], row["op"] if row["op"] in WITHOUT_FIELDS else fields)
 
 
 def _folded_state(engine: Engine, storage: Path, sync: str) -> dict[str, dict[str, Any]] | None:
@@ -141,13 +143,15 @@ def _folded_state(engine: Engine, storage: Path, sync: str) -> dict[str, dict[st
             rows[row["id"]] = row
     return {
         id: {n[2:]: json.loads(v) for n, v in row.items() if n.startswith("f:") and v is not None}
+        | ({UNSUBSCRIBED: True} if row["inert"] else {})
         for id, row in rows.items()
         if row["acked"] and not row["gone"] and not row.get("erase")
     }
 
 
 def _payload(record: Mapping[str, Any]) -> Payload:
-    return None if record["op"] == "delete" else record["fields"]
+    payload: Payload = record["op"] if record["op"] in WITHOUT_FIELDS else record["fields"]
+    return payload
 
 
 def _intent_before_effect(stories: Sequence[RunStory], journal: Sequence[Received]) -> int:
@@ -241,6 +245,19 @@ def _receipts_count(story: RunStory) -> None:
             assert told == {name: kinds[name] for name in told}, f"I7: a receipt miscounts: {told} is not {kinds}"
 
 
+def apply(held: dict[str, dict[str, Any]], id: str, payload: Payload) -> None:
+    """What a destination makes of one record: a write takes an unsubscribe back."""
+    if payload == "delete":
+        held.pop(id, None)
+    elif payload == "unsubscribe":
+        if id in held:
+            held[id][UNSUBSCRIBED] = True
+    else:
+        assert not isinstance(payload, str)
+        held.setdefault(id, {}).pop(UNSUBSCRIBED, None)
+        held[id].update(payload)
+
+
 def _replayed(stories: Sequence[RunStory]) -> tuple[dict[str, dict[str, Any]], set[str]]:
     """What the acknowledged rows add up to, and the ids of which a later send left the effect unknown."""
     held: dict[str, dict[str, Any]] = {}
@@ -257,10 +274,7 @@ def _replayed(stories: Sequence[RunStory]) -> tuple[dict[str, dict[str, Any]], s
                         uncertain.add(row.id)
                     continue
                 uncertain.discard(row.id)
-                if row.payload is None:
-                    held.pop(row.id, None)
-                else:
-                    held.setdefault(row.id, {}).update(row.payload)
+                apply(held, row.id, row.payload)
     return held, uncertain
 
 

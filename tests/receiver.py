@@ -61,10 +61,15 @@ class Receiver:
 
     def _apply(self, records: list[dict[str, Any]]) -> None:
         for record in records:
+            held = self.records.get(record["id"])
             if record["op"] == "delete":
                 self.records.pop(record["id"], None)
+            elif record["op"] == "unsubscribe":
+                if held is not None:
+                    held["unsubscribed"] = True
             else:
-                self.records.setdefault(record["id"], {}).update(record["fields"])
+                kept = {name: value for name, value in (held or {}).items() if name != "unsubscribed"}
+                self.records[record["id"]] = kept | record["fields"]
 
     def forget(self) -> None:
         """Forget every key, as a destination of another test: what it holds stays."""

@@ -10,7 +10,7 @@ from destinations.sandbox.batch import ReceivedRecord
 from destinations.sandbox.exact_json import Value, written
 
 UNSUBSCRIBED = "unsubscribed"
-"""The field that an unsubscribe sets; only a write to this very field, or a delete, takes it back."""
+"""The field that an unsubscribe sets; whatever writes the record later takes it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,21 @@ def effect(record: ReceivedRecord, held: Mapping[str, Value] | None) -> Effect:
     """
     match record.op:
         case "upsert":
-            return Held({**(held or {}), **record.fields})
+            return Held({**_subscribed(held or {}), **record.fields})
         case "insert":
             return Held(record.fields) if held is None else Rejection("exists", "a record with this id exists")
         case "update":
-            return _absent() if held is None else Held({**held, **record.fields})
+            return _absent() if held is None else Held({**_subscribed(held), **record.fields})
         case "delete":
             return Gone()
         case "unsubscribe":
-            return Gone() if held is None else Held({**held, **record.fields, UNSUBSCRIBED: True})
+            return Gone() if held is None else Held({**held, UNSUBSCRIBED: True})
         case _:
             assert_never(record.op)
+
+
+def _subscribed(held: Mapping[str, Value]) -> Mapping[str, Value]:
+    return {name: value for name, value in held.items() if name != UNSUBSCRIBED}
 
 
 def _absent() -> Rejection:

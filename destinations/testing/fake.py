@@ -22,6 +22,8 @@ from destinations.testing.faults import Answered, Dripping, Fault, Lost, Spoiled
 
 DRIP_SECONDS = 0.005
 STRANGER = "nobody-was-sent-under-this-id"
+UNSUBSCRIBED = "unsubscribed"
+"""The field by which a fake shows that an unsubscribe reached a record."""
 
 
 class Fake(ABC):
@@ -249,9 +251,11 @@ class HttpFake(Fake, httpx.AsyncBaseTransport):
             case Op.DELETE:
                 self.records.pop(record.id, None)
             case Op.UNSUBSCRIBE:
-                self.records[record.id] = {**(held or {}), **record.fields, "unsubscribed": True}
+                if held is not None:
+                    self.records[record.id] = {**held, UNSUBSCRIBED: True}
             case _:
-                self.records[record.id] = {**(held or {}), **record.fields}
+                kept = {name: value for name, value in (held or {}).items() if name != UNSUBSCRIBED}
+                self.records[record.id] = {**kept, **record.fields}
         return Delivered(record.id)
 
 

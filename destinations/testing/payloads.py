@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from destinations.base import Op
+from destinations.base import Op, Value
 from destinations.testing.samples import Kind
 from destinations.testing.suite import Stage, Suite
 
@@ -48,15 +48,33 @@ class Payloads(Suite):
         before, records = {"kept@example.com": stage.one("kept")}, stage.people(3)
         for id, fields in before.items():
             stage.fake.put(id, {self.fields[kind]: value for kind, value in fields.items()})
-        if op in {Op.DELETE, Op.UNSUBSCRIBE}:
-            for id in records:
-                stage.fake.put(id, {})
+        names_none = op in {Op.DELETE, Op.UNSUBSCRIBE}
+        if names_none:
+            for id, fields in records.items():
+                stage.fake.put(id, {self.fields[kind]: value for kind, value in fields.items()})
 
-        ended = stage.deliver({id: {} for id in records} if op is Op.DELETE else records, op)
+        ended = stage.deliver({id: {} for id in records} if names_none else records, op)
 
         stage.assert_delivered(before if op is Op.DELETE else {**before, **records}, ended)
         if op is Op.UNSUBSCRIBE:
-            assert [id for id in records if not stage.fake.held()[id].get("unsubscribed")] == []
+            assert stage.unsubscribed() == set(records)
+
+    def test_an_unsubscribe_keeps_the_record_and_a_later_write_takes_it_back(self, stage: Stage) -> None:
+        """Who is not there has nothing to be unsubscribed from, and gets no record by it."""
+        if Op.UNSUBSCRIBE not in stage.spec.operations:
+            pytest.skip("the adapter does not unsubscribe")
+        records = stage.people(3)
+        stage.assert_delivered(records, stage.deliver(records))
+
+        named: dict[str, dict[Kind, Value]] = {id: {} for id in (*records, "nobody@example.com")}
+        ended = stage.deliver(named, Op.UNSUBSCRIBE, plan="plan-2")
+        stage.assert_delivered(records, ended)
+        assert stage.unsubscribed() == set(records)
+
+        back = dict(list(records.items())[:1])
+        ended = stage.deliver(back, stage.write if stage.write is not Op.INSERT else Op.UPSERT, plan="plan-3")
+        stage.assert_delivered(records, ended)
+        assert stage.unsubscribed() == set(records) - set(back)
 
     def test_a_call_never_carries_more_records_than_the_limit(self, stage: Stage) -> None:
         if stage.spec.limits.records >= RECORDS_TRIED_MAX:

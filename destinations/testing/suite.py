@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from destinations.base import Destination, Idempotency, Op, Value
-from destinations.testing.fake import Fake, HttpFake
+from destinations.testing.fake import UNSUBSCRIBED, Fake, HttpFake
 from destinations.testing.fake_jobs import JobsFake
 from destinations.testing.faults import SPOILINGS, THROTTLINGS, Spoiled, Throttling
 from destinations.testing.samples import KEYS, SAMPLES, Kind, rows, same
@@ -166,6 +166,10 @@ class Stage:
         self.assert_delivered(records, ended)
         if isinstance(self.fake, HttpFake) and self.spec.idempotency is not Idempotency.NATURAL:
             assert {id: count for id, count in self.fake.effects.items() if count > 1} == {}, "a second effect"
+
+    def unsubscribed(self) -> set[str]:
+        """The records that an unsubscribe reached, and that nothing wrote since."""
+        return {id for id, fields in self.fake.held().items() if fields.get(UNSUBSCRIBED)}
 
     def untouched(self, id: str) -> dict[str, dict[Kind, Value]]:
         """What is held of a record that was not applied: an update needs one that was there before."""

@@ -31,6 +31,8 @@ class CandidateFacts:
     """The row counts of accepted versions, as many as the rule on history asks for."""
     before: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """The metrics of the last accepted version, by check."""
+    holds_consent: bool = False
+    """Whether the rows are decisions of consent."""
 
 
 @dataclass(frozen=True, slots=True)

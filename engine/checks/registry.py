@@ -25,6 +25,7 @@ from engine.checks import (
     keys,
     promises,
     quality,
+    register,
     value_rules,
     volume,
 )
@@ -71,6 +72,7 @@ CANDIDATE: tuple[Check[CandidateFacts], ...] = (
     Check(keys.PRIMARY_KEY, keys.primary_key_words, keys.primary_key_metrics, keys.primary_key_verdict),
     Check(keys.REQUIRED, keys.required_words, keys.required_metrics, keys.required_verdict),
     Check(keys.UNIQUE, keys.unique_words, keys.unique_metrics, keys.unique_verdict),
+    Check(register.NAME, register.words, register.metrics, register.verdict),
     Check(value_rules.NAME, value_rules.words, value_rules.metrics, value_rules.verdict),
     Check(promises.LATENCY, promises.latency_words, promises.latency_metrics, promises.latency_verdict),
     Check(promises.LIFETIME, promises.lifetime_words, promises.lifetime_metrics, promises.lifetime_verdict),

@@ -12,6 +12,7 @@ from ibis.expr.types import Column, StringColumn, Table
 
 from engine.core.canonical import digest_of, fragment, key_text, object_text, text
 from engine.core.classification import INTERNAL, Classification
+from engine.core.consent_rule import ConsentRule, OnWithdrawal
 from engine.core.names import Digest
 from engine.core.preparation import AS_IT_IS, RULES, Preparation, prepared
 from engine.core.schema import LogicalType
@@ -94,14 +95,6 @@ class MatchKey:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsentRule:
-    """Rows whose ``subject`` column has no granted decision for ``purpose`` are not part of desired state."""
-
-    purpose: str
-    subject: str
-
-
-@dataclass(frozen=True, slots=True)
 class Mapping:
     """How rows become records; ``match`` is the destination's key, in order."""
 
@@ -130,10 +123,17 @@ class Mapping:
 
 def mapping_digest(mapping: Mapping) -> Digest:
     """Changes exactly when the same row may give another record."""
-    consent = [mapping.consent.purpose, mapping.consent.subject] if mapping.consent else None
+    consent = _consent_parts(mapping.consent) if mapping.consent else None
     fields = [[f.target, f.column, f.type, f.on_null, *_prepared_as(f.prepare)] for f in mapping.fields]
     match = [[m.target, m.column, *_prepared_as(m.prepare)] for m in mapping.match]
     return digest_of([mapping.object, mapping.mode, match, fields, consent])
+
+
+def _consent_parts(rule: ConsentRule) -> list[object]:
+    """What decides who is sent and what becomes of the others; a plain rule keeps the digest that it always had."""
+    asked: list[object] = [rule.purposes[0] if len(rule.purposes) == 1 else [rule.policy, *rule.purposes], rule.subject]
+    more: list[object] = [rule.channel, rule.on_withdrawal]
+    return asked if more == [None, OnWithdrawal.DELETE] else [*asked, *more]
 
 
 def _prepared_as(preparation: Preparation) -> list[str | int | None]:
@@ -144,27 +144,27 @@ def _prepared_as(preparation: Preparation) -> list[str | int | None]:
 def desired(
     rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | None, barred: Table | None = None
 ) -> Table:
-    """One record per row: ``id``, ``pk``, ``key``, ``allowed``, ``refusal``, ``subject``, ``receipt``, a `FIELD` column per field.
+    """One record per row: ``id``, ``pk``, ``key``, ``allowed``, ``refusal``, ``subject``, ``basis``, a `FIELD` column per field.
 
-    ``granted`` has distinct texts ``subject`` with the ``receipt`` of the decision that grants, and is required when the
+    ``granted`` has distinct texts ``subject`` with the ``basis``, the decisions that grant, and is required when the
     mapping has a consent rule. ``barred`` has distinct ``pk`` of rows that must not be sent whatever consent says, with the
     ``reason``. ``allowed`` is false for rows that the one does not name and the other does, and ``refusal`` then says why.
-    ``id`` is null when a match column is; ``receipt`` is null where nobody needs to be asked.
+    ``id`` is null when a match column is; ``basis`` is null where nobody needs to be asked.
     """
     subject = ibis.null("string") if mapping.subject is None else text(rows[mapping.subject])
     rows = rows.mutate(_of=subject, _pk=key_text([rows[c] for c in key]))
-    no_consent, receipt = ibis.literal(False), ibis.null("string")
+    no_consent, basis = ibis.literal(False), ibis.null("string")
     if mapping.consent is not None:
         assert granted is not None, "a consent rule needs the granted subjects"
-        subjects = granted.select(_subject=granted.subject, _receipt=granted.receipt)
+        subjects = granted.select(_subject=granted.subject, _basis=granted.basis)
         rows = rows.left_join(subjects, rows["_of"] == subjects["_subject"])
-        no_consent, receipt = rows["_subject"].isnull(), rows["_receipt"]
+        no_consent, basis = rows["_subject"].isnull(), rows["_basis"]
     refusal = no_consent.ifelse(Refusal.CONSENT.value, ibis.null("string"))
     if barred is not None:
-        rows = rows.mutate(_refusal=refusal, _proof=receipt)
+        rows = rows.mutate(_refusal=refusal, _proof=basis)
         bars = barred.select(_barred=barred.pk, _reason=barred.reason)
         rows = rows.left_join(bars, rows["_pk"] == bars["_barred"])
-        refusal, receipt = ibis.coalesce(rows["_reason"], rows["_refusal"]), rows["_proof"]
+        refusal, basis = ibis.coalesce(rows["_reason"], rows["_refusal"]), rows["_proof"]
     match = _match_values(rows, mapping)
     key_object = object_text([part.target for part in mapping.match], [fragment(c) for c in match])
     fields = {FIELD + f.target: _field(rows[f.column], f) for f in mapping.fields}
@@ -175,7 +175,7 @@ def desired(
         allowed=refusal.isnull(),
         refusal=refusal,
         subject=rows["_of"],
-        receipt=receipt,
+        basis=basis,
         **fields,
     )
 

@@ -40,6 +40,7 @@ UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType(
         (VersionAccepted.type, 1): _with("quarantine", None),
         (CaptureBlocked.type, 1): _with("content", None),
         (PlanMade.type, 1): _with("quarantined", 0),
+        (PlanMade.type, 2): _with("consent", None),
         (WindowIntended.type, 1): _batches_with("withheld", []),
         (WindowReceived.type, 1): _batches_with("withheld", 0),
         (RunFinished.type, 1): _with("unchanged", 0),

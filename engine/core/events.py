@@ -289,16 +289,29 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentAsked:
+    """The rule that a plan evaluated and as of which moment, ISO 8601: with ``registers``, all that its consent rests on."""
+
+    purposes: tuple[str, ...]
+    policy: str
+    channel: str | None
+    subject: str
+    on_withdrawal: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanMade(Event):
     """desired − delivered was computed; ``segment`` is None when nothing is to be sent.
 
     ``comparison`` is ``full`` or ``incremental`` and ``reason`` says why. ``mapping`` is the digest of what shapes
     payloads, ``registers`` the consent versions that were read, ``consent_until`` the moment at which the first consent
     that was counted on expires. Of the rows ``withheld``, ``quarantined`` are set aside by a rule of the contract.
+    ``consent`` is what was asked; None when nobody was.
     """
 
     type = "run.plan_made"
-    schema = 2
+    schema = 3
     run: RunId
     sync: SyncId
     plan: PlanId
@@ -318,6 +331,7 @@ class PlanMade(Event):
     withheld: int
     quarantined: int
     checks: tuple[CheckResult, ...]
+    consent: ConsentAsked | None = None
 
 
 @dataclass(frozen=True, slots=True)

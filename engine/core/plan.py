@@ -1,7 +1,7 @@
 """plan = desired − delivered, as one set-based expression, and the forms in which a plan is sent and shown.
 
 A plan row has ``op`` (what the destination is asked), ``change`` (insert, update or delete, as people count),
-``reason``, ``id``, ``pk``, ``key``, ``subject`` and ``receipt`` (see `engine.core.state`), ``changed`` (JSON array of field
+``reason``, ``id``, ``pk``, ``key``, ``subject`` and ``basis`` (see `engine.core.state`), ``changed`` (JSON array of field
 names), a `FIELD` column per desired field, a
 `engine.core.state.BEFORE` column per field last acknowledged, and ``was_…``: the state flags that a fold carries on.
 """
@@ -11,17 +11,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import ibis
 from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
 
 from engine.core.canonical import differs, object_text, present
+from engine.core.consent_rule import REMOVING, OnWithdrawal
 from engine.core.desired import FIELD, Mode, Refusal
-from engine.core.relations import union
 from engine.core.state import before, field_columns, is_exhausted, is_in_doubt, payload_digest
 
 RANK_ERASURE, RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2, 3
 """Order inside a plan: removals for erasure, for consent, then what is sent, then other deletes."""
+_DIFFERS = "differs_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class PlanRules:
     """A record whose outcome nobody knows waits for a person, because sending it again may do harm."""
     can_delete: bool = True
     """What a destination cannot delete is not asked of it; the removal stays owed."""
+    on_withdrawal: OnWithdrawal = OnWithdrawal.DELETE
 
 
 def waits_in_doubt(rules: PlanRules, unknown: BooleanValue, attempts: IntegerValue) -> BooleanValue:
@@ -58,7 +61,7 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
         allowed=named.allowed,
         refusal="refusal",
         subject="subject",
-        receipt="receipt",
+        basis="basis",
         **{c: named[c] for c in field_columns(desired)},
     )
     held = delivered.select(
@@ -66,7 +69,8 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
         s_pk=delivered.pk,
         s_key=delivered.key,
         s_subject=delivered.subject,
-        s_receipt=delivered.receipt,
+        s_basis=delivered.basis,
+        was_inert=delivered.inert,
         was_acked=delivered.acked,
         was_unknown=delivered.unknown,
         was_attempts=delivered.attempts,
@@ -83,64 +87,90 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
 
 
 def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules) -> Table:
-    rows = _refusing(rows, desired)
-    erasing = rows.was_erase.fill_null(False) | (rows.why_refused == Refusal.ERASURE.value).fill_null(False)
-    listed = (rows.why_refused == Refusal.SUPPRESSED.value).fill_null(False)
-    wanted = rows.allowed.fill_null(False) & ~erasing
-    holds = (rows.was_acked | rows.was_unknown).fill_null(False)
-    unknown = rows.was_unknown.fill_null(False)
-    changes = [rows[c].notnull() & differs(rows[c], rows[before(c)]) for c in fields]
-    differing = unknown | ibis.or_(*changes) if changes else unknown
-    moved = rows.s_pk.isin(desired.filter(desired.allowed & desired.id.notnull()).pk)
-    refused = erasing | rows.id.notnull() | rows.pk_refused.notnull()
-    exhausted = is_exhausted(rows.was_attempts, rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
-    updating = rules.mode is Mode.UPDATE
-    doubt = waits_in_doubt(rules, unknown, rows.was_attempts.fill_null(0))
-    send = wanted & (differing | ~holds)
-    if rules.mode is Mode.INSERT:
-        send = wanted & (~holds | unknown)
-    remove = holds & ~wanted
-    if rules.mode is not Mode.MIRROR:
-        remove &= refused | moved
-    reasons = ibis.cases(
-        (remove & erasing, Refusal.ERASURE.value),
-        (remove & refused, ibis.coalesce(rows.why_refused, Refusal.CONSENT.value)),
-        (remove & moved, "re-keyed"),
-        (remove, "gone"),
-        (unknown, "outcome unknown"),
-        ((rows.was_attempts > 0).fill_null(False), "rejected before"),
-        (~holds, "new"),
-        else_="changed",
-    )
-    verdict = ibis.cases(
-        (remove & (erasing | listed) & ibis.literal(not rules.can_delete), "unremovable"),
-        # The removal of somebody who must not be there is owed for ever: it is tried again, and never set aside.
-        (exhausted.fill_null(False) & (send | (remove & ~refused)), "quarantined"),
-        (doubt & (send | (remove & ~refused)), "in doubt"),
-        (send | remove, "send"),
-        (wanted, "unchanged"),
-        (rows.id.notnull(), "unconsented"),
-        else_="absent",
-    )
+    # Each step is a selection of its own: compiled into one, what the last one asks would be spelled out again and again.
+    rows = _decided(_known(_refusing(rows, desired), desired, fields, rules), rules)
     return rows.select(
-        verdict=verdict,
-        rank=_rank(remove, erasing, refused),
-        op=remove.ifelse("delete", rules.mode.value if rules.mode is not Mode.MIRROR else "upsert"),
-        change=ibis.cases((remove, "delete"), (holds | ibis.literal(updating), "update"), else_="insert"),
-        reason=reasons,
+        verdict=_verdict(rows, rules),
+        rank=_rank(rows.removed, rows.is_erasing, rows.is_refused),
+        op=_asked(rules, rows.removed, rows.unsubscribed),
+        change=_change(rows.removed, rows.unsubscribed, rows.is_held | ibis.literal(rules.mode is Mode.UPDATE)),
+        reason=rows.removed.ifelse(_why_removed(rows), _why_sent(rows)),
         id=ibis.coalesce(rows.id, rows.s_id),
         pk=ibis.coalesce(rows.d_pk, rows.s_pk),
         key=ibis.coalesce(rows.key, rows.s_key),
         subject=ibis.coalesce(rows.subject, rows.s_subject),
-        receipt=remove.ifelse(rows.s_receipt, ibis.coalesce(rows.receipt, rows.s_receipt)),
-        changed=remove.ifelse("[]", _changed(rows, fields, changes, unknown)),
+        basis=rows.removed.ifelse(rows.s_basis, ibis.coalesce(rows.basis, rows.s_basis)),
+        changed=rows.removed.ifelse("[]", _changed(rows, fields, rows.is_unknown | rows.is_inert)),
         was_acked=rows.was_acked.fill_null(False),
-        was_unknown=unknown,
+        was_unknown=rows.is_unknown,
         was_attempts=rows.was_attempts.fill_null(0),
         was_tried=rows.was_tried,
-        was_erase=erasing,
-        **{c: remove.ifelse(ibis.null("string"), rows[c]) for c in fields},
+        was_erase=rows.is_erasing,
+        was_inert=rows.is_inert,
+        **{c: rows.removed.ifelse(ibis.null("string"), rows[c]) for c in fields},
         **{before(c): rows[before(c)] for c in fields},
+    )
+
+
+def _known(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules) -> Table:
+    """The rows with what is known of each: a flag ``is_…`` per fact, and ``_differs`` before the name of each field."""
+    erasing = rows.was_erase.fill_null(False) | (rows.why_refused == Refusal.ERASURE.value).fill_null(False)
+    exhausted = is_exhausted(rows.was_attempts, rules.max_attempts) & (rows.was_tried == payload_digest(rows, fields))
+    return rows.mutate(
+        is_erasing=erasing,
+        is_wanted=rows.allowed.fill_null(False) & ~erasing,
+        is_held=(rows.was_acked | rows.was_unknown).fill_null(False),
+        is_unknown=rows.was_unknown.fill_null(False),
+        is_inert=rows.was_inert.fill_null(False),
+        is_moved=rows.s_pk.isin(desired.filter(desired.allowed & desired.id.notnull()).pk).fill_null(False),
+        is_refused=erasing | rows.id.notnull() | rows.pk_refused.notnull(),
+        is_given_up=exhausted.fill_null(False),
+        **{_DIFFERS + c: (rows[c].notnull() & differs(rows[c], rows[before(c)])).fill_null(False) for c in fields},
+    )
+
+
+def _decided(rows: Table, rules: PlanRules) -> Table:
+    """The rows with what is to become of each: ``sent``, ``removed`` and ``unsubscribed``, which is one way to be removed."""
+    rows = rows.mutate(is_withdrawn=_withdrawn(rows, rules))
+    # What is held of somebody who consents and whose record stands elsewhere now is an orphan, and nobody's refusal.
+    rows = rows.mutate(
+        is_withdrawn=rows.is_withdrawn & ~rows.is_moved,
+        is_refused=rows.is_refused & ~(rows.is_withdrawn & rows.is_moved),
+    )
+    differing = ibis.or_(rows.is_unknown, rows.is_inert, *(rows[c] for c in rows.columns if c.startswith(_DIFFERS)))
+    remove = rows.is_held & ~rows.is_wanted & ~_settled(rules, rows.is_withdrawn, rows.is_inert & ~rows.is_unknown)
+    if rules.mode is not Mode.MIRROR:
+        remove &= rows.is_refused | rows.is_moved
+    return rows.mutate(
+        sent=rows.is_wanted & (~rows.is_held | (rows.is_unknown if rules.mode is Mode.INSERT else differing)),
+        removed=remove,
+        unsubscribed=remove & rows.is_withdrawn & ibis.literal(rules.on_withdrawal is OnWithdrawal.UNSUBSCRIBE),
+    )
+
+
+def _verdict(rows: Table, rules: PlanRules) -> StringValue:
+    doubt = waits_in_doubt(rules, rows.is_unknown, rows.was_attempts.fill_null(0))
+    listed = (rows.why_refused == Refusal.SUPPRESSED.value).fill_null(False)
+    # The removal of somebody who must not be there is owed for ever: it is tried again, and never set aside.
+    may_wait = rows.sent | (rows.removed & ~rows.is_refused)
+    return ibis.cases(
+        (rows.removed & (rows.is_erasing | listed) & ibis.literal(not rules.can_delete), "unremovable"),
+        (rows.is_given_up & may_wait, "quarantined"),
+        (doubt & may_wait, "in doubt"),
+        (rows.sent | rows.removed, "send"),
+        (rows.is_wanted, "unchanged"),
+        (rows.id.notnull(), "unconsented"),
+        else_="absent",
+    )
+
+
+def _why_sent(rows: Table) -> StringValue:
+    return ibis.cases(
+        (rows.is_unknown, "outcome unknown"),
+        (rows.is_inert, "consent given again"),
+        ((rows.was_attempts > 0).fill_null(False), "rejected before"),
+        (~rows.is_held, "new"),
+        else_="changed",
     )
 
 
@@ -149,6 +179,47 @@ def _refusing(rows: Table, desired: Table) -> Table:
     refused = desired.filter(~desired.allowed).select(pk_refused="pk", _why="refusal")
     joined = rows.left_join(refused, rows.s_pk == refused.pk_refused)
     return joined.mutate(why_refused=ibis.coalesce(joined.refusal, joined["_why"]))
+
+
+def _why_removed(rows: Table) -> StringValue:
+    return ibis.cases(
+        (rows.is_erasing, Refusal.ERASURE.value),
+        (rows.is_refused, ibis.coalesce(rows.why_refused, Refusal.CONSENT.value)),
+        (rows.is_moved, "re-keyed"),
+        else_="gone",
+    )
+
+
+def _withdrawn(rows: Table, rules: PlanRules) -> BooleanValue:
+    """Whose record is not simply deleted although they do not consent; who is to be forgotten is, everywhere."""
+    if rules.on_withdrawal is OnWithdrawal.DELETE:
+        return ibis.literal(False)
+    told_no = rows.is_refused & ~rows.is_erasing & (rows.why_refused == Refusal.CONSENT.value)
+    return told_no.fill_null(False)
+
+
+def _settled(rules: PlanRules, withdrawn: BooleanValue, told: BooleanValue) -> BooleanValue:
+    """Whether nothing more is to be done about somebody who withdrew, of which a destination was ``told`` or not."""
+    match rules.on_withdrawal:
+        case OnWithdrawal.DELETE:
+            return ibis.literal(False)
+        case OnWithdrawal.UNSUBSCRIBE:
+            return withdrawn & told
+        case OnWithdrawal.IGNORE:
+            return withdrawn
+        case _:
+            assert_never(rules.on_withdrawal)
+
+
+def _asked(rules: PlanRules, remove: BooleanValue, unsubscribing: BooleanValue) -> StringValue:
+    """The operation."""
+    write = "upsert" if rules.mode is Mode.MIRROR else rules.mode.value
+    return ibis.cases((unsubscribing, "unsubscribe"), (remove, "delete"), else_=write)
+
+
+def _change(remove: BooleanValue, unsubscribing: BooleanValue, is_update: BooleanValue) -> StringValue:
+    """The effect; the record of somebody who unsubscribes stays, and is another one afterwards."""
+    return ibis.cases((unsubscribing, "update"), (remove, "delete"), (is_update, "update"), else_="insert")
 
 
 def _rank(remove: BooleanValue, erasing: BooleanValue, refused: BooleanValue) -> IntegerValue:
@@ -160,11 +231,9 @@ def _rank(remove: BooleanValue, erasing: BooleanValue, refused: BooleanValue) ->
     )
 
 
-def _changed(rows: Table, fields: Sequence[str], changes: Sequence[BooleanValue], unknown: BooleanValue) -> StringValue:
-    names = [
-        ((unknown & rows[c].notnull()) | change).ifelse(_quoted(c), ibis.null("string"))
-        for c, change in zip(fields, changes, strict=True)
-    ]
+def _changed(rows: Table, fields: Sequence[str], anew: BooleanValue) -> StringValue:
+    """The fields that differ, or all where what is held must be sent ``anew``."""
+    names = [((anew & rows[c].notnull()) | rows[_DIFFERS + c]).ifelse(_quoted(c), ibis.null("string")) for c in fields]
     return ibis.literal("[") + present(names) + ibis.literal("]")
 
 
@@ -190,33 +259,9 @@ def counts(judged: Table) -> Table:
     return judged.aggregate(**{name: judged.count(where=kind) for name, kind in kinds.items()})
 
 
-def moving(changed_pks: Table, identities: Table, delivered: Table) -> Table:
-    """Primary keys, as text, of rows in motion: those that changed, and those with a record that is not settled.
-
-    That is one of which something is owed or unknown, and one whose row in the version (``identities``: ``id`` and
-    ``pk``) does not have its id any more: another row may have taken it over with equal values, of which nothing was
-    sent and nothing remembered, and may since be gone as well.
-    """
-    unsettled = delivered.filter(delivered.owed | delivered.unknown).select("pk")
-    stray = delivered.anti_join(identities, ["id", "pk"]).select("pk")
-    return union(changed_pks.select("pk"), unsettled, stray, distinct=True)
-
-
-def touched_ids(moving: Table, identities: Table, delivered: Table) -> Table:
-    """Ids that an incremental comparison must look at: all that a row in motion has, or had when it was delivered.
-
-    ``identities`` are ``id`` and ``pk`` of the version. A removal that is owed needs a look at the id that its row has
-    now, to tell a record that moved from one that is gone.
-    """
-    now = identities.semi_join(moving, "pk").select("id")
-    before = delivered.semi_join(moving, "pk").select("id")
-    every = union(now, before, distinct=True)
-    return every.filter(every.id.notnull())
-
-
 def unconsented(plan: Table, granted: Table) -> Table:
     """The rows of a plan that send something about a subject whom ``granted.subject`` does not name."""
-    return plan.filter(plan["op"] != "delete").anti_join(granted, "subject")
+    return plan.filter(plan["op"].notin(REMOVING)).anti_join(granted, "subject")
 
 
 def payloads(plan: Table) -> Table:

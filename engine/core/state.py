@@ -6,8 +6,9 @@ A state row has ``id``, ``pk``, ``key``, the flags below, and a `FIELD` column p
 - ``unknown``: a send ended without anybody knowing its effect, so the next plan must send again;
 - ``owed``: the last attempt did not deliver, so the next plan must look at the record;
 - ``attempts`` and ``tried``: how often in a row the payload with digest ``tried`` was rejected, or `DROPPED`;
-- ``subject`` and ``receipt``: whom the record is about, and which decision allowed what was acknowledged last; null where
-  nobody needs to be asked;
+- ``subject`` and ``basis``: whom the record is about, and which decisions allowed what was acknowledged last (a JSON array);
+  null where nobody needs to be asked;
+- ``inert``: the destination was told that nothing may be sent to its person any more, and keeps the record;
 - ``erase``: a person is to be forgotten, and what is held must be deleted, whatever else is desired;
 - ``gone``: nothing is held any more (a tombstone that hides older rows of the stack).
 """
@@ -18,9 +19,9 @@ from collections.abc import Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
-from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
+from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table, Value
 
-from engine.core.canonical import digest_text
+from engine.core.canonical import digest_text, fragment, object_text
 from engine.core.desired import FIELD
 from engine.core.relations import union
 
@@ -35,8 +36,9 @@ FACTS: dict[str, dt.DataType] = {
     "tried": dt.string,
     "gone": dt.boolean,
     "subject": dt.string,
-    "receipt": dt.string,
+    "basis": dt.string,
     "erase": dt.boolean,
+    "inert": dt.boolean,
 }
 """The columns of every state row, before its fields."""
 
@@ -63,7 +65,8 @@ def newest(layers: Sequence[Table]) -> Table:
     columns = field_columns(*layers)
     shaped = [
         layer.select(
-            **{n: layer[n] if n in layer.columns else ibis.null(kind) for n, kind in FACTS.items()},
+            **{n: layer[n] for n in FACTS if n in layer.columns},
+            **{n: _missing(layer, n) for n in FACTS if n not in layer.columns},
             **{c: layer[c] if c in layer.columns else ibis.null("string") for c in columns},
         )
         for layer in layers
@@ -72,6 +75,27 @@ def newest(layers: Sequence[Table]) -> Table:
     for older in reversed(shaped[:-1]):
         result = union(result, older.anti_join(result.select("id"), "id"))
     return result
+
+
+def _missing(layer: Table, fact: str) -> Value:
+    """A fact of rows that were written before it was kept."""
+    match fact:
+        case "basis":
+            return basis_of(layer)
+        case "inert":
+            return ibis.literal(False)
+        case _:
+            return ibis.null(FACTS[fact])
+
+
+def basis_of(rows: Table) -> Value:
+    """The decisions that allowed what was sent; of rows that kept only one's receipt, that."""
+    if "basis" in rows.columns:
+        return rows.basis
+    if "receipt" not in rows.columns:
+        return ibis.null("string")
+    kept = ibis.literal("[") + object_text(["receipt"], [fragment(rows.receipt)]) + ibis.literal("]")
+    return rows.receipt.isnull().ifelse(ibis.null("string"), kept)
 
 
 def live(layers: Sequence[Table]) -> Table:
@@ -102,7 +126,7 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
     delivered = rows.outcome.isnull()
     rejected = rows.outcome == "rejected"
     unknown = ((rows.outcome == "unknown") | rows.uncertain).fill_null(False)
-    removal = rows["op"] == "delete"
+    removal, unsubscribing = rows["op"] == "delete", rows["op"] == "unsubscribe"
     # Who took consent back before anything was sent has left nothing behind.
     never_sent = (rows.outcome == "withheld").fill_null(False) & ~(rows.was_acked | rows.was_unknown | unknown)
     tried = payload_digest(rows, field_columns(plan))
@@ -128,10 +152,16 @@ def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
         tried=rejected.fill_null(False).ifelse(tried, rows.was_tried),
         gone=(delivered & removal) | never_sent,
         subject=rows.subject,
-        receipt=rows.receipt,
+        basis=basis_of(rows),
         erase=rows.was_erase if "was_erase" in plan.columns else ibis.literal(False),
+        inert=delivered.ifelse(unsubscribing, _was_inert(rows)),
         **{c: delivered.ifelse(ibis.coalesce(rows[c], rows[before(c)]), rows[before(c)]) for c in field_columns(plan)},
     )
+
+
+def _was_inert(plan: Table) -> BooleanValue:
+    """Of a plan that was made before this was known, nothing was."""
+    return plan.was_inert if "was_inert" in plan.columns else ibis.literal(False)
 
 
 def is_exhausted(attempts: IntegerValue, attempts_max: int) -> BooleanValue:

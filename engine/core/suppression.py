@@ -15,12 +15,11 @@ import ibis
 from ibis.expr.types import BooleanValue, StringValue, Table
 
 from engine.core.canonical import key_text, text
+from engine.core.consent_rule import REMOVING
 from engine.core.preparation import Normalisation, normalised, sha256_text, trimmed
 from engine.core.relations import union
 
 HASH = r"^[0-9a-f]{64}$"
-REMOVING = ("delete", "unsubscribe")
-"""Operations that tell a destination nothing of a person but the key, and so may be about anybody."""
 
 
 class Identifier(StrEnum):

@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from engine.core.schema import Column, LogicalType, TableSchema
-from engine.errors import ConfigurationError
+from engine.core.consent_rule import ConsentRule
 from engine.service.app import App
-from engine.sources.base import Selection
-from engine.sources.normalise import ValueViolation, normalise
-from engine.sources.registry import open_source
-from engine.steps.decisions import DECISIONS, decide
+from engine.service.consent_lists import CLOCK_SKEW, Status, judge, list_of_decisions
+from engine.steps.consent import newest_moment
+from engine.steps.decisions import DECISIONS, Decided, decide
+from engine.steps.subjects import known_subjects
 
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far in the future a decision may be dated: clocks disagree, and a far later one would outlive what follows it."""
-WILDCARDS = frozenset({"*", "%"})
-
-
-class Status(StrEnum):
-    """What a decision says; only ``granted`` allows."""
-
-    GRANTED = "granted"
-    DENIED = "denied"
-    WITHDRAWN = "withdrawn"
-    EXPIRED = "expired"
-
-
-_REQUIRED = frozenset({"subject", "purpose", "status"})
-_COLUMNS = tuple(
-    Column(
-        field.name,
-        LogicalType.TIMESTAMP if pa.types.is_timestamp(field.type) else LogicalType.STRING,
-        required=field.name in _REQUIRED,
-    )
-    for field in DECISIONS
-)
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one person decided; what is not known is empty or None."""
+    """What one person decided; what is not known is empty or None. Without a ``channel`` it is about all of them."""
 
     subject: str
     purpose: str
     status: Status
+    channel: str | None = None
     legal_basis: str = ""
     expires_at: datetime | None = None
     source: str = ""
@@ -60,116 +35,94 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ConsentReport:
-    """How many decisions were recorded, which syncs ask for their purposes, and what to type now."""
+    """How many decisions were recorded, which syncs ask for their purposes, and what to type now.
+
+    ``unmatched`` subjects stand in no dataset of these syncs, ``nearly`` of them but for blanks, case or Unicode form.
+    """
 
     granted: int
     refused: int
     purposes: tuple[str, ...]
     unknown_purposes: tuple[str, ...]
     syncs: tuple[str, ...]
+    unmatched: int
+    nearly: int
     next: str
 
 
 def record_decision(app: App, decision: Decision) -> ConsentReport:
-    """Record one decision as of now; raises `ConfigurationError` for a subject or a purpose that can be none."""
+    """Record one decision as of now; raises `ConfigurationError` for a subject or a purpose that can be none.
+
+    It is the newest about its subject and purpose whatever the clocks say of those before: their order is that in which
+    they were recorded.
+    """
     now = app.tools.clock.now()
-    row = {
-        "subject": decision.subject,
-        "purpose": decision.purpose,
-        "status": decision.status.value,
-        "legal_basis": decision.legal_basis or None,
-        "collected_at": now,
-        "expires_at": decision.expires_at,
-        "source": decision.source or None,
-        "receipt_id": decision.receipt_id or None,
-    }
-    rows = pa.Table.from_pylist([row], schema=DECISIONS)
-    _judge(rows, now, "the command")
-    return _recorded(app, rows, "command")
+    _judged(decision, now)
+    moment = _after_all_others(app, decision, now)
+    rows = _rows(decision, moment)
+    return _recorded(app, [rows], "command")
 
 
 def import_decisions(app: App, file: Path) -> ConsentReport:
     """Record every decision of a Parquet, CSV or JSON-lines file, or none.
 
-    It needs the columns subject, purpose and status; legal_basis, collected_at, expires_at, source and receipt_id may be
-    there, and others are ignored. A decision without ``collected_at`` counts as taken now. Raises `ConfigurationError`
-    with the row for what can be no decision, and `SourceError` for a file that cannot be read whole.
+    It needs the columns subject, purpose and status; channel, legal_basis, collected_at, expires_at, source and
+    receipt_id may be there, and others are ignored. Raises as `list_of_decisions`.
     """
-    now = app.tools.clock.now()
-    rows = _read(file)
-    dated = pc.fill_null(rows.column("collected_at"), pa.scalar(now, DECISIONS.field("collected_at").type))
-    rows = rows.set_column(rows.schema.get_field_index("collected_at"), DECISIONS.field("collected_at"), dated)
-    _judge(rows, now, str(file))
-    if not rows.num_rows:
-        raise _unusable(str(file), "it holds no decision", "check that the whole list was exported")
-    return _recorded(app, rows, "import")
+    with list_of_decisions(file, app.tools.clock.now()) as batches:
+        return _recorded(app, batches, "import")
 
 
-def _read(file: Path) -> pa.Table:
-    if not file.is_file():
-        raise _unusable(str(file), "there is no such file", "give the path of a .parquet, .csv or .jsonl file")
-    source = open_source("files", {"name": "import", "path": str(file.parent), "memory": "512MB", "threads": 1})
-    with source.open(Selection(table=file.name)) as reading:
-        known = TableSchema(tuple(c for c in _COLUMNS if c.required or c.name in reading.schema.names))
-        normalised = normalise(reading, known)
-        if breaking := [finding.message for finding in normalised.drift if finding.breaking]:
-            raise _unusable(str(file), "; ".join(breaking), "name the columns as a consent register does")
-        try:
-            rows = normalised.reader.read_all()
-        except ValueViolation as violation:
-            raise _unusable(str(file), str(violation), "correct that row, then import the file again") from violation
-    missing = (field for field in DECISIONS if field.name not in rows.schema.names)
-    for field in missing:
-        rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
-    return rows.select(DECISIONS.names).cast(DECISIONS)
+def _rows(decision: Decision, moment: datetime) -> pa.RecordBatch:
+    row = {
+        "subject": decision.subject,
+        "purpose": decision.purpose,
+        "status": decision.status.value,
+        "legal_basis": decision.legal_basis or None,
+        "collected_at": moment,
+        "expires_at": decision.expires_at,
+        "source": decision.source or None,
+        "receipt_id": decision.receipt_id or None,
+        "channel": decision.channel,
+    }
+    return pa.RecordBatch.from_pylist([row], schema=DECISIONS)
 
 
-def _judge(rows: pa.Table, now: datetime, where: str) -> None:
-    """Raise `ConfigurationError` for the first row that can be no decision."""
-    subject, purpose = pc.utf8_trim_whitespace(rows["subject"]), rows["purpose"]
-    latest = pa.scalar(now + CLOCK_SKEW, DECISIONS.field("collected_at").type)
-    rules: Sequence[tuple[Any, str]] = (
-        (pc.fill_null(pc.equal(subject, ""), True), "has no subject"),
-        (pc.is_in(subject, pa.array(sorted(WILDCARDS))), "names a wildcard; a decision is about one subject"),
-        (
-            pc.invert(pc.fill_null(pc.match_substring_regex(purpose, "^[a-z][a-z0-9_-]{0,62}$"), False)),
-            "has no purpose",
-        ),
-        (
-            pc.invert(pc.is_in(rows["status"], pa.array([s.value for s in Status]))),
-            f"has a status other than {_words()}",
-        ),
-        (pc.fill_null(pc.greater(rows["collected_at"], latest), False), "was collected in the future"),
-        (
-            pc.fill_null(pc.less_equal(rows["expires_at"], rows["collected_at"]), False),
-            "expires before it was collected",
-        ),
-    )
-    for is_bad, why in rules:
-        place = pc.index(is_bad, True).as_py()
-        if place >= 0:
-            raise _unusable(where, f"the decision in row {place + 1:,} {why}", "correct it; nothing of the list counts")
+def _judged(decision: Decision, now: datetime) -> None:
+    judge(_rows(decision, now), now, "the command")
 
 
-def _words() -> str:
-    return ", ".join(status.value for status in Status)
+def _after_all_others(app: App, decision: Decision, now: datetime) -> datetime:
+    """The moment to record: now, or as late as the newest decision about the subject where clocks disagree."""
+    registers = {register.id: register for sync in app.syncs.values() for register in sync.registers}
+    with app.tools.compute.session() as session:
+        newest = newest_moment(
+            app.tools, session, tuple(registers.values()), decision.subject, decision.purpose, now + CLOCK_SKEW
+        )
+    if newest is None or newest < now:
+        return now
+    # Of one moment the refusal counts; a grant must be later to be one.
+    return newest + _TICK if decision.status is Status.GRANTED else newest
 
 
-def _unusable(where: str, why: str, next: str) -> ConfigurationError:
-    return ConfigurationError(f"No decision was recorded: {why}", where=where, safe="Nothing was changed.", next=next)
-
-
-def _recorded(app: App, rows: pa.Table, origin: str) -> ConsentReport:
-    event = decide(app.tools, rows, origin)
-    purposes = tuple(sorted(set(rows["purpose"].to_pylist())))
+def _recorded(app: App, rows: Iterable[pa.RecordBatch], origin: str) -> ConsentReport:
+    decided = decide(app.tools, rows, origin)
     rules = {name: sync.mapping.consent for name, sync in app.syncs.items()}
-    syncs = tuple(sorted(name for name, rule in rules.items() if rule is not None and rule.purpose in purposes))
-    asked = {rule.purpose for rule in rules.values() if rule is not None}
+    asking = {name: rule for name, rule in rules.items() if rule is not None and _concerns(rule, decided)}
+    asked = {purpose for rule in rules.values() if rule is not None for purpose in rule.purposes}
+    known = known_subjects(app.tools, [app.syncs[name] for name in asking], decided.segment)
+    syncs = tuple(sorted(asking))
     return ConsentReport(
-        granted=event.granted,
-        refused=event.refused,
-        purposes=purposes,
-        unknown_purposes=tuple(purpose for purpose in purposes if purpose not in asked),
+        granted=decided.event.granted,
+        refused=decided.event.refused,
+        purposes=decided.purposes,
+        unknown_purposes=tuple(purpose for purpose in decided.purposes if purpose not in asked),
         syncs=syncs,
+        unmatched=known.unmatched,
+        nearly=known.nearly,
         next=f"tidegate run {' '.join(syncs)}" if syncs else "",
     )
+
+
+def _concerns(rule: ConsentRule, decided: Decided) -> bool:
+    return not set(rule.purposes).isdisjoint(decided.purposes)

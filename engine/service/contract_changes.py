@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.consent import NoConsent
 from config.dataset import DatasetFile
 from config.folder import read_file
 from config.locate import Document, Unreadable, read_document
 from config.problems import InvalidProject, Problem
 from config.project import Project
-from config.sync import NoConsent, SyncFile
+from config.sync import SyncFile
 from engine.contracts.difference import Bump, Change, Kind, contract_changes, covers, needed_bump
 from engine.contracts.odcs import Contract, InvalidContract, read_contract
 from engine.core.classification import USUAL, Classifications

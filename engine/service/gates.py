@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from engine.checks import forms, queries
 from engine.checks.registry import AGAINST_BEFORE, CANDIDATE, IDENTITIES, PLAN
+from engine.core.consent_rule import ConsentRule, OnWithdrawal
 from engine.core.events import CaptureBlocked, CheckResult, VersionAccepted, VersionHeld
 from engine.core.names import dataset_stream
 from engine.core.verdict import Verdict, passed, worst
@@ -19,7 +20,7 @@ from engine.service.app import App
 from engine.service.failing_rows import FailingRow, failing_of_candidate, failing_of_plan
 from engine.steps.candidate import DRIFT, VALUES
 from engine.steps.capture import KEY_TYPE
-from engine.steps.consent import APPLIED
+from engine.steps.consent import APPLIED, IGNORED
 from engine.steps.facts import Dataset, Sync
 from engine.steps.gate import candidate_facts
 from engine.steps.keep_out import APPLIED as UNLISTED
@@ -133,9 +134,15 @@ def _of_lists(app: App, destination: str) -> Rules:
     )
 
 
+def _of_withdrawals(rule: ConsentRule | None) -> list[tuple[str, Sequence[str]]]:
+    if rule is None or rule.on_withdrawal is not OnWithdrawal.IGNORE:
+        return []
+    return [(IGNORED, ("records of people who do not consent any more stay as they are",))]
+
+
 def _of_sync(app: App, sync: Sync, samples: int) -> list[GateReport]:
     facts, target, consent = plan_facts(sync), sync.target, sync.mapping.consent
-    asked = "nobody needs to be asked" if consent is None else f"every record has consent to {consent.purpose}"
+    asked = "nobody needs to be asked" if consent is None else f"every record has consent to {consent}"
     rules: list[tuple[str, Sequence[str]]] = [
         *((check.name, check.words(facts)) for check in IDENTITIES),
         (CLEARANCE, (f"every field is within the clearance ({target.clearance}) of {target.name}",)),
@@ -143,6 +150,7 @@ def _of_sync(app: App, sync: Sync, samples: int) -> list[GateReport]:
         (forms.NAME, forms.words(sync.mapping)),
         *_of_lists(app, target.name),
         (APPLIED, (asked,)),
+        *_of_withdrawals(consent),
         *((check.name, check.words(facts)) for check in PLAN),
         (APPROVAL, (EVERY_PLAN,) if sync.require_approval else ()),
     ]

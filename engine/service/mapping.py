@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.clearance import Clearance
-from config.sync import ConsentRule as ConsentBlock
 from config.sync import MatchKey as KeyInFile
 from config.sync import SyncFile
 from engine.checks.clearance import too_sensitive
 from engine.contracts.finding import Finding, KeyPath
 from engine.core.classification import Classification, Classifications, classifications
-from engine.core.desired import CONVERSIONS, ConsentRule, FieldMapping, FieldType, MatchKey, Mode, OnNull
+from engine.core.consent_rule import ConsentRule
+from engine.core.desired import CONVERSIONS, FieldMapping, FieldType, MatchKey, Mode, OnNull
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.preparation import Hash, Normalisation, Preparation
 from engine.core.schema import LogicalType, TableSchema
@@ -27,9 +27,10 @@ def project_classes(clearance: Clearance) -> Classifications:
     )
 
 
-def sync_mapping(file: SyncFile, schema: TableSchema, classes: Classifications) -> FieldsMapping:
-    """The mapping of a sync whose columns exist."""
-    rule = file.consent if isinstance(file.consent, ConsentBlock) else None
+def sync_mapping(
+    file: SyncFile, schema: TableSchema, classes: Classifications, rule: ConsentRule | None = None
+) -> FieldsMapping:
+    """The mapping of a sync whose columns exist, and which asks ``rule``."""
     return FieldsMapping(
         object=file.object,
         mode=Mode(file.mode),
@@ -48,7 +49,7 @@ def sync_mapping(file: SyncFile, schema: TableSchema, classes: Classifications) 
             )
             for target, mapped in file.fields.items()
         ),
-        consent=ConsentRule(rule.purpose, rule.subject) if rule else None,
+        consent=rule,
     )
 
 

@@ -11,7 +11,6 @@ from config.destination import DestinationFile
 from config.environment import Connection
 from config.problems import InvalidProject, Problem
 from config.project import Project
-from config.sync import ConsentRule as ConsentBlock
 from config.sync import SyncFile
 from destinations.base import Destination, Op
 from destinations.registry import UnknownAdapter, adapter
@@ -20,9 +19,11 @@ from engine.contracts.odcs import Contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
 from engine.core.approval import ApprovalRules
 from engine.core.classification import Classifications
+from engine.core.consent_rule import ConsentRule
 from engine.core.desired import Mode
 from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
+from engine.service.consent_rule import consent_rule, consent_warnings, withdrawal_findings
 from engine.service.contracts import usable_contracts
 from engine.service.gate_rules import dataset_rules, sync_rules
 from engine.service.identifiers import identifier_findings, identifier_kinds
@@ -105,6 +106,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         rules=dataset_rules(file),
         subjects=subjects,
         identifiers=identifier_kinds(file),
+        holds_consent=is_register,
     )
     if is_register:
         resolved.registers.append(id)
@@ -152,28 +154,36 @@ def _sync(project: Project, resolved: Resolved, file: SyncFile) -> None:
     dataset = resolved.datasets.get(dataset_id(file.dataset.name, file.dataset.major))
     if dataset is None or destination is None:
         return
-    rule = file.consent if isinstance(file.consent, ConsentBlock) else None
+    asked = project.destinations[file.destination].consent
+    rule, unasked = consent_rule(file, asked)
     findings = sync_findings(
         dataset.schema,
         match={target: part.column for target, part in file.match.items()},
         fields={target: mapped.column for target, mapped in file.fields.items()},
         consent_subject=rule.subject if rule else None,
     )
-    findings = (*findings, *mapping_findings(file, dataset.schema, {f.path for f in findings}))
+    findings = (*findings, *unasked, *mapping_findings(file, dataset.schema, {f.path for f in findings}))
     if findings:
         resolved.problems += (_placed(project, file.file, finding) for finding in findings)
         return
-    sync = _resolved_sync(project, resolved, file, dataset, destination)
+    sync = _resolved_sync(project, resolved, file, dataset, destination, rule)
     findings = (*_capabilities(file, sync, destination), *clearance_findings(file, sync.mapping, sync.target.clearance))
     resolved.problems += (_placed(project, file.file, finding) for finding in findings)
     if not findings:
         resolved.syncs[file.name] = sync
+        resolved.warnings += consent_warnings(file, rule, asked)
 
 
 def _resolved_sync(
-    project: Project, resolved: Resolved, file: SyncFile, dataset: Dataset, destination: Destination
+    project: Project,
+    resolved: Resolved,
+    file: SyncFile,
+    dataset: Dataset,
+    destination: Destination,
+    rule: ConsentRule | None,
 ) -> Sync:
-    mapping = replace(sync_mapping(file, dataset.schema, resolved.classes), person=next(iter(dataset.subjects), None))
+    mapping = sync_mapping(file, dataset.schema, resolved.classes, rule)
+    mapping = replace(mapping, person=next(iter(dataset.subjects), None))
     return Sync(
         id=SyncId(file.name),
         dataset=dataset,
@@ -199,8 +209,8 @@ def approval_rules(project: Project) -> ApprovalRules:
 
 def _capabilities(file: SyncFile, sync: Sync, destination: Destination) -> list[Finding]:
     spec = destination.spec
-    needed = _OPERATIONS[sync.mapping.mode] | ({Op.DELETE} if sync.mapping.consent else frozenset())
-    findings = []
+    needed = _OPERATIONS[sync.mapping.mode]
+    findings = [*withdrawal_findings(sync.mapping.consent, sync.mapping.mode, spec)]
     if missing := sorted(needed - spec.operations):
         message = f"mode {file.mode} needs {', '.join(missing)}, which a {spec.name} destination cannot do"
         findings.append(Finding("not_supported", message, f"it can {', '.join(sorted(spec.operations))}", ("mode",)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from config.consent import ConsentRule as ConsentBlock
 from config.dataset import DatasetFile, NoSubject
 from config.project import Project
-from config.sync import ConsentRule as ConsentBlock
 from engine.contracts.finding import Finding
 from engine.core.schema import TableSchema
 

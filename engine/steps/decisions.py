@@ -6,7 +6,12 @@ in no event. It counts from the moment of its event on, also for a run that is u
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
@@ -46,20 +51,38 @@ DECISIONS = pa.schema(
         ("expires_at", pa.timestamp("us", "UTC")),
         ("source", pa.string()),
         ("receipt_id", pa.string()),
+        ("channel", pa.string()),
     ]
 )
 
 
-def decide(tools: Tools, rows: pa.Table, origin: str) -> ConsentDecided:
-    """Record decisions, which are rows of `DECISIONS`; returns what the ledger says of them when they are durable.
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the ledger says of decisions that were recorded, where they stand, and what they are about."""
 
-    ``origin`` says how they came. Raises `LedgerRegressed` when the ledger may not be written to.
+    event: ConsentDecided
+    segment: SegmentRef
+    purposes: tuple[str, ...]
+
+
+def decide(tools: Tools, rows: Iterable[pa.RecordBatch], origin: str) -> Decided:
+    """Record decisions, which are rows of `DECISIONS`, in constant memory; returns when all of them are durable.
+
+    ``origin`` says how they came. Raises `LedgerRegressed` when the ledger may not be written to, and whatever ``rows``
+    raises; then none is recorded.
     """
     check_anchors(tools)
-    rows = _known(tools, rows)
-    granted = rows.column("status").to_pylist().count("granted")
-    with tools.storage.writing(FOLDER, tools.entropy.token(8)) as draft:
-        pq.write_table(rows.cast(DECISIONS), draft.local, compression="zstd")
+    purposes: set[str] = set()
+    granted = 0
+    with (
+        tools.storage.writing(FOLDER, tools.entropy.token(8)) as draft,
+        pq.ParquetWriter(draft.local, DECISIONS, compression="zstd") as writer,
+    ):
+        for batch in rows:
+            known = _known(tools, pa.Table.from_batches([batch])).cast(DECISIONS)
+            granted += pc.sum(pc.equal(known["status"], "granted"), min_count=0).as_py()
+            purposes.update(pc.unique(batch["purpose"]).to_pylist())
+            writer.write_table(known)
 
     def appended() -> ConsentDecided:
         head, before = _newest(tools)
@@ -67,14 +90,14 @@ def decide(tools: Tools, rows: pa.Table, origin: str) -> ConsentDecided:
             segments=_stacked(tools, (*before, draft.ref)),
             origin=origin,
             granted=granted,
-            refused=rows.num_rows - granted,
+            refused=draft.ref.rows - granted,
         )
         tools.ledger.append(CONSENT_STREAM, event, expected=head)
         return event
 
     event = raced(appended, ATTEMPTS_MAX)
     drop_anchor(tools, CONSENT_ANCHOR, CONSENT_STREAM)
-    return event
+    return Decided(event, draft.ref, tuple(sorted(purposes)))
 
 
 def decisions_head(tools: Tools) -> Position:
@@ -85,7 +108,18 @@ def decisions_head(tools: Tools) -> Position:
 def decided(tools: Tools, session: Session) -> Table | None:
     """Every decision that was recorded; None when there is none."""
     _, segments = _newest(tools)
-    return session.table(*(tools.storage.local(ref) for ref in segments)) if segments else None
+    return decided_in(tools, session, segments)
+
+
+def decided_in(tools: Tools, session: Session, segments: Sequence[SegmentRef]) -> Table | None:
+    """The decisions of some segments, each of which may lack columns that are younger than it; None when there are none."""
+    tables = [session.table(tools.storage.local(ref)) for ref in segments]
+    columns = ibis.Schema.from_pyarrow(DECISIONS)
+    shaped = [
+        table.select(**{n: table[n] if n in table.columns else ibis.null(kind) for n, kind in columns.items()})
+        for table in tables
+    ]
+    return union(*shaped) if shaped else None
 
 
 def _newest(tools: Tools) -> tuple[Position, tuple[SegmentRef, ...]]:
@@ -133,7 +167,21 @@ def _stacked(tools: Tools, segments: tuple[SegmentRef, ...]) -> tuple[SegmentRef
     """The segments, as one when they became many; nothing is left out, for the history is the proof."""
     if len(segments) <= SEGMENTS_MAX:
         return segments
-    merged = pa.concat_tables([pq.read_table(tools.storage.local(ref)) for ref in segments])
-    with tools.storage.writing(FOLDER, f"{tools.entropy.token(8)}-merged") as draft:
-        pq.write_table(merged, draft.local, compression="zstd")
+    with (
+        tools.storage.writing(FOLDER, f"{tools.entropy.token(8)}-merged") as draft,
+        pq.ParquetWriter(draft.local, DECISIONS, compression="zstd") as writer,
+    ):
+        for ref in segments:
+            with pq.ParquetFile(tools.storage.local(ref)) as part:
+                for batch in part.iter_batches():
+                    writer.write_batch(_whole(batch))
     return (draft.ref,)
+
+
+def _whole(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Decisions that were written before a column was kept, with nothing in it."""
+    columns = [
+        batch.column(field.name) if field.name in batch.schema.names else pa.nulls(batch.num_rows, field.type)
+        for field in DECISIONS
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=DECISIONS)

@@ -14,6 +14,7 @@ from engine.checks.rules import NO_RULES, NO_SYNC_RULES, DatasetRules, SyncRules
 from engine.clock import Clock, Entropy
 from engine.core.approval import ApprovalRules
 from engine.core.classification import Classification
+from engine.core.consent_rule import OnWithdrawal
 from engine.core.demands import NO_DEMANDS, Demands
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.names import DatasetId, SyncId
@@ -62,6 +63,8 @@ class Dataset:
     """The columns that say whom a row is about; a row is about nobody where there is none."""
     identifiers: Mapping[str, Identifier] | None = None
     """The columns that suppression lists are held against; None when the dataset's file does not say."""
+    holds_consent: bool = False
+    """Whether its rows are decisions of consent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +110,11 @@ class Sync:
     @property
     def rules(self) -> PlanRules:
         """How desired and delivered state are compared."""
-        can_delete = Op.DELETE in self.target.destination.spec.operations
-        return PlanRules(self.mapping.mode, self.max_attempts, self.on_unknown is OnUnknown.HOLD, can_delete)
+        rule = self.mapping.consent
+        return PlanRules(
+            self.mapping.mode,
+            self.max_attempts,
+            self.on_unknown is OnUnknown.HOLD,
+            can_delete=Op.DELETE in self.target.destination.spec.operations,
+            on_withdrawal=rule.on_withdrawal if rule else OnWithdrawal.DELETE,
+        )

@@ -52,9 +52,9 @@ def state_after(
 
     Rows without a receipt keep their old state; then the state equals no version and the next plan compares all.
     """
-    sent, withheld, exceptions = _receipts(tools, run)
+    sent, withheld, exceptions = receipts(tools, run)
     numbered = session.numbered(tools.storage.local(plan))
-    rows = folded(numbered.filter(numbered[ORDINAL] < sent), _exceptions(tools, session, exceptions), ORDINAL)
+    rows = folded(numbered.filter(numbered[ORDINAL] < sent), exception_rows(tools, session, exceptions), ORDINAL)
     before = states.current(tools.database, sync)
     layers = before.segments if before else ()
     segments = stacked(tools, session, sync, run, layers, rows)
@@ -102,7 +102,7 @@ def remember(tools: Tools, sync: Sync, *events: Event, fence: Fence) -> None:
     drop_anchor(tools, sync_anchor(sync.id), sync_stream(sync.id))
 
 
-def _receipts(tools: Tools, run: RunId) -> tuple[int, int, list[SegmentRef]]:
+def receipts(tools: Tools, run: RunId) -> tuple[int, int, list[SegmentRef]]:
     """How many plan rows have a receipt, how many of them were withheld, and the segments that name exceptions."""
     sent, withheld, exceptions = 0, 0, []
     for window in windows.listing(tools.database, run):
@@ -115,7 +115,8 @@ def _receipts(tools: Tools, run: RunId) -> tuple[int, int, list[SegmentRef]]:
     return sent, withheld, exceptions
 
 
-def _exceptions(tools: Tools, session: Session, segments: Sequence[SegmentRef]) -> Table:
+def exception_rows(tools: Tools, session: Session, segments: Sequence[SegmentRef]) -> Table:
+    """The plan rows that receipts name as not delivered, each with what became of it."""
     if not segments:
         return session.rows(EXCEPTIONS_SCHEMA.empty_table())
     return session.table(*(tools.storage.local(ref) for ref in segments))

@@ -55,6 +55,7 @@ def candidate_facts(tools: Tools, dataset: Dataset, before: VersionRow | None) -
         demands=dataset.demands,
         promises=dataset.promises,
         now=tools.clock.now(),
+        holds_consent=dataset.holds_consent,
         rows_before=before.rows if before else None,
         history=tuple(versions.row_counts(tools.database, dataset.id, history.versions)) if history else (),
         before={check.check: check.metrics for check in before.checks} if before else {},

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from ibis.expr.types import Table
 
+from engine.core.consent_rule import REMOVING
 from engine.core.events import CheckResult
 from engine.core.relations import union
-from engine.core.suppression import REMOVING, incomparable, unproven
+from engine.core.suppression import incomparable, unproven
 from engine.core.verdict import blocked, passed, warned
 from engine.segments.compute import Session
 from engine.steps.erased import barred

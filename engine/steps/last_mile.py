@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from ibis.expr.types import Table
 
+from engine.core.consent_rule import REMOVING
 from engine.core.names import SegmentRef, VersionNumber
 from engine.core.plan import unconsented
 from engine.core.relations import union
@@ -74,7 +75,7 @@ class LastMile:
 
     def _barred(self, session: Session, plan: Table) -> list[Table]:
         """The rows that send something about somebody who must not be sent whatever consent says."""
-        sent = plan.filter(plan["op"] != "delete")
+        sent = plan.filter(plan["op"].notin(REMOVING))
         found = []
         if self._counted.version is not None:
             dataset = self._sync.dataset

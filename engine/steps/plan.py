@@ -12,11 +12,12 @@ from engine.core.canonical import digest_of, key_text
 from engine.core.compare import Comparison, Full, Incremental, comparison
 from engine.core.desired import FIELD, desired, ids, mapping_digest, touched_rows
 from engine.core.diff import changed_keys
-from engine.core.events import CheckResult, Place, PlanMade, StateFolded
+from engine.core.events import CheckResult, ConsentAsked, Place, PlanMade, StateFolded
 from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
-from engine.core.plan import moving, operations, touched_ids
+from engine.core.plan import operations
 from engine.core.relations import union
 from engine.core.state import live
+from engine.core.touched import moving, touched_ids
 from engine.core.verdict import Verdict, worst
 from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
@@ -27,7 +28,9 @@ from engine.steps.consent import (
     NO_PREVIEW,
     Consent,
     Preview,
+    asked_of,
     consent_applied,
+    consent_ignored,
     consent_now,
     register_versions,
 )
@@ -72,6 +75,7 @@ class Planned:
     place: Place
     registers: MappingOf[str, int]
     consent_until: str | None
+    consent: ConsentAsked | None
     inserts: int
     updates: int
     deletes: int
@@ -106,6 +110,7 @@ class Planned:
             withheld=self.withheld,
             quarantined=self.quarantined,
             checks=self.checks,
+            consent=self.consent,
         )
 
 
@@ -202,9 +207,10 @@ def _compare(
     written = session.table(sides.drafts.local(draft.ref))
     numbers = counted(session, sync, held, comparing, wanted, written, apart)
     applied = consent_applied(session, sync, written, sides.rows, sides.consent)
+    left = consent_ignored(session, sync, delivered, sides.consent)
     honoured = suppression_applied(session, sync, sides.kept_out.lists, written, sides.rows)
     found = judged_plan(tools, session, sync, sides.state, delivered, written, numbers.coverage)
-    checks = (*checks, applied, *honoured, *quarantine_applied(session, written, sides.quarantined), *found)
+    checks = (*checks, applied, *left, *honoured, *quarantine_applied(session, written, sides.quarantined), *found)
     return _planned(tools, sync, sides, mapping, registers, draft.ref, numbers, checks)
 
 
@@ -233,6 +239,7 @@ def _planned(
         place=place_of(sync),
         registers=registers,
         consent_until=sides.consent.until,
+        consent=asked_of(sync.mapping.consent, sides.consent.at),
         inserts=numbers.inserts,
         updates=numbers.updates,
         deletes=numbers.deletes,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ibis.expr.types import Table
 
 from engine.checks.facts import Coverage
+from engine.core.consent_rule import REMOVING
 from engine.core.desired import totals
 from engine.core.plan import counts
 from engine.core.state import is_exhausted
@@ -33,7 +34,7 @@ def counted(
 ) -> Counts:
     """The numbers of the plan that was ``written``, over all that is ``wanted`` and ``held``."""
     changes = {r["change"]: int(r["n"]) for r in session.fetch(written.group_by("change").aggregate(n=written.count()))}
-    inserts, updates = changes.get("insert", 0), changes.get("update", 0)
+    sent = session.single(written.aggregate(n=written.count(where=written["op"].notin(REMOVING))))["n"]
     sizes = session.single(totals(wanted))
     waiting = is_exhausted(held.attempts, sync.max_attempts) | held.unknown
     left_alone = 0
@@ -42,10 +43,10 @@ def counted(
         left_alone = int(verdicts["quarantined"]) + int(verdicts["in_doubt"])
     deliverable = int(sizes["deliverable"]) - (apart.deliverable if apart else 0)
     return Counts(
-        inserts=inserts,
-        updates=updates,
+        inserts=changes.get("insert", 0),
+        updates=changes.get("update", 0),
         deletes=changes.get("delete", 0),
-        unchanged=max(0, deliverable - inserts - updates - left_alone),
+        unchanged=max(0, deliverable - int(sent) - left_alone),
         withheld=int(sizes["rows"]) - deliverable + left_alone,
         quarantined=apart.rows if apart else 0,
         coverage=Coverage(int(sizes["rows"]), int(sizes["consenting"])),

@@ -31,7 +31,7 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.place import place_of
 from engine.steps.plan import plan_digest
 
-_WANTED = ("id", "pk", "key", "refusal", "subject", "receipt")
+_WANTED = ("id", "pk", "key", "refusal", "subject", "basis")
 
 
 def owed_to_people(rows: Table) -> BooleanValue:
@@ -59,7 +59,7 @@ def mark(tools: Tools, session: Session, before: StateFolded, people: People, th
     owed, segments = int(sizes["owed"]), before.segments
     if int(sizes["n"]):
         held = mine.filter(mine.acked | mine.unknown).mutate(
-            **{c: ibis.null("string") for c in (*field_columns(mine), "tried", "receipt")},
+            **{c: ibis.null("string") for c in (*field_columns(mine), "tried", "basis")},
             attempts=ibis.literal(0).cast("int64"),
             owed=ibis.literal(True),
             erase=ibis.literal(True),

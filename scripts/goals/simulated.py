@@ -27,6 +27,7 @@ from tests.property.test_engine import IDS, POINTS, Engine
 
 STARTS = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("a", "b", "ü", "")
+WITHDRAWALS = ("delete", "unsubscribe", "ignore")
 STEP_SECONDS = 60.0
 
 
@@ -76,9 +77,13 @@ class Story:
 
     def told(self, steps: int) -> dict[str, object]:
         """Tell it to its end; raises what an invariant raises."""
-        engine, began, worked = self._engine, time.perf_counter(), time.process_time()
+        engine, dice = self._engine, self._dice
+        began, worked = time.perf_counter(), time.process_time()
         try:
-            engine.begin(rows={id: self._name() for id in self._some(4)}, agreed=self._some(3))
+            withdrawal = dice.choice(WITHDRAWALS)
+            engine.begin(
+                rows={id: self._name() for id in self._some(4)}, agreed=self._some(3), on_withdrawal=withdrawal
+            )
             rate = {"requests": 1_000_000, "per": "1s", "concurrency": 1}
             engine.project.destination("hook", engine.receiver.url, batch={"records": 2}, rate=rate)
             for _ in range(steps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,11 @@ def test_the_receipt_of_the_decision_is_kept_with_what_was_delivered(project: Te
     project.report()
 
     (state,) = (project.folder / ".tidegate/segments/syncs" / SYNC / "state").glob("*.parquet")
-    kept = pq.read_table(state, columns=["id", "subject", "receipt"]).to_pylist()
-    assert {row["id"]: (row["subject"], row["receipt"]) for row in kept} == {str(n): (str(n), f"r{n}") for n in PEOPLE}
+    kept = pq.read_table(state, columns=["id", "subject", "basis"]).to_pylist()
+    receipts = {row["id"]: [decision["receipt"] for decision in json.loads(row["basis"])] for row in kept}
+    assert {row["id"]: (row["subject"], *receipts[row["id"]]) for row in kept} == {
+        str(n): (str(n), f"r{n}") for n in PEOPLE
+    }
 
 
 @pytest.mark.parametrize("subjects", [(60,), (31, 32, 33), tuple(range(1, 61))])

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from config.consent import ConsentRule
 from config.problems import InvalidProject, Problem
 from config.project import Project, load_project
-from config.sync import ConsentRule, SyncFile
+from config.sync import SyncFile
 from engine.contracts.finding import Finding
 from engine.contracts.odcs import Contract, read_contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings

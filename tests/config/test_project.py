@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from config.consent import ConsentRule, NoConsent
 from config.dataset import DatasetFile
 from config.environment import PostgresConnection, ProjectFile
 from config.folder import find_project
@@ -21,7 +22,7 @@ from config.json_schema import schemas
 from config.problems import InvalidProject
 from config.project import Project, load_project
 from config.settings import operating_system_actor, read_settings
-from config.sync import ConsentRule, DatasetReference, NoConsent, SyncFile
+from config.sync import DatasetReference, SyncFile
 
 BASE = Path(__file__).parents[1] / "broken_projects" / "base"
 CANARY = "planted-canary-7f3a"

@@ -380,3 +380,14 @@ class WithStatus(AcmeFake):
 class TestAlwaysWell(Honest):
     adapter = AlwaysWell
     fake = WithStatus
+
+
+class UnsubscribesByDeleting(Rewriting):
+    spec = replace(Acme.spec, operations=Acme.spec.operations | {Op.UNSUBSCRIBE})
+
+    def rewritten(self, content: bytes) -> bytes:
+        return content.replace(b'"op":"unsubscribe"', b'"op":"delete"')
+
+
+class TestUnsubscribesByDeleting(Honest):
+    adapter = UnsubscribesByDeleting

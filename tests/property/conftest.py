@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from engine.core.consent_rule import OnWithdrawal
 from engine.core.desired import Mode
 from engine.segments.compute import Compute, Session
 from tests.property import model
 from tests.property.stage import Stage
 
-Stages = Callable[[Mode, bool, bool], Stage]
+Stages = Callable[[Mode, OnWithdrawal | None, bool], Stage]
 
 
 @pytest.fixture(scope="session")
@@ -23,14 +24,14 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 @pytest.fixture(scope="session")
 def stages(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Stages:
     """The stage of a mode, with or without a consent rule, and with doubts that wait or not; an example resets it."""
-    made: dict[tuple[Mode, bool, bool], Stage] = {}
+    made: dict[tuple[Mode, OnWithdrawal | None, bool], Stage] = {}
     folder = tmp_path_factory.mktemp("plans")
 
-    def stage(mode: Mode, consent: bool, holds_doubt: bool) -> Stage:
+    def stage(mode: Mode, consent: OnWithdrawal | None, holds_doubt: bool) -> Stage:
         kind = (mode, consent, holds_doubt)
         if kind not in made:
-            name = f"{mode}{'_consent' if consent else ''}{'_hold' if holds_doubt else ''}_"
-            mapping = model.mapping(mode, consent=consent)
+            name = f"{mode}{f'_{consent}' if consent else ''}{'_hold' if holds_doubt else ''}_"
+            mapping = model.mapping(mode, consent)
             made[kind] = Stage(session, mapping, folder, name, holds_doubt=holds_doubt)
         return made[kind]
 

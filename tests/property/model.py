@@ -8,21 +8,22 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.core.desired import ConsentRule, FieldMapping, MatchKey, Mode, OnNull
+from engine.core.consent_rule import REMOVING, ConsentRule, OnWithdrawal, Policy
+from engine.core.desired import FieldMapping, MatchKey, Mode, OnNull
 from engine.core.desired import Mapping as SyncMapping
 
 MAX_ATTEMPTS = 2
 FIELDS = ("a", "b")
 
 
-def mapping(mode: Mode, *, consent: bool) -> SyncMapping:
+def mapping(mode: Mode, consent: OnWithdrawal | None) -> SyncMapping:
     """Match by ``mail``; a null clears ``a`` and skips ``b``."""
     return SyncMapping(
         object="people",
         mode=mode,
         match=(MatchKey("mail", "mail"),),
         fields=(FieldMapping("a", "a"), FieldMapping("b", "b", on_null=OnNull.SKIP)),
-        consent=ConsentRule("news", "subject") if consent else None,
+        consent=ConsentRule(("news",), "subject", Policy.ALL, None, consent) if consent else None,
     )
 
 
@@ -46,6 +47,7 @@ class Held:
     owed: bool = False
     attempts: int = 0
     tried: str | None = None
+    inert: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -63,7 +65,7 @@ class Operation:
 
     @property
     def tried(self) -> str:
-        return json.dumps([self.op == "delete", dict(self.fields)], sort_keys=True)
+        return json.dumps([self.op in REMOVING, dict(self.fields)], sort_keys=True)
 
 
 State = dict[str, Held]
@@ -82,6 +84,7 @@ def verdicts(
     state: State,
     mode: Mode,
     *,
+    consent: OnWithdrawal | None,
     holds_doubt: bool,
     bad: AbstractSet[int] = frozenset(),
 ) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def verdicts(
         if (mail := rows[pk].mail) is not None and mail not in desired:
             desired[mail] = (pk, rows[pk])
     judged = {
-        i: _verdict(i, desired.get(i), refused, moved, state.get(i), mode)
+        i: _verdict(i, desired.get(i), refused, moved, state.get(i), mode, consent)
         for i in sorted(desired.keys() | state.keys())
     }
     for i, verdict in judged.items():
@@ -120,6 +123,7 @@ def _verdict(
     moved: AbstractSet[int],
     held: Held | None,
     mode: Mode,
+    consent: OnWithdrawal | None,
 ) -> Any:
     holds = held is not None and (held.acked or held.unknown)
     if wish is not None and wish[0] not in refused:
@@ -131,25 +135,34 @@ def _verdict(
         return "absent" if wish is None else "unconsented"
     assert held is not None
     pk = wish[0] if wish else held.pk
-    if wish is not None or held.pk in refused:
-        return Operation("delete", "delete", "consent", id, pk, (), {})
+    is_orphan = held.pk in moved and consent in (OnWithdrawal.UNSUBSCRIBE, OnWithdrawal.IGNORE)
+    if (wish is not None or held.pk in refused) and not is_orphan:
+        return _taken_back(id, pk, held, consent) or ("absent" if wish is None else "unconsented")
     if not (mode is Mode.MIRROR or held.pk in moved):
         return "absent"
     operation = Operation("delete", "delete", "re-keyed" if held.pk in moved else "gone", id, pk, (), {})
     return "given up" if _given_up(operation, held) else operation
 
 
+def _taken_back(id: str, pk: int, held: Held, consent: OnWithdrawal | None) -> Operation | None:
+    if consent is OnWithdrawal.UNSUBSCRIBE:
+        told = held.inert and not held.unknown
+        return None if told else Operation("unsubscribe", "update", "consent", id, pk, (), {})
+    return None if consent is OnWithdrawal.IGNORE else Operation("delete", "delete", "consent", id, pk, (), {})
+
+
 def _send(id: str, pk: int, wanted: dict[str, str], held: Held | None, mode: Mode) -> Operation | None:
     held = held or Held(pk)
     holds = held.acked or held.unknown
-    changed = tuple(f for f in FIELDS if f in wanted and (held.unknown or wanted[f] != held.fields.get(f)))
+    changed = tuple(
+        f for f in FIELDS if f in wanted and (held.unknown or held.inert or wanted[f] != held.fields.get(f))
+    )
     if mode is Mode.INSERT and holds and not held.unknown:
         return None
-    if holds and not held.unknown and not changed:
+    if holds and not held.unknown and not held.inert and not changed:
         return None
-    reason = (
-        "outcome unknown" if held.unknown else "rejected before" if held.attempts else "changed" if holds else "new"
-    )
+    reason = "rejected before" if held.attempts else "changed" if holds else "new"
+    reason = "outcome unknown" if held.unknown else "consent given again" if held.inert else reason
     op = "upsert" if mode is Mode.MIRROR else mode.value
     change = "update" if holds or mode is Mode.UPDATE else "insert"
     return Operation(op, change, reason, id, pk, changed, wanted)
@@ -175,6 +188,9 @@ def fold(state: State, plan: list[Operation], outcomes: Mapping[str, str]) -> St
             result[operation.id] = _kept(replace(held, pk=operation.pk, owed=True), operation, outcome)
         elif operation.op == "delete":
             result.pop(operation.id, None)
+        elif operation.op == "unsubscribe":
+            told = replace(held, pk=operation.pk, acked=True, unknown=False, owed=False, attempts=0, inert=True)
+            result[operation.id] = told
         else:
             result[operation.id] = Held(
                 operation.pk, acked=True, tried=held.tried, fields={**held.fields, **operation.fields}

@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
 from engine.core.canonical import key_text
+from engine.core.consent_rule import OnWithdrawal
 from engine.core.desired import FIELD, desired, ids, touched_rows
 from engine.core.desired import Mapping as SyncMapping
 from engine.core.names import Digest
-from engine.core.plan import PlanRules, compared, counts, moving, operations, touched_ids
+from engine.core.plan import PlanRules, compared, counts, operations
 from engine.core.quarantine import claims, left_alone, without_claimed
 from engine.core.state import FACTS, folded, live
+from engine.core.touched import moving, touched_ids
 from engine.segments.compute import ORDINAL, Session
 from engine.segments.digest import content_digest
 from tests.property.model import FIELDS, MAX_ATTEMPTS, Held, Operation, Row, State
@@ -27,7 +29,7 @@ from tests.property.tables import Tables
 ROWS = pa.schema(
     [("pk", pa.int64()), ("mail", pa.string()), ("a", pa.string()), ("b", pa.int64()), ("subject", pa.string())]
 )
-SUBJECTS = pa.schema([("subject", pa.string()), ("receipt", pa.string())])
+SUBJECTS = pa.schema([("subject", pa.string()), ("basis", pa.string())])
 PKS = pa.schema([("pk", pa.string())])
 EXCEPTIONS = pa.schema([("ordinal", pa.int64()), ("outcome", pa.string()), ("uncertain", pa.bool_())])
 STATE = ibis.schema({**FACTS, **{FIELD + name: "string" for name in FIELDS}}).to_pyarrow()
@@ -42,7 +44,8 @@ class Stage:
         self, session: Session, mapping: SyncMapping, folder: Path, name: str, *, holds_doubt: bool = False
     ) -> None:
         self._mapping = mapping
-        self._rules = PlanRules(mapping.mode, MAX_ATTEMPTS, holds_doubt)
+        on_withdrawal = mapping.consent.on_withdrawal if mapping.consent else OnWithdrawal.DELETE
+        self._rules = PlanRules(mapping.mode, MAX_ATTEMPTS, holds_doubt, on_withdrawal=on_withdrawal)
         self._file = folder / f"{name}.parquet"
         self._tables = Tables(session, name)
         rows = self._tables.given("rows", ROWS)
@@ -66,7 +69,7 @@ class Stage:
         self._tables.put("rows", listed)
 
     def grant(self, subjects: Iterable[str]) -> None:
-        self._tables.put("subjects", ({"subject": subject, "receipt": None} for subject in subjects))
+        self._tables.put("subjects", ({"subject": subject, "basis": None} for subject in subjects))
 
     def plan(self) -> list[Operation]:
         """The plan of a comparison of everything with everything."""
@@ -159,5 +162,5 @@ def _operation(row: Mapping[str, Any]) -> Operation:
 
 
 def _held(row: Mapping[str, Any]) -> Held:
-    flags = {name: row[name] for name in ("acked", "unknown", "owed", "attempts")}
+    flags = {name: row[name] for name in ("acked", "unknown", "owed", "attempts", "inert")}
     return Held(int(row["pk"]), **flags, fields=_fields(row))

@@ -50,15 +50,20 @@ class Engine(RuleBasedStateMachine):
         self.agreed: dict[int, bool] = {}
         self.forgotten: set[int] = set()
 
-    @initialize(rows=st.dictionaries(st.sampled_from(IDS), names, min_size=1), agreed=some)
-    def begin(self, rows: dict[int, str], agreed: set[int]) -> None:
+    @initialize(
+        rows=st.dictionaries(st.sampled_from(IDS), names, min_size=1),
+        agreed=some,
+        on_withdrawal=st.sampled_from(["delete", "unsubscribe", "ignore"]),
+    )
+    def begin(self, rows: dict[int, str], agreed: set[int], on_withdrawal: str = "delete") -> None:
+        self.on_withdrawal = on_withdrawal
         self.project.destination("hook", self.receiver.url, batch={"records": 2})
         self.project.write("contracts/register-v1.odcs.yaml", REGISTER)
         register = {"connection": "lake", "table": "register.parquet"}
         contract = "contracts/register-v1.odcs.yaml"
         files = {"name": "register", "kind": "consent", "contract": contract, "source": register}
         self.project.write("datasets/register.yaml", files)
-        self.project.sync(SYNC, consent={"purpose": "email", "subject": "id", "on_withdrawal": "delete"})
+        self.project.sync(SYNC, consent={"purpose": "email", "subject": "id", "on_withdrawal": on_withdrawal})
         self.receiver.records["foreign"] = dict(FOREIGN)
         self.rows = rows
         self.agreed = dict.fromkeys(agreed, True)
@@ -82,7 +87,7 @@ class Engine(RuleBasedStateMachine):
         report = self._run()
         assert report["status"] in {"succeeded", "unchanged", "partial"}
         if report["status"] != "partial" and not report["plan"]["withheld"]:
-            assert self._held() == self._wanted()
+            assert self._reached() == self._wanted()
 
     @rule(refused=some)
     def a_run_in_which_records_are_rejected(self, refused: set[int]) -> None:
@@ -145,7 +150,8 @@ class Engine(RuleBasedStateMachine):
             if statuses[-1] == "unchanged":
                 break
         assert statuses[-1] == "unchanged", statuses
-        assert self._held() == self._wanted()
+        assert self._reached() == self._wanted()
+        assert self._others_are_left_as_the_sync_says()
         assert self.receiver.records["foreign"] == FOREIGN
         assert self.project.run("ledger", "verify").code == 0
         assert self.project.run("erasures", "list").code == 0
@@ -161,6 +167,17 @@ class Engine(RuleBasedStateMachine):
 
     def _held(self) -> dict[str, Mapping[str, Any]]:
         return {id: fields for id, fields in self.receiver.records.items() if id != "foreign"}
+
+    def _reached(self) -> dict[str, Mapping[str, Any]]:
+        """What is held of people who consent, and of rows that are gone."""
+        refusing = {str(id) for id in self.rows if not self.agreed.get(id)}
+        kept = set() if self.on_withdrawal == "delete" else refusing
+        return {id: fields for id, fields in self._held().items() if id not in kept}
+
+    def _others_are_left_as_the_sync_says(self) -> bool:
+        told = self.on_withdrawal == "unsubscribe"
+        others = self._held().keys() - self._wanted().keys()
+        return all(("unsubscribed" in self._held()[id]) is told for id in others)
 
     def _wanted(self) -> dict[str, dict[str, Any]]:
         sent = (id for id in self.rows if self.agreed.get(id) and id not in self.forgotten)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core.consent_rule import OnWithdrawal
 from engine.core.desired import Mode
 from tests.property import model
 from tests.property.conftest import Stages
@@ -29,9 +30,10 @@ VERDICTS = ("inserts", "updates", "deletes", "unchanged", "unconsented", "quaran
 class Twins:
     """The engine and the model, taken through the same history."""
 
-    def __init__(self, stage: Stage, mode: Mode, consent: bool, holds_doubt: bool) -> None:
+    def __init__(self, stage: Stage, mode: Mode, consent: OnWithdrawal | None, holds_doubt: bool) -> None:
         self.stage = stage
         self.mode = mode
+        self.consent = consent
         self.holds_doubt = holds_doubt
         self.rows: dict[int, model.Row] = {}
         self.bad: set[int] = set()
@@ -55,7 +57,13 @@ class Twins:
     def plan(self) -> list[Operation]:
         """The plan of both, which must be one, whether everything is compared or only what changed."""
         expected = model.verdicts(
-            self.rows, self.granted, self.state, self.mode, holds_doubt=self.holds_doubt, bad=self.bad
+            self.rows,
+            self.granted,
+            self.state,
+            self.mode,
+            consent=self.consent,
+            holds_doubt=self.holds_doubt,
+            bad=self.bad,
         )
         planned = self.stage.plan()
         assert planned == model.ordered(expected)
@@ -75,13 +83,26 @@ class Twins:
         assert self.stage.state() == {id: replace(held, tried=None) for id, held in self.state.items()}
 
 
+KINDS: tuple[tuple[OnWithdrawal | None, bool], ...] = (
+    (None, False),
+    (OnWithdrawal.DELETE, False),
+    (OnWithdrawal.DELETE, True),
+    (OnWithdrawal.UNSUBSCRIBE, False),
+    (OnWithdrawal.IGNORE, True),
+)
+"""What becomes of a withdrawal, where anybody is asked, and whether doubts wait."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(Mode))
 @examples(12)
-@given(consent=st.booleans(), holds_doubt=st.booleans(), history=histories())
+@given(kind=st.sampled_from(KINDS), history=histories())
 def test_the_planner_agrees_with_the_model_and_converges(
-    stages: Stages, mode: Mode, consent: bool, holds_doubt: bool, history: list[Round]
+    stages: Stages, mode: Mode, kind: tuple[OnWithdrawal | None, bool], history: list[Round]
 ) -> None:
+    consent, holds_doubt = kind
+    if mode is Mode.INSERT and consent is OnWithdrawal.UNSUBSCRIBE:
+        consent = OnWithdrawal.DELETE
     twins = Twins(stages(mode, consent, holds_doubt), mode, consent, holds_doubt)
     for round in history:
         twins.happen(round)
@@ -106,7 +127,7 @@ def test_the_planner_agrees_with_the_model_and_converges(
 
 def test_a_record_that_was_given_up_and_is_in_doubt_since_is_still_given_up(stages: Stages) -> None:
     """It was rejected twice, then another value left without an answer, and then the value that is refused came back."""
-    twins = Twins(stages(Mode.MIRROR, False, True), Mode.MIRROR, False, True)
+    twins = Twins(stages(Mode.MIRROR, None, True), Mode.MIRROR, None, True)
     for value, outcome in (("bad", "rejected"), ("bad", "rejected"), ("other", "unknown")):
         twins.happen(Round({0: Edit(model.Row("m", value, None, "s"))}, None, {}))
         twins.deliver(twins.plan(), {"m": outcome})

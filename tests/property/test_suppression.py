@@ -18,9 +18,10 @@ from ibis.expr.types import Table
 
 from engine.core.desired import FIELD, FieldMapping, MatchKey, Mode, Refusal, desired, ids, touched_rows
 from engine.core.desired import Mapping as SyncMapping
-from engine.core.plan import PlanRules, compared, moving, operations, touched_ids
+from engine.core.plan import PlanRules, compared, operations
 from engine.core.state import FACTS, folded, live
 from engine.core.suppression import Identifier, entries, suppressed_keys, unproven
+from engine.core.touched import moving, touched_ids
 from engine.segments.compute import ORDINAL, Compute
 from tests.property.effort import PATIENCE, examples
 from tests.property.tables import Tables

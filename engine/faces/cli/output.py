@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -51,6 +51,20 @@ def _scalar(value: object) -> bool | int | float | str | None:
 def write_document(value: object) -> None:
     """Print ``value`` as the one JSON document of this command, in ASCII so that any locale carries it."""
     write(json.dumps(document(value), indent=2, allow_nan=False) + "\n")
+
+
+def write_lists(lists: Iterable[tuple[str, Iterable[object]]]) -> None:
+    """Print one JSON object of arrays, each item as it comes, so that none of them need be held."""
+    start = "{"
+    for name, items in lists:
+        write(f"{start}{json.dumps(name)}: [")
+        between = ""
+        for item in items:
+            write(between + json.dumps(document(item), allow_nan=False))
+            between = ",\n"
+        write("]")
+        start = ",\n"
+    write("}\n")
 
 
 def without_secrets(report: _Report, redact: Callable[[str], str]) -> _Report:

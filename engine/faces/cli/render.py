@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TextIO, TypeAlias, TypeVar
+from typing import Any, TextIO, TypeAlias, TypeVar
 
 import click
 from rich.console import Console
@@ -19,13 +19,14 @@ from engine.core.events import CheckResult
 from engine.core.outcome import RunStatus
 from engine.core.verdict import Verdict
 from engine.faces.cli.group import asked
-from engine.faces.cli.output import without_secrets, write, write_document
+from engine.faces.cli.output import without_secrets, write, write_document, write_lists
 from engine.faces.cli.plain import number, plain
 from engine.observe.redact import Redactor
 from engine.service.samples import MASK, Sample
 
 Lines: TypeAlias = Iterable[Text]
 _Report = TypeVar("_Report")
+_Other = TypeVar("_Other")
 
 VALUE_LENGTH_MAX = 120
 
@@ -64,6 +65,33 @@ def show(context: click.Context, report: _Report, view: Callable[[_Report], Line
         for line in view(report):
             screen.print(line, soft_wrap=True)
     write(captured.get())
+
+
+def show_stream(
+    context: click.Context,
+    first: str,
+    items: Iterable[_Report],
+    view: Callable[[_Report], Lines],
+    second: str,
+    more: Iterable[_Other],
+    view_more: Callable[[_Other], Lines],
+) -> None:
+    """Print two lists one item after the other, none of which is held: as one JSON document with ``--json``, else as text."""
+    redact = (context.find_object(Redactor) or Redactor()).redact
+    parts: tuple[tuple[str, Iterable[Any], Callable[[Any], Lines]], ...] = (
+        (first, items, view),
+        (second, more, view_more),
+    )
+    if asked(context).as_json:
+        write_lists((name, (without_secrets(item, redact) for item in listed)) for name, listed, _ in parts)
+        return
+    screen = console(sys.stdout)
+    for _, listed, lines in parts:
+        for item in listed:
+            with screen.capture() as captured:
+                for line in lines(without_secrets(item, redact)):
+                    screen.print(line, soft_wrap=True)
+            write(captured.get())
 
 
 def console(stream: TextIO) -> Console:

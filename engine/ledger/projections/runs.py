@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from engine.ledger.database import Database, reading
 from engine.ledger.recorded import Recorded, confirmed, named
 from engine.ledger.tables import run as table
 
+PAGE_RUNS = 200
 RUNNING = "running"
 """Status of a run without an end."""
 
@@ -131,6 +132,20 @@ def listing(db: Database, sync: SyncId, limit: int) -> list[RunRow]:
     """The newest ``limit`` runs of ``sync``, newest first."""
     with reading(db) as connection:
         return _rows(connection, connection.execute(_of(sync).limit(limit)).all())
+
+
+def history(db: Database, sync: SyncId) -> Iterator[RunRow]:
+    """Every run of ``sync``, oldest first, a page in memory at a time."""
+    after = 0
+    while True:
+        page = select(table).where(table.c.sync == sync, table.c.started > after).order_by(table.c.started)
+        with reading(db) as connection:
+            found = connection.execute(page.limit(PAGE_RUNS)).all()
+            rows = _rows(connection, found)
+        yield from rows
+        if len(found) < PAGE_RUNS:
+            return
+        after = found[-1].started
 
 
 def unfinished(db: Database, sync: SyncId) -> RunRow | None:

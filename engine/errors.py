@@ -81,6 +81,12 @@ class LedgerConflict(LedgerError):
     code = "ledger_conflict"
 
 
+class FactsMoved(LedgerConflict):
+    """What a decision rests on changed before it was written; reload the facts and decide again."""
+
+    code = "facts_moved"
+
+
 class LedgerTampered(LedgerError):
     """The hash chain does not hold; stop and restore."""
 

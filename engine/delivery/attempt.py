@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
@@ -26,6 +26,7 @@ from engine.clock import Clock, Entropy
 from engine.core.names import Digest
 from engine.core.retry import OnUnknown, RetryBudget, RetryPolicy, wait_seconds
 from engine.core.split import halves, idempotency_key
+from engine.delivery.allowance import ALL_MAY_LEAVE, Allowance
 from engine.delivery.batches import BATCH_COLUMNS, Slice
 from engine.delivery.jobs import JOB_DEADLINE, JobLog, OpenJob, Poller
 from engine.delivery.pacer import BYTES, LOCAL_CODES, RECORDS, REQUESTS, Pacer
@@ -55,6 +56,13 @@ class Sending:
     """How jobs are asked about, where the destination makes some."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Shrunk:
+    """A call that was not made, because some of its rows may not leave any more."""
+
+    withheld: Sequence[int]
+
+
 class Sender:
     """Sends slices to one destination; between them it remembers only how much may still be repeated."""
 
@@ -68,6 +76,7 @@ class Sender:
         entropy: Entropy,
         jobs: JobLog,
         seats: Seating = ANY_SEAT,
+        allowance: Allowance = ALL_MAY_LEAVE,
     ) -> None:
         self._sending = sending
         self._destination = destination
@@ -77,6 +86,7 @@ class Sender:
         self._entropy = entropy
         self._jobs = jobs
         self._seats = seats
+        self._allowance = allowance
         self._poller = Poller(destination, sending.jobs or JobRules(), clock, entropy, self._told, seats)
         self._budget = RetryBudget()
 
@@ -111,6 +121,10 @@ class Sender:
                 continue
             reply, may_have_acted = await self._attempts(part, number, result, left)
             uncertain = uncertain or may_have_acted
+            if isinstance(reply, _Shrunk):
+                result.exceptions += held_back(reply.withheld, uncertain)
+                parts[:0] = [(rest, uncertain) for rest in part.without(reply.withheld)]
+                continue
             if isinstance(reply, Refused) and part.cut.count > 1:
                 parts[:0] = [(part.part(half), uncertain) for half in halves(part.cut)]
                 continue
@@ -128,7 +142,9 @@ class Sender:
     def _holds(self) -> bool:
         return self._sending.on_unknown is OnUnknown.HOLD
 
-    async def _attempts(self, part: Slice, number: int, result: Result, left: OpenJob | None) -> tuple[Settled, bool]:
+    async def _attempts(
+        self, part: Slice, number: int, result: Result, left: OpenJob | None
+    ) -> tuple[Settled | _Shrunk, bool]:
         """The last reply, and whether any attempt may have taken effect without saying so.
 
         The first attempt asks about a job that was ``left``; those after it send. Where what is in doubt is held there are
@@ -138,13 +154,16 @@ class Sender:
         uncertain = False
         self._budget = self._budget.earned()
 
-        async def once() -> Settled:
+        async def once() -> Settled | _Shrunk:
             nonlocal uncertain, left
             meter = Metered(self._transport)
             reply: Reply
             if left is None:
                 if refusal := await self._turn(batch):
                     return refusal
+                # Whoever took consent back during the wait for a turn, or for another attempt, is not sent.
+                if withheld := (await self._allowance.withheld(part.cut.first, part.cut.last)).rows:
+                    return _Shrunk(withheld)
                 failpoint("batch.before_send")
                 reply = await self._sent(batch, meter)
                 failpoint("batch.after_send")
@@ -181,7 +200,7 @@ class Sender:
             stop=is_over,
             retry_error_callback=_last_reply,
         )
-        reply: Settled = await retrying(once)
+        reply: Settled | _Shrunk = await retrying(once)
         return reply, uncertain
 
     async def _turn(self, batch: Batch) -> Unavailable | None:
@@ -215,8 +234,10 @@ class Sender:
             case _:
                 await self._pacer.answered()
 
-    def _may_repeat(self, reply: Settled) -> bool:
+    def _may_repeat(self, reply: Settled | _Shrunk) -> bool:
         """Whether the call may be tried again; one that went unanswered costs the run some of its budget for that."""
+        if isinstance(reply, _Shrunk):
+            return False
         if self._holds and _may_have_acted(reply):
             return False
         if isinstance(reply, Throttled) or _is_local(reply):
@@ -262,9 +283,9 @@ def _broken(why: str) -> Stop:
     return Stop(ADAPTER_ERROR, f"{why}; its outcome is unknown", applied_unknown=True)
 
 
-def _last_reply(state: RetryCallState) -> Settled:
+def _last_reply(state: RetryCallState) -> Settled | _Shrunk:
     assert state.outcome is not None, "asked only after an attempt"
-    reply: Settled = state.outcome.result()
+    reply: Settled | _Shrunk = state.outcome.result()
     return reply
 
 

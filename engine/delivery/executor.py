@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -16,15 +17,21 @@ from typing import Any, Protocol
 import pyarrow.compute as pc
 
 from engine.core.events import BatchIntent, BatchReceipt
-from engine.core.names import Digest
+from engine.core.names import Digest, Position, StreamId
 from engine.core.split import idempotency_key
+from engine.delivery.allowance import Allowance
 from engine.delivery.attempt import Sender
 from engine.delivery.batches import Slice
 from engine.delivery.result import Exceptional, Result, all_of, rejected
+from engine.errors import FactsMoved
 from engine.failpoints import failpoint
 
 GRACE_SECONDS = 8.0
 """How long a window in flight may go on after the operator asked to stop."""
+
+LOOKS_MAX = 20
+"""How often what may leave is looked up again for one window because of decisions that came in between."""
+DECIDED_MEANWHILE = "decided_meanwhile"
 
 _POLL_SECONDS = 0.05
 
@@ -32,30 +39,18 @@ _POLL_SECONDS = 0.05
 class DeliveryLog(Protocol):
     """Where intents and receipts are kept; every method returns only when they are durable."""
 
-    async def intend(self, window: int, batches: Sequence[BatchIntent]) -> None:
-        """Before the first byte of a window."""
+    async def intend(
+        self, window: int, batches: Sequence[BatchIntent], resting_on: Mapping[StreamId, Position]
+    ) -> None:
+        """Before the first byte of a window.
+
+        Raises `FactsMoved`, and records nothing, when one of the streams that it is ``resting_on`` moved since.
+        """
         ...
 
     async def receive(self, window: int, receipts: Sequence[BatchReceipt], exceptions: Sequence[Exceptional]) -> None:
         """After the last answer of a window."""
         ...
-
-
-class Allowance(Protocol):
-    """Says which rows of a plan may not leave any more; see `engine.steps.last_mile.LastMile`."""
-
-    async def withheld(self, first: int, last: int) -> Sequence[int]:
-        """Those from ``first`` to ``last``, both included, in order."""
-        ...
-
-
-class AllMayLeave:
-    """The allowance of a plan that needs nobody's consent."""
-
-    async def withheld(self, first: int, last: int) -> Sequence[int]:
-        """None."""
-        del first, last
-        return ()
 
 
 class StopSignal(Protocol):
@@ -151,7 +146,7 @@ class Executor:
 
         What was withheld then stays so; who took consent back since is withheld as well, and may have been sent.
         """
-        now = set(await self._allowance.withheld(intents[0].first, intents[-1].last))
+        now = set((await self._allowance.withheld(intents[0].first, intents[-1].last)).rows)
         batches = [
             Leaving(intent.number, rows, frozenset(intent.withheld) | _within(rows, now))
             for intent, rows in zip(intents, slices, strict=True)
@@ -163,16 +158,31 @@ class Executor:
         while cut := list(islice(slices, self._rules.window(self._rate()))):
             if stop.is_set():
                 return Halted()
-            withheld = set(await self._allowance.withheld(cut[0].cut.first, cut[-1].cut.last))
-            batches = [Leaving(n, rows, _within(rows, withheld)) for n, rows in enumerate(cut, start=number)]
-            failpoint("window.before_intent")
-            await self._log.intend(window, [self._intent(batch) for batch in batches])
+            batches = await self._intended(cut, window, number)
+            if batches is None:
+                return Stopped(DECIDED_MEANWHILE, "decisions were recorded faster than their effect could be looked up")
             failpoint("window.after_intent")
             end = await self._window(window, batches, stop, uncertain=False)
             if not isinstance(end, Completed):
                 return end
             window, number = window + 1, number + len(batches)
         return Completed()
+
+    async def _intended(self, cut: Sequence[Slice], window: int, number: int) -> Sequence[Leaving] | None:
+        """Record that what may leave of these slices will; None when that changed under each of `LOOKS_MAX` looks.
+
+        Nobody's decision may stand in the log before the intent and not count for it. So the intent is recorded only where
+        nothing was decided since the look; each further look answers a decision that came in between.
+        """
+        for _ in range(LOOKS_MAX):
+            seen = await self._allowance.withheld(cut[0].cut.first, cut[-1].cut.last)
+            withheld = set(seen.rows)
+            batches = [Leaving(n, rows, _within(rows, withheld)) for n, rows in enumerate(cut, start=number)]
+            failpoint("window.before_intent")
+            with suppress(FactsMoved):
+                await self._log.intend(window, [self._intent(batch) for batch in batches], seen.heads)
+                return batches
+        return None
 
     def _intent(self, batch: Leaving) -> BatchIntent:
         cut, key = batch.rows.cut, idempotency_key(self._sync, self._digest, batch.rows.cut)

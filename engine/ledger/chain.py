@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from sqlalchemy import Engine, Row, String, exists, select, type_coerce
+from sqlalchemy import Engine, Row, String, exists, or_, select, type_coerce
 
 from engine.core.names import Digest, Position, Sequence, StreamId
 from engine.ledger.database import reading, unhurried
@@ -99,7 +99,11 @@ _EVENTS = (
 )
 _HEADS_ALONE = (
     select(stream_head.c.stream)
-    .where(~exists().where(event.c.stream == stream_head.c.stream))
+    .where(
+        ~exists().where(event.c.stream == stream_head.c.stream),
+        # `engine.ledger.log.Transaction.hold` makes such a row of a stream that never had an event.
+        or_(stream_head.c.position != 0, stream_head.c.hash != GENESIS),
+    )
     .order_by(stream_head.c.stream)
     .limit(1)
 )

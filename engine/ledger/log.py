@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
@@ -11,7 +12,7 @@ from engine.clock import Clock
 from engine.core.event_codec import UPCASTS, encode
 from engine.core.events import Event
 from engine.core.names import Position, StreamId
-from engine.errors import LedgerConflict
+from engine.errors import FactsMoved, LedgerConflict
 from engine.ledger.chain import GENESIS, event_hash
 from engine.ledger.database import insert_missing, patiently, reading, writing
 from engine.ledger.lease import Fence, check_fence
@@ -23,6 +24,7 @@ from engine.ledger.tables import moment_text, stream_head
 __all__ = ["Fence", "Ledger", "Recorded", "Transaction"]
 
 EMPTY = Position(0)
+NOTHING: Mapping[StreamId, Position] = MappingProxyType({})
 PAGE_EVENTS = 500
 
 
@@ -55,6 +57,25 @@ class Transaction:
             mine = stream_head.c.stream == stream
             self.connection.execute(update(stream_head).where(mine).values(position=position, hash=previous))
         return position
+
+    def hold(self, heads: Mapping[StreamId, Position]) -> None:
+        """Prove that streams stand where they were read, and let nobody append to them before this transaction ends.
+
+        Raises `FactsMoved` when one does not.
+        """
+        for stream, read in sorted(heads.items()):
+            shared = select(stream_head.c.position).where(stream_head.c.stream == stream).with_for_update(read=True)
+            position = self.connection.execute(shared).scalar()
+            if position is None:
+                # Only a row can be held, so that a stream without an event gets one that says so.
+                insert_missing(self.connection, stream_head, {"stream": stream, "position": 0, "hash": GENESIS})
+                position = self.connection.execute(shared).scalar_one()
+            if position != read:
+                raise FactsMoved(
+                    f"{stream} is at position {position}, and was read at {read}.",
+                    safe="Nothing was written.",
+                    next="load the facts again and decide again.",
+                )
 
     def _head(self, stream: StreamId, *, create: bool) -> tuple[Position, str]:
         """The end of the stream, locked: other writers of the stream wait for this transaction.
@@ -126,12 +147,21 @@ class Ledger:
             yield Transaction(connection, self._clock, self._actor, self._upcasts)
 
     def append(
-        self, stream: StreamId, *events: Event, expected: Position | None = None, fence: Fence | None = None
+        self,
+        stream: StreamId,
+        *events: Event,
+        expected: Position | None = None,
+        fence: Fence | None = None,
+        resting_on: Mapping[StreamId, Position] = NOTHING,
     ) -> Position:
-        """`Transaction.append` in a transaction of its own, tried again while it loses against other writers."""
+        """`Transaction.append` in a transaction of its own, tried again while it loses against other writers.
+
+        Raises `FactsMoved` when a stream that it is ``resting_on`` does not stand where it was read.
+        """
 
         def whole() -> Position:
             with self.transaction(fence) as transaction:
+                transaction.hold(resting_on)
                 return transaction.append(stream, *events, expected=expected)
 
         return patiently(whole)
@@ -166,6 +196,13 @@ class Ledger:
         with reading(self._engine) as connection:
             rows = connection.execute(newest).all()
         return [recorded(row, self._upcasts) for row in reversed(rows)]
+
+    def heads(self, streams: Collection[StreamId]) -> dict[StreamId, Position]:
+        """The position of the newest event of each of ``streams``, all as of one moment; 0 where there is none."""
+        rows = select(stream_head.c.stream, stream_head.c.position).where(stream_head.c.stream.in_(streams))
+        with reading(self._engine) as connection:
+            found = {StreamId(row.stream): Position(row.position) for row in connection.execute(rows)}
+        return {stream: found.get(stream, EMPTY) for stream in streams}
 
     def head(self, stream: StreamId) -> Position:
         """The position of the newest event of ``stream``; 0 when it has none."""

@@ -113,11 +113,11 @@ async def _deliver(
         jobs=target.jobs,
     )
     seats = _seats(tools, sync)
-    sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log, seats)
+    last_mile = LastMile(tools, session, sync, work.segment, work.counted)
+    sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log, seats, last_mile)
     rules = WindowRules(
         WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio, WINDOW_RECORDS_MAX // target.limits.records
     )
-    last_mile = LastMile(tools, session, sync, work.segment, work.counted)
     executor = Executor(sender, log, rules, last_mile, sync=sync.id, digest=work.digest, rate=pacer.rate)
     try:
         end = await _windows(executor, session, tools, work, start, target.limits, stop)

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.core.events import BatchIntent, BatchReceipt, JobSubmitted, WindowIntended, WindowReceived
-from engine.core.names import Digest, Position, RunId, SegmentRef, SyncId, run_stream
+from engine.core.names import Digest, Position, RunId, SegmentRef, StreamId, SyncId, run_stream
 from engine.core.split import Cut
 from engine.delivery.codes import counted
 from engine.delivery.jobs import OpenJob
 from engine.delivery.result import Exceptional
-from engine.ledger.log import Fence
+from engine.ledger.log import NOTHING, Fence
 from engine.steps.anchors import drop_anchor, sync_anchor
 from engine.steps.facts import Tools
 from engine.steps.last_mile import NOTHING_COUNTED, Counted
@@ -70,11 +70,13 @@ class LedgerLog:
         self._appending = asyncio.Lock()
         self._position = tools.ledger.head(run_stream(work.run))
 
-    async def intend(self, window: int, batches: Sequence[BatchIntent]) -> None:
-        """Append the intent, and anchor it; returns when both are durable."""
-        self._last = batches[-1].last
+    async def intend(
+        self, window: int, batches: Sequence[BatchIntent], resting_on: Mapping[StreamId, Position] = NOTHING
+    ) -> None:
+        """Append the intent, and anchor it; returns when both are durable. Raises `FactsMoved` as `Ledger.append`."""
         event = WindowIntended(run=self._work.run, window=window, batches=tuple(batches))
-        await asyncio.to_thread(self._append_anchored, event)
+        await asyncio.to_thread(self._append_anchored, event, resting_on)
+        self._last = batches[-1].last
 
     def left(self, cut: Cut) -> OpenJob | None:
         """The job that an earlier process submitted for these rows."""
@@ -107,13 +109,20 @@ class LedgerLog:
         await asyncio.to_thread(self._append, event)
         self._work.sent(self._last + 1)
 
-    def _append_anchored(self, event: WindowIntended) -> None:
-        self._append(event)
+    def _append_anchored(self, event: WindowIntended, resting_on: Mapping[StreamId, Position]) -> None:
+        self._append(event, resting_on)
         drop_anchor(self._tools, sync_anchor(self._sync), run_stream(self._work.run))
 
-    def _append(self, event: WindowIntended | JobSubmitted | WindowReceived) -> None:
-        stream, fence = run_stream(self._work.run), self._work.fence
-        self._position = self._tools.ledger.append(stream, event, expected=self._position, fence=fence)
+    def _append(
+        self, event: WindowIntended | JobSubmitted | WindowReceived, resting_on: Mapping[StreamId, Position] = NOTHING
+    ) -> None:
+        self._position = self._tools.ledger.append(
+            run_stream(self._work.run),
+            event,
+            expected=self._position,
+            fence=self._work.fence,
+            resting_on=resting_on,
+        )
 
     def _written(self, window: int, exceptions: Sequence[Exceptional]) -> SegmentRef:
         ordered = sorted(exceptions, key=lambda e: e.ordinal)

@@ -16,9 +16,20 @@ from types import MappingProxyType
 from ibis.expr.types import Table
 
 from engine.core.consent_rule import REMOVING
-from engine.core.names import SegmentRef, VersionNumber
+from engine.core.names import (
+    CONSENT_STREAM,
+    ERASURE_STREAM,
+    SUPPRESSION_STREAM,
+    DatasetId,
+    Position,
+    SegmentRef,
+    StreamId,
+    VersionNumber,
+    dataset_stream,
+)
 from engine.core.plan import unconsented
 from engine.core.relations import union
+from engine.delivery.allowance import Withheld
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.consent import NO_PREVIEW, consent_now, register_versions
 from engine.steps.erased import erased
@@ -49,22 +60,27 @@ class LastMile:
         self._plan = plan
         self._counted = counted
         self._withheld: list[int] = []
+        self._looking = asyncio.Lock()
+        self._streams = (CONSENT_STREAM, ERASURE_STREAM, SUPPRESSION_STREAM, *map(dataset_stream, _registers(sync)))
 
-    async def withheld(self, first: int, last: int) -> Sequence[int]:
-        """The rows from ``first`` to ``last``, both included, whose subjects must not be sent any more, in order.
+    async def withheld(self, first: int, last: int) -> Withheld:
+        """The rows from ``first`` to ``last``, both included, whose subjects must not be sent any more.
 
         Raises `StorageError` when a register cannot be read: then nothing may leave.
         """
-        await asyncio.to_thread(self._look)
-        return self._withheld[bisect_left(self._withheld, first) : bisect_right(self._withheld, last)]
+        async with self._looking:
+            heads = await asyncio.to_thread(self._look)
+        rows = self._withheld[bisect_left(self._withheld, first) : bisect_right(self._withheld, last)]
+        return Withheld(rows, heads)
 
-    def _look(self) -> None:
+    def _look(self) -> Mapping[StreamId, Position]:
+        heads = self._tools.ledger.heads(self._streams)
         now = register_versions(self._tools, self._sync, NO_PREVIEW)
         until = self._counted.until
         if now == self._counted.registers and (
             until is None or self._tools.clock.now() < datetime.fromisoformat(until)
         ):
-            return
+            return heads
         with self._session.beside() as session:
             plan = session.numbered(self._tools.storage.local(self._plan))
             consent = consent_now(self._tools, session, self._sync, NO_PREVIEW)
@@ -72,6 +88,7 @@ class LastMile:
             refused += self._barred(session, plan)
             self._withheld = _ordinals(session, refused)
         self._counted = replace(self._counted, registers=now, until=consent.until)
+        return heads
 
     def _barred(self, session: Session, plan: Table) -> list[Table]:
         """The rows that send something about somebody who must not be sent whatever consent says."""
@@ -84,6 +101,10 @@ class LastMile:
         if (people := erased(self._tools)) is not None:
             found.append(sent.semi_join(people.among(session, sent.select("subject").distinct()), "subject"))
         return found
+
+
+def _registers(sync: Sync) -> list[DatasetId]:
+    return [register.id for register in sync.registers]
 
 
 def _ordinals(session: Session, refused: Sequence[Table]) -> list[int]:

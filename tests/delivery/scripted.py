@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -27,11 +27,12 @@ from destinations.base import (
     Unavailable,
 )
 from engine.core.events import BatchIntent, BatchReceipt
-from engine.core.names import Digest
+from engine.core.names import Digest, Position, StreamId
 from engine.core.retry import OnUnknown, RetryPolicy
+from engine.delivery.allowance import ALL_MAY_LEAVE, AllMayLeave, Allowance
 from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import BATCH_COLUMNS, Slice, slices
-from engine.delivery.executor import AllMayLeave, End, Executor, WindowRules
+from engine.delivery.executor import End, Executor, WindowRules
 from engine.delivery.jobs import JobLog, JobsNotKept
 from engine.delivery.pacer import Budget, Pacer, Unlimited
 from engine.delivery.rehearsal import SkippedClock
@@ -144,6 +145,7 @@ def sender(
     jobs: JobLog | None = None,
     on_unknown: OnUnknown = OnUnknown.RESEND,
     seats: Seating = ANY_SEAT,
+    allowance: Allowance = ALL_MAY_LEAVE,
 ) -> Sender:
     sending = Sending(
         sync="people",
@@ -157,7 +159,9 @@ def sender(
         jobs=destination.spec.jobs,
     )
     pacer = Pacer(budget or Unlimited(), clock)
-    return Sender(sending, destination, NoWire(), pacer, clock, entropy or Middle(), jobs or JobsNotKept(), seats)
+    return Sender(
+        sending, destination, NoWire(), pacer, clock, entropy or Middle(), jobs or JobsNotKept(), seats, allowance
+    )
 
 
 @dataclass
@@ -171,7 +175,10 @@ class Journal:
     exceptions: list[Exceptional] = field(default_factory=list)
     on_receipt: Callable[[int], None] = lambda _: None
 
-    async def intend(self, window: int, batches: Sequence[BatchIntent]) -> None:
+    async def intend(
+        self, window: int, batches: Sequence[BatchIntent], resting_on: Mapping[StreamId, Position]
+    ) -> None:
+        del resting_on
         self.story.append(("intent", window, len(self.destination.sent)))
         self.intents += batches
 

@@ -22,8 +22,9 @@ from destinations.base import (
     Throttled,
     Unavailable,
 )
+from engine.delivery.allowance import AllMayLeave
 from engine.delivery.batches import slices
-from engine.delivery.executor import AllMayLeave, Completed, Executor, Stopped, WindowRules
+from engine.delivery.executor import Completed, Executor, Stopped, WindowRules
 from engine.delivery.rehearsal import SkippedClock
 from engine.delivery.stop import StopRequest
 from tests.delivery.scripted import DIGEST, RULES, Journal, Scripted, Sent, numbered, ran, refusing, rows, sender

@@ -31,7 +31,8 @@ from destinations.base import (
 )
 from engine.core.events import BatchIntent
 from engine.core.split import Cut
-from engine.delivery.executor import AllMayLeave, Executor, Halted
+from engine.delivery.allowance import AllMayLeave
+from engine.delivery.executor import Executor, Halted
 from engine.delivery.jobs import JOB_DEADLINE, OpenJob
 from engine.delivery.pacer import Unlimited
 from engine.delivery.rehearsal import SkippedClock

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from destinations.base import AllDelivered, Reply, Throttled, Unavailable
 from engine.core.split import Cut
+from engine.delivery.allowance import Withheld
 from engine.delivery.rehearsal import SkippedClock
-from tests.delivery.scripted import Scripted, ran, sender, whole
+from tests.delivery.scripted import Scripted, in_turn, ran, sender, whole
 from tests.property.effort import examples
 
 FIRST = 40
@@ -48,3 +52,36 @@ def test_withheld_rows_never_leave_and_the_others_do(uncertain: bool) -> None:
     assert {e.ordinal for e in result.exceptions} == out
     assert {e.outcome for e in result.exceptions} == {"withheld"}
     assert {e.uncertain for e in result.exceptions} == {uncertain}
+
+
+class Withdrawn:
+    """An allowance under which rows may not leave any more once a number of looks has been taken."""
+
+    def __init__(self, rows: Sequence[int], after: int) -> None:
+        self._rows, self._left = rows, after
+
+    async def withheld(self, first: int, last: int) -> Withheld:
+        self._left -= 1
+        return Withheld([row for row in self._rows if first <= row <= last] if self._left < 0 else ())
+
+
+@pytest.mark.parametrize("reply", [Throttled(timedelta(seconds=30)), Unavailable("down", "no", applied_unknown=False)])
+def test_whoever_takes_consent_back_while_a_call_waits_to_be_tried_again_is_taken_out_of_it(reply: Reply) -> None:
+    destination = Scripted(in_turn(reply, AllDelivered()))
+    allowance = Withdrawn([FIRST + 4], after=1)
+
+    result = ran(sender(destination, SkippedClock(), allowance=allowance).deliver(whole(10, FIRST), 1))
+
+    assert str(FIRST + 4) in destination.sent[0]
+    assert destination.held == Counter(str(n) for n in range(FIRST, FIRST + 10) if n != FIRST + 4)
+    assert [(e.ordinal, e.outcome, e.uncertain) for e in result.exceptions] == [(FIRST + 4, "withheld", False)]
+    assert len(set(destination.keys)) == 3, "a smaller call has a key of its own"
+
+
+def test_whoever_takes_consent_back_after_a_call_without_an_answer_is_in_doubt() -> None:
+    destination = Scripted(in_turn(Unavailable("lost", "no answer", applied_unknown=True), AllDelivered()))
+    allowance = Withdrawn([FIRST], after=1)
+
+    result = ran(sender(destination, SkippedClock(), allowance=allowance).deliver(whole(2, FIRST), 1))
+
+    assert [(e.ordinal, e.outcome, e.uncertain) for e in result.exceptions] == [(FIRST, "withheld", True)]

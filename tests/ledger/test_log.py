@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from engine.core.event_codec import Upcast
 from engine.core.events import Event
 from engine.core.names import DatasetId, Position, RunId, StreamId, SyncId, dataset_stream
-from engine.errors import LedgerConflict, SchemaMismatch
+from engine.errors import FactsMoved, LedgerConflict, SchemaMismatch
 from engine.ledger import log
+from engine.ledger.chain import Verified, verify
 from engine.ledger.log import Ledger
 from tests.ledger.facts import (
     CUSTOMERS,
@@ -29,6 +30,7 @@ from tests.ledger.facts import (
 )
 
 DATASET = dataset_stream(CUSTOMERS)
+OTHER = dataset_stream(DatasetId("others@1"))
 
 
 def test_what_was_appended_is_read_back_in_order(ledger: Ledger, clock: StillClock) -> None:
@@ -90,6 +92,41 @@ def test_of_two_appends_that_expect_the_same_position_one_wins(ledger: Ledger) -
         thread.join()
     assert sorted(map(str, results)) == sorted(map(str, [1, LedgerConflict, LedgerConflict, LedgerConflict]))
     assert ledger.head(DATASET) == 1
+
+
+def test_an_append_that_rests_on_a_stream_is_refused_once_that_stream_moved(engine: Engine, ledger: Ledger) -> None:
+    read = ledger.heads([DATASET, OTHER])
+    assert read == {DATASET: 0, OTHER: 0}
+    ledger.append(STREAM, started(), resting_on=read)
+    ledger.append(DATASET, accepted(1))
+
+    with pytest.raises(FactsMoved, match="is at position 1, and was read at 0"):
+        ledger.append(STREAM, planned(), resting_on=read)
+
+    assert ledger.head(STREAM) == 1
+    assert ledger.heads([DATASET, OTHER]) == {DATASET: 1, OTHER: 0}
+    assert isinstance(verify(engine), Verified), (
+        "a stream that was looked at and never had an event is no trace of tampering"
+    )
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_nobody_appends_to_a_stream_between_the_proof_that_it_stands_still_and_the_end_of_the_transaction(
+    ledger: Ledger, before: int
+) -> None:
+    for version in range(before):
+        ledger.append(DATASET, accepted(version + 1))
+    other = threading.Thread(target=ledger.append, args=(DATASET, accepted(before + 1)))
+
+    with ledger.transaction() as transaction:
+        transaction.hold({DATASET: Position(before)})
+        other.start()
+        other.join(timeout=0.3)
+        assert other.is_alive(), "it waits"
+        transaction.append(STREAM, started())
+    other.join()
+
+    assert [recorded.stream for recorded in ledger.tail(2)] == [STREAM, DATASET]
 
 
 def test_a_transaction_writes_all_its_streams_or_none(ledger: Ledger) -> None:

@@ -16,6 +16,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G4": "failpoints",
         "G5": "zombies",
         "G6": "takeover",
+        "G7": "withdrawals",
         "G8": "erasure",
         "G9": "corruption",
         "G10": "disk",

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ import yaml
 
 from engine.faces.cli.main import main
 from tests.checker import Checked, check
+from tests.forked import Forked
 from tests.receiver import Receiver
 
 ROOT = Path(__file__).parent.parent
-COMMAND = [sys.executable, "-m", "engine.faces.cli"]
 
 CONTRACT: dict[str, Any] = {
     "apiVersion": "v3.0.2",
@@ -144,25 +143,17 @@ class TestProject:
 
     def run_process(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 100) -> Outcome:
         """Run a command to its end in a process of its own, which may die."""
-        done = subprocess.run(
-            [*COMMAND, "--project", str(self.folder), *arguments],
-            capture_output=True,
-            text=True,
-            env=self.environment(env),
-            timeout=timeout,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        process = self.start(*arguments, env=env)
+        try:
+            out, err = process.communicate(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return Outcome(process.wait(), out, err)
 
-    def start(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, env: dict[str, str] | None = None) -> Forked:
         """Start a command and return its process."""
-        return subprocess.Popen(
-            [*COMMAND, "--project", str(self.folder), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment(env),
-        )
+        return Forked(["--project", str(self.folder), *arguments], self.environment(env))
 
     def report(self, sync: str = "people_to_hook") -> dict[str, Any]:
         """The report of ``run --json`` for one sync."""

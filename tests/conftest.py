@@ -7,6 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 pytest_plugins = ["tests.postgres"]
+LONG = ("scale", "crash", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first, so that at the end no process waits for the last one of another."""
+    items.sort(key=lambda item: not any(item.get_closest_marker(mark) for mark in LONG))
 
 
 def pytest_collection_finish() -> None:

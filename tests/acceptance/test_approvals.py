@@ -72,6 +72,7 @@ def is_sent(project: TestProject, receiver: Receiver, kept: int = 5) -> bool:
     return (project.report()["status"], len(receiver.records)) == ("succeeded", kept)
 
 
+@pytest.mark.slow
 def test_where_every_plan_needs_approval_the_one_who_asked_cannot_give_it(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -90,6 +91,7 @@ def test_where_every_plan_needs_approval_the_one_who_asked_cannot_give_it(
     assert is_sent(project, receiver, 3)
 
 
+@pytest.mark.slow
 def test_who_asked_first_stays_the_one_who_asked_whoever_runs_it_again(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -107,6 +109,7 @@ def test_who_asked_first_stays_the_one_who_asked_whoever_runs_it_again(
     assert is_sent(project, receiver, 3)
 
 
+@pytest.mark.slow
 def test_four_eyes_are_asked_for_or_waived_by_the_environment(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -118,6 +121,7 @@ def test_four_eyes_are_asked_for_or_waived_by_the_environment(
     assert is_sent(project, receiver)
 
 
+@pytest.mark.slow
 def test_an_approval_given_while_four_eyes_were_waived_counts_for_nothing_once_they_are_not(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -127,6 +131,7 @@ def test_an_approval_given_while_four_eyes_were_waived_counts_for_nothing_once_t
     assert is_held(project, receiver, "who asked for it may not approve it")
 
 
+@pytest.mark.slow
 def test_only_approvers_decide_and_an_environment_names_its_own(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -145,6 +150,7 @@ def test_only_approvers_decide_and_an_environment_names_its_own(
     assert is_sent(project, receiver)
 
 
+@pytest.mark.slow
 def test_an_approval_is_void_once_the_approver_is_none_any_more(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -155,6 +161,7 @@ def test_an_approval_is_void_once_the_approver_is_none_any_more(
     assert is_held(project, receiver, "only those whom `approvers` names may decide")
 
 
+@pytest.mark.slow
 def test_an_approval_expires_and_a_shorter_time_holds_for_those_given_before(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -169,6 +176,7 @@ def test_an_approval_expires_and_a_shorter_time_holds_for_those_given_before(
     assert is_sent(project, receiver)
 
 
+@pytest.mark.slow
 def test_a_later_decision_counts_and_not_an_earlier_one(project: TestProject, receiver: Receiver, acting: As) -> None:
     run = held(project)
     assert [approve(project, run).code, approve(project, run).code] == [0, 0]
@@ -191,6 +199,7 @@ def other_mapping(project: TestProject) -> None:
     project.sync(SYNC, gates=REVIEWED, fields={"name": "name"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [other_source, other_mapping])
 def test_whatever_changes_the_plan_voids_its_approval(
     project: TestProject, receiver: Receiver, acting: As, change: Callable[[TestProject], None]
@@ -203,6 +212,7 @@ def test_whatever_changes_the_plan_voids_its_approval(
     assert is_held(project, receiver)
 
 
+@pytest.mark.slow
 def test_a_consent_that_is_withdrawn_voids_the_approval_of_the_plan_before(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -222,6 +232,7 @@ def test_a_consent_that_is_withdrawn_voids_the_approval_of_the_plan_before(
     assert is_held(project, receiver)
 
 
+@pytest.mark.slow
 def test_a_fold_between_approval_and_run_voids_the_approval(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -241,6 +252,7 @@ def test_a_fold_between_approval_and_run_voids_the_approval(
     assert is_held(project, receiver)
 
 
+@pytest.mark.slow
 def test_a_decision_on_a_plan_that_is_not_the_newest_is_refused(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -254,6 +266,7 @@ def test_a_decision_on_a_plan_that_is_not_the_newest_is_refused(
     assert is_sent(project, receiver, 4)
 
 
+@pytest.mark.slow
 def test_an_approval_is_of_one_sync_although_another_would_send_the_same(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -279,6 +292,7 @@ def test_nobody_decides_while_a_run_holds_the_sync(project: TestProject, acting:
     assert project.run("--json", "approvals").json[0]["decision"] == "open"
 
 
+@pytest.mark.slow
 def test_a_run_that_began_to_send_goes_on_although_its_approval_expired(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -291,6 +305,7 @@ def test_a_run_that_began_to_send_goes_on_although_its_approval_expired(
     assert project.report()["status"] == "unchanged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("later", "why"), [({"approval": {"expires": "1ms"}}, "it expired"), ({"approvers": ["ada"]}, "only those")]
 )
@@ -304,6 +319,7 @@ def test_a_run_that_died_before_it_sent_anything_asks_again(
     assert is_held(project, receiver, why)
 
 
+@pytest.mark.slow
 def test_a_plan_that_a_crash_left_waits_where_every_plan_needs_approval_by_now(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -313,6 +329,7 @@ def test_a_plan_that_a_crash_left_waits_where_every_plan_needs_approval_by_now(
     assert not receiver.records
 
 
+@pytest.mark.slow
 def test_what_waits_is_listed_with_who_asked_what_was_decided_and_until_when(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:

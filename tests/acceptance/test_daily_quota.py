@@ -27,6 +27,7 @@ def passes(project: TestProject, change: str) -> None:
         ledger.execute(f"UPDATE rate_budget SET {change}")
 
 
+@pytest.mark.slow
 def test_a_run_ends_paused_when_the_day_is_used_up_and_the_day_after_goes_on(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -59,6 +60,7 @@ def test_records_have_a_day_of_their_own_and_no_batch_is_larger_than_it(
     assert "10 records is used up" in report["reason"]
 
 
+@pytest.mark.slow
 def test_a_database_has_a_day_of_calls_too(tmp_path: Path) -> None:
     project = TestProject(tmp_path, "http://127.0.0.1:1")
     project.people({i: (f"p{i}", None) for i in range(8)})
@@ -91,6 +93,7 @@ def test_a_quota_stops_all_syncs_of_its_account_and_no_other(project: TestProjec
         assert (len(receiver.journal), len(other.records)) == (2, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["throttled for hours", "the last call of a day"])
 def test_a_day_that_the_destination_ends_is_kept_by_every_later_run(
     project: TestProject, receiver: Receiver, how: str

@@ -32,6 +32,7 @@ def suppressed(project: TestProject, *subjects: str) -> None:
         app.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["upsert", "update", "insert", "mirror"])
 def test_a_suppressed_subject_is_removed_by_the_next_run_in_every_mode_and_never_comes_back(
     mode: str, project: TestProject, receiver: Receiver
@@ -51,6 +52,7 @@ def test_a_suppressed_subject_is_removed_by_the_next_run_in_every_mode_and_never
     assert project.report()["status"] == "unchanged"
 
 
+@pytest.mark.slow
 def test_a_run_under_way_sends_nothing_about_a_suppressed_subject_from_the_next_window_on(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -72,6 +74,7 @@ def test_a_run_under_way_sends_nothing_about_a_suppressed_subject_from_the_next_
     assert len(receiver.records) == 38
 
 
+@pytest.mark.slow
 def test_a_lost_or_changed_key_stops_everything(project: TestProject, receiver: Receiver) -> None:
     project.report()
     suppressed(project, "2")
@@ -144,6 +147,7 @@ def told(project: TestProject) -> None:
             project.report(sync)
 
 
+@pytest.mark.slow
 def test_after_forget_no_segment_and_no_file_holds_the_subject_and_the_ledger_verifies(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -166,6 +170,7 @@ def test_after_forget_no_segment_and_no_file_holds_the_subject_and_the_ledger_ve
     assert holding(project, CANARY) == [], "the source still has the subject, and no version takes it in"
 
 
+@pytest.mark.slow
 def test_a_version_is_rebuilt_from_changes_without_the_subject(project: TestProject) -> None:
     told(project)
     app = open_app(project.folder, environment=None)
@@ -185,6 +190,7 @@ def test_a_version_is_rebuilt_from_changes_without_the_subject(project: TestProj
     assert all(2 not in table["id"].to_pylist() for table in rebuilt)
 
 
+@pytest.mark.slow
 def test_a_removal_that_the_destination_refuses_stays_open_until_it_takes_it(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -216,6 +222,7 @@ def test_a_removal_that_the_destination_refuses_stays_open_until_it_takes_it(
     assert holding(project, CANARY) == []
 
 
+@pytest.mark.slow
 def test_removals_wait_for_no_gate_no_approval_and_no_source(project: TestProject, receiver: Receiver) -> None:
     project.report()
     settings = yaml.safe_load((project.folder / "tidegate.yaml").read_text(encoding="utf-8"))
@@ -229,6 +236,7 @@ def test_removals_wait_for_no_gate_no_approval_and_no_source(project: TestProjec
     assert set(receiver.records) == {"1", "3"}
 
 
+@pytest.mark.slow
 def test_an_older_ledger_does_not_bring_a_subject_back(project: TestProject, receiver: Receiver) -> None:
     told(project)
     ledger = project.folder / ".tidegate/ledger.db"
@@ -251,6 +259,7 @@ def test_an_older_ledger_does_not_bring_a_subject_back(project: TestProject, rec
     assert holding(project, CANARY) == []
 
 
+@pytest.mark.slow
 def test_a_report_is_verified_and_an_edited_one_is_not(project: TestProject, tmp_path: Path) -> None:
     project.report()
     request = forgotten(project, "2")["request"]
@@ -265,6 +274,7 @@ def test_a_report_is_verified_and_an_edited_one_is_not(project: TestProject, tmp
     assert project.run("erasures", "verify", str(file)).code == 1
 
 
+@pytest.mark.slow
 def test_decisions_about_a_forgotten_subject_are_taken_out_and_not_taken_in_again(project: TestProject) -> None:
     project.sync(SYNC, mode="upsert", consent={"purpose": "email", "subject": "name"})
     project.people({1: ("Ada", 1.5), 2: (CANARY, None)})
@@ -280,6 +290,7 @@ def test_decisions_about_a_forgotten_subject_are_taken_out_and_not_taken_in_agai
     assert holding(project, CANARY) == []
 
 
+@pytest.mark.slow
 def test_a_sync_that_another_process_holds_is_done_by_the_next_run(project: TestProject, receiver: Receiver) -> None:
     project.report()
     app = open_app(project.folder, environment=None)

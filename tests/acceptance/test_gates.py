@@ -55,6 +55,7 @@ def test_a_change_of_just_the_allowed_share_passes(project: TestProject, receive
     assert len(receiver.records) == 7
 
 
+@pytest.mark.slow
 def test_a_version_is_compared_with_the_last_accepted_one_and_not_with_a_blocked_one(project: TestProject) -> None:
     gates(project, gates={"rows": {"max_change": 0.3}})
     assert first_then(project, 4)["status"] == "blocked"
@@ -64,6 +65,7 @@ def test_a_version_is_compared_with_the_last_accepted_one_and_not_with_a_blocked
     assert project.report()["status"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_an_identifier_that_turns_null_blocks_as_a_broken_join_does(project: TestProject, receiver: Receiver) -> None:
     gates(project, identifiers=["id", "name"], gates={"identifiers": {"max_null_increase": 0.2}})
     project.people(FULL)
@@ -101,6 +103,7 @@ class TestDeletes:
     def limited(self, project: TestProject) -> None:
         project.sync("people_to_hook", gates={"deletes": {"max_ratio": 0.25, "on_fail": "review"}})
 
+    @pytest.mark.slow
     def test_few_deletes_are_sent(self, project: TestProject, receiver: Receiver) -> None:
         assert first_then(project, 8)["status"] == "succeeded"
         assert len(receiver.records) == 8
@@ -111,6 +114,7 @@ class TestDeletes:
         assert "5 deletes are 50.0% of the 10 records held" in report["reason"]
         assert len(receiver.records) == 10
 
+    @pytest.mark.slow
     def test_an_approved_plan_is_sent_by_the_next_run(self, project: TestProject, receiver: Receiver) -> None:
         held = first_then(project, 5)
         decided = project.run("--json", "approve", held["run"], "--comment", "they left")
@@ -120,6 +124,7 @@ class TestDeletes:
         assert sent["plan"]["digest"] == held["plan"]["digest"]
         assert len(receiver.records) == 5
 
+    @pytest.mark.slow
     def test_an_approval_is_void_once_the_plan_changes(self, project: TestProject, receiver: Receiver) -> None:
         held = first_then(project, 5)
         assert project.run("approve", held["run"], "--comment", "they left").code == 0
@@ -128,6 +133,7 @@ class TestDeletes:
         assert (again["status"], again["requests"]) == ("held", 0)
         assert len(receiver.records) == 10
 
+    @pytest.mark.slow
     def test_an_approval_serves_one_plan_and_not_the_next_one_alike(
         self, project: TestProject, receiver: Receiver
     ) -> None:
@@ -139,6 +145,7 @@ class TestDeletes:
         fewer(project, 5)
         assert project.report()["status"] == "held", "the same rows leave again, and nobody has looked at that"
 
+    @pytest.mark.slow
     def test_a_rejected_plan_is_held_again(self, project: TestProject, receiver: Receiver) -> None:
         held = first_then(project, 5)
         assert project.run("reject", held["run"], "--comment", "a broken join").code == 0
@@ -147,6 +154,7 @@ class TestDeletes:
         assert project.report()["status"] == "unchanged"
         assert len(receiver.records) == 10
 
+    @pytest.mark.slow
     def test_a_plan_that_was_sent_waits_for_no_further_decision(self, project: TestProject, receiver: Receiver) -> None:
         held = first_then(project, 5)
         assert project.run("approve", held["run"]).code == 0
@@ -227,6 +235,7 @@ def test_a_field_above_the_destinations_clearance_is_refused_before_anything_is_
     assert receiver.requests == 0
 
 
+@pytest.mark.slow
 def test_a_record_that_is_rejected_again_and_again_is_quarantined_until_its_values_change(
     project: TestProject, receiver: Receiver
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_held_version_sends_nothing_and_the_accepted_one_stays_current(
     assert "waits for approval" in project.run("status").out
 
 
+@pytest.mark.slow
 def test_a_preview_says_that_a_run_would_wait_and_what_it_would_send_then(project: TestProject) -> None:
     held(project)
     told = project.run("--json", "plan", "people_to_hook")
@@ -101,6 +102,7 @@ def test_a_preview_says_that_a_run_would_wait_and_what_it_would_send_then(projec
     assert (told.code, told.json["held"], told.json["candidate"]) == (0, False, False)
 
 
+@pytest.mark.slow
 def test_an_approved_version_is_accepted_as_it_was_read_and_the_next_run_sends_it(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -171,6 +173,7 @@ def test_other_content_replaces_the_held_version_and_voids_its_id(project: TestP
     assert project.run("--json", "approvals").json == []
 
 
+@pytest.mark.slow
 def test_a_rejected_version_is_dropped_and_the_same_content_is_blocked_with_that_reason(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
@@ -200,6 +203,7 @@ def test_a_block_by_the_same_content_for_the_same_reason_is_recorded_once(projec
     assert events(project) == ["dataset.capture_blocked"] * 2, "another rule found fault as well"
 
 
+@pytest.mark.slow
 def test_an_approval_of_a_version_needs_another_pair_of_eyes_and_an_approver(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:

@@ -52,6 +52,7 @@ def doubtful(project: TestProject, receiver: Receiver) -> None:
     losing(receiver)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("doubtful")
 def test_a_record_in_doubt_is_sent_once_and_not_again_by_later_runs(project: TestProject, receiver: Receiver) -> None:
     report = project.report()
@@ -62,6 +63,7 @@ def test_a_record_in_doubt_is_sent_once_and_not_again_by_later_runs(project: Tes
     assert listed(project) == {"2": "in_doubt"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("doubtful")
 def test_a_new_value_does_not_settle_a_doubt(project: TestProject, receiver: Receiver) -> None:
     project.people({**PEOPLE, 1: ("Ada L", 1.0), 2: ("Bob", 2.0)})
@@ -73,6 +75,7 @@ def test_a_new_value_does_not_settle_a_doubt(project: TestProject, receiver: Rec
     assert calls(receiver, "2") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("doubtful")
 def test_the_list_names_the_run_and_the_reason(project: TestProject) -> None:
     (record,) = project.run("--json", "quarantine", "list", SYNC).json["records"]
@@ -84,6 +87,7 @@ def test_the_list_names_the_run_and_the_reason(project: TestProject) -> None:
     assert "look whether the destination has it" in project.run("quarantine", "show", SYNC, "--key", "2").out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("doubtful")
 @pytest.mark.parametrize("decision", [("quarantine", "release", SYNC), ("retry", SYNC)])
 def test_a_released_record_is_sent_again_once(
@@ -98,6 +102,7 @@ def test_a_released_record_is_sent_again_once(
     assert listed(project) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("doubtful")
 def test_a_released_record_that_is_lost_again_is_in_doubt_again(project: TestProject, receiver: Receiver) -> None:
     losing(receiver, "2")
@@ -110,6 +115,7 @@ def test_a_released_record_that_is_lost_again_is_in_doubt_again(project: TestPro
     assert calls(receiver, "2") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("doubtful")
 def test_a_dropped_record_is_left_alone_until_its_values_change(project: TestProject, receiver: Receiver) -> None:
     assert project.run("--json", "quarantine", "drop", SYNC).json["records"] == 1
@@ -130,6 +136,7 @@ def test_without_hold_the_next_run_sends_again(project: TestProject, receiver: R
     assert calls(receiver, "2") == 2
 
 
+@pytest.mark.slow
 def test_a_window_that_a_crash_left_open_is_in_doubt_and_not_sent_again(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -144,6 +151,7 @@ def test_a_window_that_a_crash_left_open_is_in_doubt_and_not_sent_again(
     assert listed(project) == dict.fromkeys(("1", "2", "3"), "in_doubt")
 
 
+@pytest.mark.slow
 def test_a_removal_in_doubt_waits_as_well(project: TestProject, receiver: Receiver) -> None:
     assert project.report()["status"] == "succeeded"
     project.people({1: PEOPLE[1], 3: PEOPLE[3]})
@@ -156,6 +164,7 @@ def test_a_removal_in_doubt_waits_as_well(project: TestProject, receiver: Receiv
     assert listed(project) == {"2": "in_doubt"}
 
 
+@pytest.mark.slow
 def test_the_removal_of_somebody_without_consent_is_sent_until_it_is_known(
     project: TestProject, receiver: Receiver
 ) -> None:

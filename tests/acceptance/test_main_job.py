@@ -18,6 +18,7 @@ from tests.projects import CONTRACT, TestProject
 from tests.receiver import Receiver
 
 
+@pytest.mark.slow
 def test_a_first_run_delivers_every_row_and_the_second_only_the_difference(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -83,6 +84,7 @@ def test_null_and_empty_text_and_unicode_forms_are_different_values(project: Tes
     assert receiver.records["2"]["name"] == decomposed
 
 
+@pytest.mark.slow
 def test_a_change_of_an_unmapped_column_makes_a_version_and_sends_nothing(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_changed_mapping_compares_everything_and_sends_only_what_it_changes(
     assert report["delivered"] == {"inserts": 0, "updates": 2, "deletes": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["upsert", "insert", "update"])
 def test_only_mirror_deletes(project: TestProject, receiver: Receiver, mode: str) -> None:
     project.sync("people_to_hook", mode=mode)
@@ -116,6 +119,7 @@ def test_only_mirror_deletes(project: TestProject, receiver: Receiver, mode: str
     assert set(receiver.records) == {"1", "2", "3"}
 
 
+@pytest.mark.slow
 def test_mirror_deletes_only_what_this_sync_delivered(project: TestProject, receiver: Receiver) -> None:
     receiver.records["77"] = {"name": "somebody else's"}
     project.report()
@@ -124,6 +128,7 @@ def test_mirror_deletes_only_what_this_sync_delivered(project: TestProject, rece
     assert set(receiver.records) == {"1", "77"}
 
 
+@pytest.mark.slow
 def test_a_record_that_another_row_took_over_as_it_was_is_deleted_when_that_row_leaves(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -134,6 +139,7 @@ def test_a_record_that_another_row_took_over_as_it_was_is_deleted_when_that_row_
     assert set(receiver.records) == {"b"}
 
 
+@pytest.mark.slow
 def test_a_flip_back_to_an_earlier_value_is_delivered_although_the_same_rows_left_before(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -143,6 +149,7 @@ def test_a_flip_back_to_an_earlier_value_is_delivered_although_the_same_rows_lef
         assert receiver.records["1"]["name"] == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("break_it", "status", "cause"),
     [
@@ -188,6 +195,7 @@ def _truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
+@pytest.mark.slow
 def test_a_rejected_record_makes_the_run_partial_and_the_others_arrive(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -217,6 +225,7 @@ def test_a_throttled_call_waits_as_long_as_it_was_asked(project: TestProject, re
     assert report["seconds"]["deliver"] >= 1.0
 
 
+@pytest.mark.slow
 def test_a_refused_credential_stops_the_run_with_one_call_and_owes_everything(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -229,6 +238,7 @@ def test_a_refused_credential_stops_the_run_with_one_call_and_owes_everything(
     assert project.report()["status"] == "unchanged"
 
 
+@pytest.mark.slow
 def test_a_preview_shows_what_the_run_then_does_and_changes_nothing(project: TestProject, receiver: Receiver) -> None:
     project.report()
     project.people({1: ("Ada", 2.5), 2: ("Bo", None), 9: ("Nine", 9.0)})
@@ -281,6 +291,7 @@ def answered(project: TestProject) -> None:
         ledger.execute("UPDATE rate_budget SET probe_at = 0, probing_until = 0")
 
 
+@pytest.mark.slow
 def test_a_record_that_is_rejected_after_a_send_of_unknown_effect_is_in_doubt_and_sent_again(
     project: TestProject, receiver: Receiver
 ) -> None:

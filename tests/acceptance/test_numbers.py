@@ -22,6 +22,7 @@ def scored(kind: pa.DataType, *scores: int) -> pa.Table:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [(INTEGERS, DOUBLES), (DOUBLES, INTEGERS), (DECIMALS, DOUBLES), (DOUBLES, DECIMALS)],

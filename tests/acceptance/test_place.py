@@ -26,6 +26,7 @@ def another_destination(project: TestProject, receiver: Receiver) -> None:
     project.sync("people_to_hook", destination="crm")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", [another_object, another_match_field, another_destination])
 def test_a_sync_that_is_pointed_elsewhere_is_blocked_until_it_is_pointed_back(
     project: TestProject, receiver: Receiver, edit: Edit
@@ -45,6 +46,7 @@ def test_a_sync_that_is_pointed_elsewhere_is_blocked_until_it_is_pointed_back(
     assert receiver.records == {**before, "2": {"name": "Bo", "score": 9.0}}
 
 
+@pytest.mark.slow
 def test_a_sync_that_holds_nothing_may_go_anywhere(project: TestProject, receiver: Receiver) -> None:
     receiver.answer = lambda _body: (401, {}, b"")
     assert project.report()["status"] == "failed"

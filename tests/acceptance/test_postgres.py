@@ -50,6 +50,7 @@ def contacts(database: str) -> list[tuple[object, ...]]:
         return connection.execute("SELECT id, name, score, note FROM crm.contacts ORDER BY id").fetchall()
 
 
+@pytest.mark.slow
 def test_rows_go_from_postgres_to_postgres_with_the_ledger_in_postgres(
     project: TestProject, database: str, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_project_that_never_ran_has_nothing_to_list_to_release_or_to_drop(proj
     assert (decided(project, "release"), decided(project, "drop"), events(project)) == (0, 0, [])
 
 
+@pytest.mark.slow
 def test_the_list_says_what_is_set_aside_and_what_is_tried_again_and_why(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -115,6 +116,7 @@ def test_the_list_says_what_is_set_aside_and_what_is_tried_again_and_why(
     assert "the address is still invalid" in text
 
 
+@pytest.mark.slow
 def test_a_list_that_is_cut_says_how_much_it_leaves_out(
     project: TestProject, quarantined: str, receiver: Receiver
 ) -> None:
@@ -123,6 +125,7 @@ def test_a_list_that_is_cut_says_how_much_it_leaves_out(
     assert "and 1 record more" in project.run("quarantine", "list", SYNC, "--limit", "1").out
 
 
+@pytest.mark.slow
 def test_a_record_whose_values_went_back_to_what_is_held_is_not_listed(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -135,6 +138,7 @@ def test_a_record_whose_values_went_back_to_what_is_held_is_not_listed(
     assert standings(project) == {}
 
 
+@pytest.mark.slow
 def test_one_record_is_shown_with_its_rejections_and_what_would_be_sent(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -167,6 +171,7 @@ def test_a_record_that_was_never_rejected_is_shown_without_rejections(project: T
     assert (report["standing"], report["attempts"], report["rejections"], report["sends"]) == ("settled", 0, [], None)
 
 
+@pytest.mark.slow
 def test_what_is_released_is_sent_by_the_next_run_with_the_newest_values(
     project: TestProject, receiver: Receiver, quarantined: str
 ) -> None:
@@ -185,6 +190,7 @@ def test_what_is_released_is_sent_by_the_next_run_with_the_newest_values(
     assert project.report()["status"] == "unchanged"
 
 
+@pytest.mark.slow
 def test_one_record_is_released_by_its_key_and_its_attempts_start_again(
     project: TestProject, receiver: Receiver, quarantined: str
 ) -> None:
@@ -198,6 +204,7 @@ def test_one_record_is_released_by_its_key_and_its_attempts_start_again(
     assert [r["run"] for r in told(project, "1")["rejections"]] == [reports[1]["run"], reports[0]["run"], quarantined]
 
 
+@pytest.mark.slow
 def test_what_is_dropped_leaves_the_list_and_is_sent_only_with_other_values(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -225,6 +232,7 @@ def test_what_is_dropped_leaves_the_list_and_is_sent_only_with_other_values(
     assert receiver.records["1"] == {"name": "Ada L"}
 
 
+@pytest.mark.slow
 def test_a_dropped_payload_stays_dropped_when_a_newer_one_did_not_get_through(
     project: TestProject, receiver: Receiver, quarantined: str
 ) -> None:
@@ -238,6 +246,7 @@ def test_a_dropped_payload_stays_dropped_when_a_newer_one_did_not_get_through(
     assert set(receiver.records) == {"2"}
 
 
+@pytest.mark.slow
 def test_without_a_key_only_what_is_set_aside_is_dropped(project: TestProject, receiver: Receiver) -> None:
     allow(project, 2)
     refusing(receiver, "3")
@@ -251,6 +260,7 @@ def test_without_a_key_only_what_is_set_aside_is_dropped(project: TestProject, r
     assert standings(project) == {}
 
 
+@pytest.mark.slow
 def test_what_was_dropped_is_released_by_its_key_and_not_with_all(
     project: TestProject, receiver: Receiver, quarantined: str
 ) -> None:
@@ -261,6 +271,7 @@ def test_what_was_dropped_is_released_by_its_key_and_not_with_all(
     assert set(receiver.records) == {"1", "2"}
 
 
+@pytest.mark.slow
 def test_to_decide_twice_is_to_decide_once(project: TestProject, quarantined: str) -> None:
     for verb in ("drop", "release"):
         assert decided(project, verb, "1") == 1
@@ -270,6 +281,7 @@ def test_to_decide_twice_is_to_decide_once(project: TestProject, quarantined: st
     assert events(project).count("sync.rejections_dropped") == events(project).count("sync.rejections_released") == 1
 
 
+@pytest.mark.slow
 def test_a_key_of_which_nothing_was_sent_is_refused_and_nothing_changes(
     project: TestProject, receiver: Receiver, quarantined: str
 ) -> None:
@@ -301,6 +313,7 @@ def test_while_somebody_holds_the_sync_nothing_is_decided(project: TestProject, 
     assert events(project) == before
 
 
+@pytest.mark.slow
 def test_a_rejected_delete_is_set_aside_and_released_like_any_other(project: TestProject, receiver: Receiver) -> None:
     assert project.report()["status"] == "succeeded"
     project.people({2: ("Bo", 2.0)})
@@ -314,6 +327,7 @@ def test_a_rejected_delete_is_set_aside_and_released_like_any_other(project: Tes
     assert set(receiver.records) == {"2"}
 
 
+@pytest.mark.slow
 def test_the_rejected_delete_of_a_record_that_moved_to_another_key_is_listed_and_shown(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -327,6 +341,7 @@ def test_the_rejected_delete_of_a_record_that_moved_to_another_key_is_listed_and
     assert (shown["verdict"], shown["reason"]) == ("send", "re-keyed")
 
 
+@pytest.mark.slow
 def test_the_removal_of_somebody_without_consent_is_tried_for_ever_and_cannot_be_dropped(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -350,6 +365,7 @@ def test_the_removal_of_somebody_without_consent_is_tried_for_ever_and_cannot_be
     assert set(receiver.records) == {"2"}
 
 
+@pytest.mark.slow
 def test_retry_releases_and_runs_with_the_report_and_exit_code_of_a_run(
     project: TestProject, receiver: Receiver, quarantined: str
 ) -> None:
@@ -371,6 +387,7 @@ def test_a_run_that_rejects_names_the_command_that_says_why(project: TestProject
     assert project.report()["next"] == f"tidegate quarantine list {SYNC}"
 
 
+@pytest.mark.slow
 def test_the_ledger_holds_and_is_rebuilt_to_the_same_after_decisions(
     project: TestProject, receiver: Receiver, quarantined: str
 ) -> None:

@@ -33,6 +33,7 @@ def rolled_back(project: TestProject, *more: str) -> dict[str, Any]:
     return {**report, "exit": outcome.code}
 
 
+@pytest.mark.slow
 def test_a_preview_says_what_it_takes_and_changes_nothing(
     project: TestProject, receiver: Receiver, moved: dict[str, dict[str, Any]]
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_preview_says_what_it_takes_and_changes_nothing(
     assert status["pinned_version"] is None
 
 
+@pytest.mark.slow
 def test_after_a_rollback_the_destination_holds_the_older_version_in_every_field(
     project: TestProject, receiver: Receiver, moved: dict[str, dict[str, Any]]
 ) -> None:
@@ -60,6 +62,7 @@ def test_after_a_rollback_the_destination_holds_the_older_version_in_every_field
     assert receiver.records == moved
 
 
+@pytest.mark.slow
 def test_a_pinned_sync_stays_where_it_is_while_captures_go_on_until_it_is_let_go(
     project: TestProject, receiver: Receiver, moved: dict[str, dict[str, Any]]
 ) -> None:
@@ -82,6 +85,7 @@ def test_a_pinned_sync_stays_where_it_is_while_captures_go_on_until_it_is_let_go
     assert set(receiver.records) == {"1", "3", "4", "5"}
 
 
+@pytest.mark.slow
 def test_a_rollback_needs_no_source(project: TestProject, receiver: Receiver, moved: dict[str, dict[str, Any]]) -> None:
     (project.folder / "data" / "people.parquet").write_bytes(b"broken")
 
@@ -89,6 +93,7 @@ def test_a_rollback_needs_no_source(project: TestProject, receiver: Receiver, mo
     assert receiver.records == moved
 
 
+@pytest.mark.slow
 def test_a_pinned_sync_delivers_what_it_owes_although_the_source_is_refused(
     project: TestProject, receiver: Receiver, moved: dict[str, dict[str, Any]]
 ) -> None:
@@ -101,6 +106,7 @@ def test_a_pinned_sync_delivers_what_it_owes_although_the_source_is_refused(
     assert receiver.records == moved
 
 
+@pytest.mark.slow
 def test_a_rollback_of_a_rollback_is_where_it_began(
     project: TestProject, receiver: Receiver, moved: dict[str, dict[str, Any]]
 ) -> None:
@@ -112,6 +118,7 @@ def test_a_rollback_of_a_rollback_is_where_it_began(
     assert (report["version"], receiver.records) == (2, latest)
 
 
+@pytest.mark.slow
 def test_consent_stands_above_a_rollback(project: TestProject, receiver: Receiver) -> None:
     """I16."""
     project.sync(SYNC, consent={"purpose": "email", "subject": "id"})
@@ -129,6 +136,7 @@ def test_consent_stands_above_a_rollback(project: TestProject, receiver: Receive
     assert (report["status"], set(receiver.records)) == ("succeeded", {"1", "3"})
 
 
+@pytest.mark.slow
 def test_gates_and_approvals_count_for_a_rollback(
     project: TestProject, receiver: Receiver, moved: dict[str, dict[str, Any]]
 ) -> None:
@@ -143,6 +151,7 @@ def test_gates_and_approvals_count_for_a_rollback(
     assert receiver.records == moved
 
 
+@pytest.mark.slow
 def test_a_sync_that_never_deletes_says_what_stays(project: TestProject, receiver: Receiver) -> None:
     project.sync(SYNC, mode="upsert")
     project.people(FIRST)
@@ -155,6 +164,7 @@ def test_a_sync_that_never_deletes_says_what_stays(project: TestProject, receive
     assert set(receiver.records) == {"1", "2", "3", "4"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -178,6 +188,7 @@ def test_what_cannot_be_undone_is_refused_and_changes_nothing(
     assert status["pinned_version"] is None
 
 
+@pytest.mark.slow
 def test_a_version_without_a_mapped_column_is_refused(project: TestProject, receiver: Receiver) -> None:
     contract = (project.folder / "contracts/people-v1.odcs.yaml").read_text(encoding="utf-8")
     without = contract.replace("  - name: score\n", "  - name: points\n")
@@ -197,6 +208,7 @@ def test_a_version_without_a_mapped_column_is_refused(project: TestProject, rece
     assert "has no score" in report["reason"]
 
 
+@pytest.mark.slow
 def test_a_withdrawn_version_leaves_every_destination_and_is_never_planned_again(
     project: TestProject, receiver: Receiver, moved: dict[str, dict[str, Any]]
 ) -> None:
@@ -217,6 +229,7 @@ def test_a_withdrawn_version_leaves_every_destination_and_is_never_planned_again
     assert set(receiver.records) == {"1", "3", "4", "6"}
 
 
+@pytest.mark.slow
 def test_nothing_more_of_a_withdrawn_version_leaves_a_run_that_was_cut_off(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -242,6 +255,7 @@ def test_nothing_more_of_a_withdrawn_version_leaves_a_run_that_was_cut_off(
     assert (runs[1]["status"], "withdrawn" in runs[1]["reason"]) == ("cancelled", True)
 
 
+@pytest.mark.slow
 def test_a_rollback_that_dies_is_finished_by_the_next_run(project: TestProject, receiver: Receiver) -> None:
     many = {n: (f"Person {n}", float(n)) for n in range(1, 21)}
     project.destination("hook", receiver.url, batch={"records": 2}, rate={"concurrency": 1})

@@ -66,6 +66,7 @@ def test_a_bad_row_is_left_out_and_counted_and_the_others_are_sent(project: Test
     assert pq.read_table(segment).to_pylist() == [{"pk": "1", "reasons": '["`names are known`"]'}]
 
 
+@pytest.mark.slow
 def test_what_was_delivered_of_a_row_stays_while_it_is_set_aside_and_it_comes_back_by_itself(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -80,6 +81,7 @@ def test_what_was_delivered_of_a_row_stays_while_it_is_set_aside_and_it_comes_ba
     assert receiver.records["1"] == {"name": "p1", "score": 99.0}
 
 
+@pytest.mark.slow
 def test_a_row_that_leaves_the_source_while_it_is_set_aside_is_gone(project: TestProject, receiver: Receiver) -> None:
     delivered(project, GOOD)
     delivered(project, ONE_BAD)
@@ -87,6 +89,7 @@ def test_a_row_that_leaves_the_source_while_it_is_set_aside_is_gone(project: Tes
     assert "1" not in receiver.records
 
 
+@pytest.mark.slow
 def test_the_rule_alone_makes_a_version_and_taking_it_back_lets_the_rows_go(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -105,6 +108,7 @@ def test_the_rule_alone_makes_a_version_and_taking_it_back_lets_the_rows_go(
     assert receiver.records["1"]["score"] == 5.0
 
 
+@pytest.mark.slow
 def test_a_preview_shows_what_a_run_does(project: TestProject) -> None:
     delivered(project, GOOD)
     project.people({**ONE_BAD, 2: ("other", 2.0)})
@@ -113,6 +117,7 @@ def test_a_preview_shows_what_a_run_does(project: TestProject) -> None:
     assert "1 of 10 rows are set aside" in project.run("plan", "people_to_hook").out
 
 
+@pytest.mark.slow
 def test_too_many_bad_rows_are_a_bad_read_and_block(project: TestProject, receiver: Receiver) -> None:
     contract(project, NULLS, ratio=0.2)
     delivered(project, GOOD)
@@ -133,6 +138,7 @@ def test_one_row_in_twenty_may_be_set_aside_where_nothing_else_is_declared(proje
     assert project.report()["status"] == "blocked"
 
 
+@pytest.mark.slow
 def test_a_removal_for_consent_leaves_whatever_a_rule_says_of_the_row(project: TestProject, receiver: Receiver) -> None:
     project.write("contracts/register-v1.odcs.yaml", REGISTER)
     source = {"connection": "lake", "table": "register.parquet"}
@@ -148,6 +154,7 @@ def test_a_removal_for_consent_leaves_whatever_a_rule_says_of_the_row(project: T
     assert "1" not in receiver.records
 
 
+@pytest.mark.slow
 def test_of_repeated_values_the_first_row_stays_and_only_it_may_claim_their_record(
     project: TestProject, receiver: Receiver
 ) -> None:

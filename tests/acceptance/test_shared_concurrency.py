@@ -89,7 +89,7 @@ def test_processes_share_the_calls_that_are_declared_and_use_them_all(project: T
 
     runs = [project.start("run", name) for name in names]
     for run in runs:
-        run.communicate(timeout=60)
+        run.communicate(timeout=100)
 
     assert [run.returncode for run in runs] == [0] * PROCESSES
     assert destination.most == DECLARED
@@ -102,7 +102,7 @@ def test_what_a_killed_run_had_is_free_for_the_run_that_goes_on(project: TestPro
         assert killed.poll() is None
         time.sleep(0.005)
     killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=10)
+    killed.communicate(timeout=60)
     while destination.now:  # what was under way is worked off
         time.sleep(0.005)
 

@@ -79,6 +79,7 @@ def sent(receiver: Receiver) -> set[str]:
     return set(receiver.records)
 
 
+@pytest.mark.slow
 def test_who_is_in_a_list_is_not_sent_and_who_was_sent_is_removed(project: TestProject, receiver: Receiver) -> None:
     project.report()
     assert sent(receiver) == {"1", "2", "3", "4"}
@@ -134,6 +135,7 @@ def test_a_list_of_one_destination_holds_for_no_other(project: TestProject, rece
     ]
 
 
+@pytest.mark.slow
 def test_a_list_only_grows_by_imports_and_who_is_taken_out_is_sent_again(
     project: TestProject, receiver: Receiver
 ) -> None:
@@ -154,6 +156,7 @@ def test_a_list_only_grows_by_imports_and_who_is_taken_out_is_sent_again(
     assert project.run("--json", "suppress", "list").json == []
 
 
+@pytest.mark.slow
 def test_a_person_who_comes_later_is_met_although_the_list_did_not_change(
     project: TestProject, receiver: Receiver
 ) -> None:

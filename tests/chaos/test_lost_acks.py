@@ -15,6 +15,7 @@ LOST_SHARE = 0.05
 RUNS_MAX = 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "batch"), [(3_000, 10), pytest.param(100_000, 100, marks=pytest.mark.scale)])
 def test_five_percent_lost_answers_are_no_effect_twice_and_no_record_missing(
     tmp_path: Path, rows: int, batch: int
@@ -42,6 +43,7 @@ def test_five_percent_lost_answers_are_no_effect_twice_and_no_record_missing(
         assert project.report()["status"] == "unchanged"
 
 
+@pytest.mark.slow
 def test_requests_that_the_network_repeats_have_one_effect(tmp_path: Path) -> None:
     with receiving() as receiver, proxying(receiver.url, seed=3) as proxy:
         project = TestProject(tmp_path, proxy.through(receiver.url))

@@ -217,6 +217,7 @@ versions = st.dictionaries(st.integers(0, 6), st.tuples(emails, tiers), max_size
 )
 
 
+@pytest.mark.slow
 @given(after=versions, before=versions)
 @examples(15)
 def test_what_is_measured_against_the_version_before_is_what_the_model_counts(

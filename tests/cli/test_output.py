@@ -70,6 +70,7 @@ def test_a_report_leaves_without_the_secrets_that_a_destination_echoed() -> None
     assert without_secrets(plan_preview(checks=(check,)), redactor.redact).checks[0].message == "[secret]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["", "--json "])
 def test_a_standard_output_that_is_closed_or_full_is_no_traceback(options: str) -> None:
     script = """

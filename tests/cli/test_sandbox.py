@@ -24,7 +24,7 @@ def test_the_sandbox_serves_until_it_is_interrupted_and_keeps_its_store(tmp_path
         health = httpx.get(f"{address}/health", trust_env=False)
         page = httpx.get(address, trust_env=False)
         process.send_signal(signal.SIGINT)
-        code = process.wait(10)
+        code = process.wait(60)
 
     assert health.json()["service"] == "tidegate sandbox"
     assert "<h1>Sandbox</h1>" in page.text

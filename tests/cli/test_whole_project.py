@@ -48,6 +48,7 @@ def rejecting(body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
     return 200, {"content-type": "application/json"}, json.dumps({"results": results}).encode()
 
 
+@pytest.mark.slow
 def test_a_project_is_checked_planned_run_and_looked_at(call: Call, project: TestProject, receiver: Receiver) -> None:
     assert call("validate").out == "Valid: 1 dataset, 1 sync, 1 destination\n"
     assert call("capture", "people", "--json").document["status"] == "accepted"

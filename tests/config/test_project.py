@@ -196,6 +196,7 @@ KEYS = ["name", "dataset", "destination", "object", "mode", "match", "fields", "
         "source", "extract", "identifiers", "config", "rate", "environments", "environment", "connections", "compute"]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
 @given(
     file=st.sampled_from(["tidegate.yaml", "datasets/x.yaml", "destinations/x.yaml", "syncs/x.yaml"]),

@@ -53,6 +53,7 @@ def judged(name: str, place: Path, *options: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_new_adapter_passes_its_suite_as_it_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = tidegate(capsys, "destination", "new", "my_crm", str(tmp_path / "crm"))
 
@@ -105,6 +106,7 @@ def test_the_page_shows_what_the_scaffold_writes() -> None:
     assert sum(1 for code in shown[:2] for line in code.splitlines() if line.strip()) < 60
 
 
+@pytest.mark.slow
 def test_an_installed_adapter_of_others_is_judged_by_its_name(tmp_path: Path) -> None:
     report = judged("acme", installed(tmp_path, "acme"), "--json").document
 
@@ -114,6 +116,7 @@ def test_an_installed_adapter_of_others_is_judged_by_its_name(tmp_path: Path) ->
     assert all(check["why"] for check in report["checks"] if check["ended"] == "skipped")
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_is_named_and_the_command_says_so(tmp_path: Path) -> None:
     place = installed(tmp_path, "acme", spoil=('"{:f}".format', "lambda number: str(float(number))"))
 
@@ -124,12 +127,14 @@ def test_a_check_that_fails_is_named_and_the_command_says_so(tmp_path: Path) -> 
     assert re.search(r"acme: \d+ passed, \d+ skipped, 1 failed", ended.out)
 
 
+@pytest.mark.slow
 def test_a_suite_that_cannot_be_read_has_not_passed(tmp_path: Path) -> None:
     ended = judged("acme", installed(tmp_path, "acme", spoil=("import httpx\n\nfrom", "import no_such_module\n\nfrom")))
 
     assert ended.code == 1
 
 
+@pytest.mark.slow
 def test_a_suite_in_which_nothing_ran_has_not_passed(tmp_path: Path) -> None:
     ended = judged("acme", installed(tmp_path, "acme", spoil=("class TestAcme(Conformance)", "class TestAcme")))
 
@@ -137,6 +142,7 @@ def test_a_suite_in_which_nothing_ran_has_not_passed(tmp_path: Path) -> None:
     assert "No check of the conformance suite" in ended.err
 
 
+@pytest.mark.slow
 def test_an_adapter_without_a_suite_is_told_how_to_bring_one(tmp_path: Path) -> None:
     ended = judged("acme", installed(tmp_path, "acme", suite=False))
 
@@ -144,6 +150,7 @@ def test_an_adapter_without_a_suite_is_told_how_to_bring_one(tmp_path: Path) -> 
     assert "tidegate.conformance" in ended.err
 
 
+@pytest.mark.slow
 def test_an_adapter_of_ours_is_judged_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     ended = tidegate(capsys, "destination", "test", "webhook")
 
@@ -176,6 +183,7 @@ def test_without_pytest_the_command_says_what_to_install(
     assert "tidegate[testing]" in ended.err
 
 
+@pytest.mark.slow
 def test_the_plugin_that_pytest_is_told_of_makes_failures_readable(tmp_path: Path) -> None:
     """Checks that fail show both sides, although they stand in an installed package."""
     (plugin,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"].values()

@@ -81,7 +81,7 @@ def failed() -> set[tuple[str, str]]:
         cwd=BROKEN.parents[2],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         env={**os.environ, "PYTEST_ADDOPTS": ""},
         check=False,
     )

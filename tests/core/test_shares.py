@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,6 +113,7 @@ def test_no_order_of_events_lets_more_calls_be_under_way_than_are_declared(
         assert sum(share.granted for share in world.shares if share.expires_at > world.now) <= slots
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 6), st.randoms(use_true_random=False))
 def test_whoever_wants_a_call_gets_one_and_what_nobody_else_wants_is_used(slots: int, count: int, dice: object) -> None:

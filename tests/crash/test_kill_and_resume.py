@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,7 +148,7 @@ def test_an_interrupt_keeps_what_was_acknowledged_and_the_next_run_resumes(
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "resume" in err
     report = project.report()
@@ -158,13 +159,19 @@ def test_an_interrupt_keeps_what_was_acknowledged_and_the_next_run_resumes(
 
 def test_two_runs_of_one_sync_at_once_are_one_run_and_one_busy(project: TestProject, receiver: Receiver) -> None:
     project.data(people(1_000))
-    process = project.start("run", "people_to_hook", env={VARIABLE: "window.after_intent=sleep:4"})
-    deadline = time.monotonic() + 20
-    while project.run("--json", "runs", "people_to_hook").json == [] and time.monotonic() < deadline:
-        time.sleep(0.05)
+    reached, left = threading.Event(), threading.Event()
+
+    def held(_body: object) -> None:
+        reached.set()
+        left.wait(50)
+
+    receiver.answer = held
+    process = project.start("run", "people_to_hook")
+    assert reached.wait(60), process.communicate(timeout=1)
     other = project.report()
+    left.set()
     assert (other["status"], other["exit"]) == ("busy", 6)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, (out, err)
     assert len(receiver.records) == 1_000
 
@@ -184,7 +191,7 @@ def test_two_syncs_run_side_by_side(project: TestProject, receiver: Receiver, tm
         assert process.poll() is None, "the other sync was to run while this one was in the middle of a window"
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def _run_when_free(project: TestProject) -> dict[str, object]:

@@ -36,6 +36,7 @@ def shown(found: Iterator[Slice]) -> list[tuple[Cut, str, list[dict[str, str]]]]
     return [(s.cut, s.op, s.rows.to_pylist()) for s in found]
 
 
+@pytest.mark.slow
 @given(
     plan=PLANS,
     edges=st.lists(st.integers(0, 30), max_size=12),

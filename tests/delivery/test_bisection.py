@@ -52,6 +52,7 @@ def test_the_bad_records_are_rejected_the_others_delivered_and_it_takes_few_requ
     assert result.stop is None
 
 
+@pytest.mark.slow
 @given(count=st.integers(1, 40), data=st.data())
 @examples(150)
 def test_every_record_has_one_outcome_however_many_are_bad(count: int, data: st.DataObject) -> None:

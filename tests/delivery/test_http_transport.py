@@ -144,7 +144,7 @@ def test_however_slowly_it_is_answered_a_request_ends_at_its_deadline(made: Call
     with serving(made(release)) as server:
         began = time.monotonic()
         assert failure(server.url, SHORT) == ("no_answer", True)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30, "it would go on for ever"
         release.set()
 
 

@@ -157,6 +157,7 @@ def said(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=60)[0].strip()
 
 
+@pytest.mark.slow
 def test_two_processes_use_each_token_once(kept: Path) -> None:
     """D9: each renews forty times, as fast as it can, and no token is used by both."""
     with served(Issuer("", FIRST)) as world:
@@ -168,6 +169,7 @@ def test_two_processes_use_each_token_once(kept: Path) -> None:
     assert kept.read_text().strip() == world.issuer.refresh_token
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_before_it_heard_of_the_successor_costs_a_new_token_and_says_so(kept: Path) -> None:
     """D9: the server took the old token back, and the new one died with the process."""
     with served(Issuer("", FIRST)) as world:

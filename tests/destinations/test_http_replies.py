@@ -255,6 +255,7 @@ def test_a_destinations_words_become_one_short_line_without_control_characters(w
     assert readable(written) == shown
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_readable_words_are_printable_and_stay_as_they_are_the_second_time(text: str) -> None:
     once = readable(text)

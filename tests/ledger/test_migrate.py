@@ -89,6 +89,7 @@ def test_an_older_ledger_says_how_to_bring_it_up(empty: Engine, monkeypatch: pyt
         check_schema(empty)
 
 
+@pytest.mark.slow
 def test_two_processes_may_upgrade_at_once(empty: Engine, ledger_url: str) -> None:
     # Each dwells in its transaction, so that the other arrives while it is open.
     both = [process("-c", UPGRADE, ledger_url, TIDEGATE_TEST_FAILPOINTS="migrate.step=sleep:0.5") for _ in range(2)]

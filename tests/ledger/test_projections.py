@@ -270,6 +270,7 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
 @given(steps=st.lists(STEPS, max_size=40))
 def test_rebuilt_read_models_equal_those_that_grew_with_the_log(engine: Engine, steps: list) -> None:

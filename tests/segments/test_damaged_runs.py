@@ -67,6 +67,7 @@ def assert_refused_until_restored(
     assert receiver.records == {"1": {"name": "Ada L.", "score": 1.5}, "3": {"name": "Cy", "score": 0.5}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern",
     ["datasets/*/versions/00000002-snapshot-*", "datasets/*/versions/00000002-changes-*", f"syncs/{SYNC}/state/*"],

@@ -124,6 +124,7 @@ CHANGES: Mapping[str, list[Row]] = {
 }
 
 
+@pytest.mark.slow
 def test_the_smallest_change_of_a_value_changes_the_digest(captures: Captures, write: Write) -> None:
     digests = {name: captures.digest(write(rows)) for name, rows in {"nothing": list(ROWS), **CHANGES}.items()}
     assert len(set(digests.values())) == len(digests)

@@ -163,6 +163,7 @@ def assert_reads(kept: Kept, numbers: range, made: Sequence[State]) -> None:
         assert len(rows) == len(state.rows), "no key came twice"
 
 
+@pytest.mark.slow
 @examples(10)
 @given(history=histories)
 def test_every_version_is_rebuilt_from_every_older_snapshot_as_it_was_captured(
@@ -178,6 +179,7 @@ def test_every_version_is_rebuilt_from_every_older_snapshot_as_it_was_captured(
     assert_reads(kept, range(1, len(made) + 1), made)
 
 
+@pytest.mark.slow
 @examples(8)
 @given(history=histories, distance=st.integers(1, 5), forgotten=st.sets(st.integers(2, 6)))
 def test_the_difference_of_two_versions_is_that_of_their_rows(

@@ -54,6 +54,7 @@ def stored(project: TestProject, place: str) -> list[str]:
     return sorted(path.removeprefix(f"{root}/") for path in filesystem.find(root) if path.endswith(".parquet"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_a_project_lives_in_any_storage(tmp_path: Path, place: str) -> None:
     with receiving() as receiver:
@@ -79,6 +80,7 @@ def test_a_project_lives_in_any_storage(tmp_path: Path, place: str) -> None:
             assert sorted(kept) == [path for path in stored(project, place) if path.startswith("datasets/")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_a_sync_goes_on_from_a_version_that_is_only_kept_as_changes(tmp_path: Path, place: str) -> None:
     with receiving() as receiver:

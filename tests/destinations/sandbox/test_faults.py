@@ -81,7 +81,7 @@ def test_a_slow_answer_comes_late_and_the_batch_is_there_before(sandbox: Visitor
 
     assert sandbox.send(upsert("1", a=1)).status_code == 200
 
-    assert 0.2 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.2
 
 
 def test_a_malformed_answer_is_a_success_that_is_not_json(sandbox: Visitor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 
 from engine.errors import ConfigurationError
@@ -10,19 +11,23 @@ LETTERS_MAX = 500
 SHORT_NAME = 3
 """A name of so few letters is part of other words too, and is only looked for as a word of its own."""
 _PUNCTUATION = ".,;:!?()[]<>\"'"
+_NUMBER = re.compile(r"[+0-9][0-9 ()./-]{4,}[0-9]")
+"""A telephone number is written in several words."""
 
 
 def check_reason(reason: str, names_one: Callable[[Sequence[str]], bool], *, safe: str) -> None:
     """Refuse a reason that names one of those whom it is about, or an address at all.
 
-    ``names_one`` is told the words of the reason, each as it stands and without punctuation, and the whole of it.
+    ``names_one`` is told the words of the reason, each as it stands and without punctuation, its numbers of several words,
+    and the whole of it.
     """
     if len(reason) > LETTERS_MAX:
         raise ConfigurationError(
             f"The reason is longer than {LETTERS_MAX} letters", where="--reason", safe=safe, next="say it shortly"
         )
     words = dict.fromkeys(word for part in reason.split() for word in (part, part.strip(_PUNCTUATION)))
-    if "@" in reason or names_one([*words, reason]):
+    numbers = _NUMBER.findall(reason)
+    if "@" in reason or names_one([*words, *numbers, reason]):
         raise ConfigurationError(
             "The reason names somebody, and it is kept for ever",
             where="--reason",

@@ -50,7 +50,6 @@ def _set_aside(search: Search) -> None:
     search.both("gates", SYNC, "--samples", "100")
     search.both("quarantine", "list", "people")
     search.both("quarantine", "show", "people", "--key", KEY, allowed=(KEY,))
-    search.look_around()
 
 
 def _reviewed(search: Search) -> None:
@@ -59,8 +58,8 @@ def _reviewed(search: Search) -> None:
     for decision in ("reject", "approve"):
         search.project.data(people(f"{decision}.{PERSONAL['e-mail']}", rows=ROWS, country=[None, *["FR"] * (ROWS - 1)]))
         search.both("run", SYNC)
-        search.both("gates", "people", "--samples", "100")
-        search.look_around()
+        for look in (("gates", "people", "--samples", "100"), ("approvals",), ("versions", "people"), ("status",)):
+            search.both(*look)
         for waiting in search.project.run("--json", "approvals").json:
             subject = waiting.get("candidate") or waiting.get("run")
             search.both(decision, str(subject), "--comment", "looked at it")
@@ -75,7 +74,6 @@ def _put_back(search: Search) -> None:
         search.both("unpin", SYNC, "--reason", "the goal", "--samples", "100", *more)
         search.both("dataset", "withdraw", f"people@{newest}", "--reason", "the goal", "--samples", "100", *more)
     search.both("rollback", SYNC, "--to", str(newest + 7))
-    search.look_around()
 
 
 def _listed(search: Search) -> None:
@@ -100,10 +98,10 @@ def _listed(search: Search) -> None:
         search.both("plan", SYNC, "--samples", "100")
     search.both("run", SYNC)
     search.both("gates", SYNC, "--samples", "100")
+    search.both("suppress", "list")
     search.both("suppress", "remove", "email", str(folder / "list-0.csv"), "--reason", f"of {PERSONAL['e-mail']}")
     search.both("suppress", "remove", "email", str(folder / "list-0.csv"), "--reason", "the goal")
     search.both("suppress", "remove", "phone", "--reason", "the goal")
-    search.look_around()
 
 
 def _forgotten(search: Search) -> None:

@@ -328,7 +328,10 @@ def test_what_is_no_hash_is_no_entry_of_a_hashed_list(project: TestProject) -> N
     assert (ended.code, "row 2 is not a SHA-256" in " ".join(ended.err.split())) == (2, True)
 
 
-@pytest.mark.parametrize("reason", ["asked for by marked-two@example.com", "see +442079460018.", "x" * 501])
+@pytest.mark.parametrize(
+    "reason",
+    ["asked for by marked-two@example.com", "see +442079460018.", "for +44 20 7946 0018, who called", "x" * 501],
+)
 def test_a_reason_that_names_somebody_is_not_kept(project: TestProject, reason: str) -> None:
     file = values(project, "phone", "+44 20 7946 0018")
 

@@ -273,7 +273,9 @@ def _replayed(stories: Sequence[RunStory]) -> tuple[dict[str, dict[str, Any]], s
                     if ordinal in story.uncertain or ordinal not in story.exceptions:
                         uncertain.add(row.id)
                     continue
-                uncertain.discard(row.id)
+                if row.payload != "unsubscribe":
+                    # It says nothing of what became of the values that were sent before, or whether there is a record.
+                    uncertain.discard(row.id)
                 apply(held, row.id, row.payload)
     return held, uncertain
 

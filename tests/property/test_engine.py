@@ -170,7 +170,7 @@ class Engine(RuleBasedStateMachine):
 
     def _reached(self) -> dict[str, Mapping[str, Any]]:
         """What is held of people who consent, and of rows that are gone."""
-        refusing = {str(id) for id in self.rows if not self.agreed.get(id)}
+        refusing = {str(id) for id in self.rows if not self.agreed.get(id) and id not in self.forgotten}
         kept = set() if self.on_withdrawal == "delete" else refusing
         return {id: fields for id, fields in self._held().items() if id not in kept}
 

@@ -11,7 +11,7 @@ FILE_MODE = 0o600
 
 def make_folder(folder: Path) -> None:
     """Create a folder and those above it that are missing; one that is there keeps the mode that somebody gave it."""
-    if not folder.exists():
+    if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
 

@@ -134,10 +134,12 @@ class Session:
     def writing_each(self, like: Path, change: Callable[[Table], Table]) -> Callable[[Path, Path], None]:
         """Writes files with the columns of ``like`` again, from the first path to the second, changed alike.
 
-        The change is built and compiled once, which for small files takes longer than writing them.
+        The change is built and compiled once, which for small files takes longer than writing them. It sees every column
+        as one that may be null, because it may make it so.
         """
         name = next(self._names)
-        query = _sql(change(ibis.table(ibis.Schema.from_pyarrow(_schema(like)), name=name)))
+        found = ibis.Schema.from_pyarrow(_schema(like)).items()
+        query = _sql(change(ibis.table({column: kind.copy(nullable=True) for column, kind in found}, name=name)))
 
         def write(source: Path, target: Path) -> None:
             self._point(name, [source])

@@ -22,6 +22,7 @@ EXIT_CODES: list[tuple[BaseException, int]] = [
     (errors.ErasureKeyMissing("it is lost"), 1),
     (errors.LedgerError("it is away"), 1),
     (errors.LedgerConflict("it moved"), 1),
+    (errors.FactsMoved("it moved"), 1),
     (errors.LedgerTampered("it was edited"), 1),
     (errors.LedgerRegressed("it is older"), 1),
     (errors.SchemaMismatch("it is old"), 2),

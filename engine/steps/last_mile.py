@@ -1,7 +1,7 @@
 """The last look before records leave: whose consent was taken back or has ended, and who is to be forgotten, since the plan.
 
-Asked before each window. That nothing was decided costs a query or two; otherwise the consent rule is evaluated anew
-over the plan's own rows.
+Asked before each window and each call. That nothing was decided costs one query; otherwise the consent rule is evaluated
+anew over the plan's own rows.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class LastMile:
         self._plan = plan
         self._counted = counted
         self._withheld: list[int] = []
+        self._heads: Mapping[StreamId, Position] | None = None
         self._looking = asyncio.Lock()
         self._streams = (CONSENT_STREAM, ERASURE_STREAM, SUPPRESSION_STREAM, *map(dataset_stream, _registers(sync)))
 
@@ -74,13 +75,18 @@ class LastMile:
         return Withheld(rows, heads)
 
     def _look(self) -> Mapping[StreamId, Position]:
-        heads = self._tools.ledger.heads(self._streams)
+        heads, until = self._tools.ledger.heads(self._streams), self._counted.until
+        still_counts = until is None or self._tools.clock.now() < datetime.fromisoformat(until)
+        if heads != self._heads or not still_counts:
+            self._look_again(still_counts=still_counts)
+            self._heads = heads
+        return heads
+
+    def _look_again(self, *, still_counts: bool) -> None:
+        """Find out whom it is about, where anything was decided that the plan, or the look before, did not know."""
         now = register_versions(self._tools, self._sync, NO_PREVIEW)
-        until = self._counted.until
-        if now == self._counted.registers and (
-            until is None or self._tools.clock.now() < datetime.fromisoformat(until)
-        ):
-            return heads
+        if still_counts and now == self._counted.registers:
+            return
         with self._session.beside() as session:
             plan = session.numbered(self._tools.storage.local(self._plan))
             consent = consent_now(self._tools, session, self._sync, NO_PREVIEW)
@@ -88,7 +94,6 @@ class LastMile:
             refused += self._barred(session, plan)
             self._withheld = _ordinals(session, refused)
         self._counted = replace(self._counted, registers=now, until=consent.until)
-        return heads
 
     def _barred(self, session: Session, plan: Table) -> list[Table]:
         """The rows that send something about somebody who must not be sent whatever consent says."""

@@ -11,6 +11,7 @@ from engine.core.names import RunId
 from engine.errors import ConfigurationError
 from engine.ledger.projections import runs
 from engine.ledger.projections.runs import RunRow
+from engine.owner_only import make_folder
 from engine.segments.compute import ORDINAL
 from engine.segments.digest import content_digest
 from engine.service.app import App
@@ -56,7 +57,8 @@ def consent_report(app: App, name: str, run: str | None) -> ConsentProof:
     """
     sync = app.sync(name)
     row = _chosen(app, name, run)
-    with app.tools.compute.session() as session, tempfile.TemporaryDirectory(dir=_made(app.scratch)) as folder:
+    make_folder(app.scratch)
+    with app.tools.compute.session() as session, tempfile.TemporaryDirectory(dir=app.scratch) as folder:
         rested = rested_on(app.tools, session, row.run)
         found = run_evidence(app.tools, session, sync, rested) if rested is not None else None
         if rested is None or found is None:
@@ -115,8 +117,3 @@ def _nothing_to_prove(run: str) -> ConfigurationError:
         safe="Nothing was changed.",
         next="name another run with --run; `tidegate runs` lists them",
     )
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

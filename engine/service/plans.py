@@ -51,7 +51,8 @@ def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
     """Read the source into a temporary place, judge it, and subtract what was delivered; refuses what a run would."""
     sync = app.sync(name)
     check_anchors(app.tools)
-    with tempfile.TemporaryDirectory(dir=_made(app.scratch)) as folder, app.tools.compute.session() as session:
+    make_folder(app.scratch)
+    with tempfile.TemporaryDirectory(dir=app.scratch) as folder, app.tools.compute.session() as session:
         drafts = Storage(folder, scratch=Path(folder), entropy=app.tools.entropy)
         reads = {d.id: _read(app, session, d, drafts) for d in (*sync.registers, sync.dataset)}
         checks = tuple(check for read in reads.values() for check in read.checks)
@@ -65,11 +66,6 @@ def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
         shown = plan_samples(session, sync, planned, drafts, samples)
         report = _preview(sync, planned, candidate is not None, checks, shown)
         return replace(report, held=any(read.is_held for read in reads.values()))
-
-
-def _made(folder: Path) -> Path:
-    make_folder(folder)
-    return folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,16 @@ def test_a_table_is_never_taken_for_a_name_that_the_compiler_invents(session: Se
         assert sorted(row["id"] for row in session.fetch(both)) == [1, 2, 2, 2, 3, 4, 4, 6, 6], f"table {number}"
 
 
+def test_a_column_of_a_file_without_nulls_may_be_emptied(session: Session, tmp_path: Path) -> None:
+    columns = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("name", pa.string(), nullable=False)])
+    source, target = tmp_path / "source.parquet", tmp_path / "target.parquet"
+    pq.write_table(pa.table({"id": [1, 2], "name": ["a", "b"]}, schema=columns), source)
+
+    session.writing_each(source, lambda rows: rows.mutate(name=ibis.null(rows.schema()["name"])))(source, target)
+
+    assert pq.read_table(target).to_pydict() == {"id": [1, 2], "name": [None, None]}
+
+
 def read(session: Session, table: ibis.Table) -> object:
     return session.fetch(table)
 

@@ -9,12 +9,12 @@ from ibis.expr.types import Scalar, Table
 
 from engine.checks.facts import CandidateFacts
 from engine.core.canonical import text
-from engine.core.consent import WILDCARDS
+from engine.core.consent import WILDCARDS, Status
 from engine.core.events import CheckResult
 from engine.core.verdict import blocked, passed, warned
 
 NAME = "consent.register"
-STATUSES = ("granted", "denied", "withdrawn", "expired")
+STATUSES = tuple(status.value for status in Status)
 
 
 def words(facts: CandidateFacts) -> Sequence[str]:

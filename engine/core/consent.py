@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -27,12 +28,20 @@ MOMENTS = ("collected_at", "expires_at")
 """Columns of a register that may be missing: then no decision is newer than another, and none expires."""
 TEXTS = ("channel", "legal_basis", "receipt_id")
 """Columns of a register that may be missing: all channels, and nothing that proves a decision."""
-GRANTED = "granted"
 EVERY = ""
 """The line of decisions about all channels."""
 WILDCARDS = ("", "*", "%")
 _EARLIEST, _LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _BASIS = ("purpose", "channel", "legal_basis", "receipt", "collected_at", "expires_at", "register")
+
+
+class Status(StrEnum):
+    """What a decision says; only ``granted`` allows."""
+
+    GRANTED = "granted"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
 
 
 @ibis.udf.scalar.builtin(name="nfc_normalize")  # type: ignore[untyped-decorator]  # Ibis ships no types
@@ -58,7 +67,7 @@ def register_rows(table: Table, origin: str = "") -> Table:
         legal_basis=texts["legal_basis"],
         receipt=texts["receipt_id"],
         register=ibis.literal(origin),
-        grants=(table.status == GRANTED).fill_null(False),
+        grants=(table.status == Status.GRANTED.value).fill_null(False),
         **moments,
     )
     undated = rows.grants.ifelse(_at(_EARLIEST), _at(_LATEST))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from engine.core.consent import EVERY, GRANTED
+from engine.core.consent import EVERY, Status
 from engine.core.consent_rule import ConsentRule
 
 Row = Mapping[str, Any]
@@ -85,7 +85,7 @@ def _counts(row: Row, now: datetime) -> bool:
 
 def _said(purpose: str, row: Row, now: datetime) -> Answer:
     if _counts(row, now):
-        return Answer(purpose, True, GRANTED, row)
+        return Answer(purpose, True, Status.GRANTED.value, row)
     if row["grants"]:
         return Answer(purpose, False, "expired", row)
     return Answer(purpose, False, row["status"] or "a status that says nothing", row)

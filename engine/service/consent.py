@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engine.core.consent import Status
 from engine.core.consent_rule import ConsentRule
 from engine.service.app import App
-from engine.service.consent_lists import CLOCK_SKEW, Status, judge, list_of_decisions
+from engine.service.consent_lists import CLOCK_SKEW, judge, list_of_decisions
 from engine.steps.consent import newest_moment
 from engine.steps.decisions import DECISIONS, Decided, decide
 from engine.steps.subjects import known_subjects

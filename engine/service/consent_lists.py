@@ -5,33 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.core.consent import WILDCARDS
+from engine.core.consent import WILDCARDS, Status
 from engine.core.schema import Column, LogicalType, TableSchema
 from engine.errors import ConfigurationError
 from engine.sources.base import Selection
 from engine.sources.normalise import ValueViolation, normalise
 from engine.sources.registry import open_source
-from engine.steps.decisions import DECISIONS
+from engine.steps.decisions import DECISIONS, whole
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future a decision may be dated: clocks disagree, and a far later one would outlive what follows it."""
 _NAME = "^[a-z][a-z0-9_-]{0,62}$"
-
-
-class Status(StrEnum):
-    """What a decision says; only ``granted`` allows."""
-
-    GRANTED = "granted"
-    DENIED = "denied"
-    WITHDRAWN = "withdrawn"
-    EXPIRED = "expired"
 
 
 _REQUIRED = frozenset({"subject", "purpose", "status"})
@@ -67,7 +57,7 @@ def _judged(reader: pa.RecordBatchReader, now: datetime, where: str) -> Iterator
     row = 0
     try:
         for batch in reader:
-            decisions = _whole(batch, now)
+            decisions = _dated(batch, now)
             judge(decisions, now, where, row)
             row += batch.num_rows
             yield decisions
@@ -77,15 +67,11 @@ def _judged(reader: pa.RecordBatchReader, now: datetime, where: str) -> Iterator
         raise unusable(where, "it holds no decision", "check that the whole list was exported")
 
 
-def _whole(batch: pa.RecordBatch, now: datetime) -> pa.RecordBatch:
-    """The batch with every column of `DECISIONS`."""
-    columns = [
-        batch.column(field.name) if field.name in batch.schema.names else pa.nulls(batch.num_rows, field.type)
-        for field in DECISIONS
-    ]
-    place = DECISIONS.get_field_index("collected_at")
-    columns[place] = pc.fill_null(columns[place], pa.scalar(now, DECISIONS.field(place).type))
-    return pa.RecordBatch.from_arrays(columns, schema=DECISIONS)
+def _dated(batch: pa.RecordBatch, now: datetime) -> pa.RecordBatch:
+    """The batch as `DECISIONS`, each of a moment."""
+    rows, place = whole(batch), DECISIONS.get_field_index("collected_at")
+    field = DECISIONS.field(place)
+    return rows.set_column(place, field, pc.fill_null(rows.column(place), pa.scalar(now, field.type)))
 
 
 def judge(rows: pa.RecordBatch, now: datetime, where: str, before: int = 0) -> None:

@@ -114,7 +114,7 @@ def standings(app: App, session: Session, subject: str) -> Iterator[StandingStor
 def _standing(app: App, session: Session, sync: Sync, subject: str) -> StandingStory:
     tools, rule = app.tools, sync.mapping.consent
     assert rule is not None, "the sync asks somebody"
-    register = every_decision(tools, session, sync, NO_PREVIEW)
+    register = every_decision(tools, session, sync.registers, NO_PREVIEW)
     near = (
         []
         if register is None

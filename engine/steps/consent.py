@@ -103,7 +103,7 @@ def consent_now(tools: Tools, session: Session, sync: Sync, preview: Preview) ->
     rule, now = sync.mapping.consent, tools.clock.now()
     if rule is None:
         return Consent(None, None, None, now)
-    register = every_decision(tools, session, sync, preview)
+    register = every_decision(tools, session, sync.registers, preview)
     if register is None:
         nobody = ibis.schema({"subject": "string", "basis": "string"}).to_pyarrow().empty_table()
         return Consent(session.rows(nobody), None, None, now)
@@ -121,19 +121,13 @@ def newest_moment(
 
     What a register dates after ``latest`` is a mistake of its own and is left out; what was recorded here never is.
     """
-    tables = [
-        table.filter(table.collected_at <= ibis.literal(latest, type="timestamp('UTC')"))
-        for register in registers
-        if (table := _register(tools, session, register.id, NO_PREVIEW)) is not None
-    ]
-    if (here := decided(tools, session)) is not None:
-        tables.append(register_rows(here, TAKEN_HERE))
-    if not tables:
+    every = every_decision(tools, session, registers, NO_PREVIEW)
+    if every is None:
         return None
-    every = union(*tables)
     theirs = every.filter(
+        (every.register == TAKEN_HERE) | (every.collected_at <= ibis.literal(latest, type="timestamp('UTC')")),
         (every.reach == within_reach(ibis.literal(subject)))
-        & (every.reach_purpose.isnull() | (every.reach_purpose == purpose) | (every.purpose == purpose))
+        & (every.reach_purpose.isnull() | (every.reach_purpose == purpose) | (every.purpose == purpose)),
     )
     found: datetime | None = session.single(theirs.aggregate(newest=theirs.collected_at.max()))["newest"]
     return found
@@ -170,11 +164,9 @@ def consent_ignored(session: Session, sync: Sync, held: Table, consent: Consent)
     return (warned(IGNORED, message, {"left": count}),)
 
 
-def every_decision(tools: Tools, session: Session, sync: Sync, preview: Preview) -> Table | None:
-    """Every decision that the sync's rule may rest on; None when there is none at all."""
-    tables = [
-        rows for register in sync.registers if (rows := _register(tools, session, register.id, preview)) is not None
-    ]
+def every_decision(tools: Tools, session: Session, registers: Sequence[Dataset], preview: Preview) -> Table | None:
+    """Every decision that a rule over these registers may rest on; None when there is none at all."""
+    tables = [rows for register in registers if (rows := _register(tools, session, register.id, preview)) is not None]
     if (here := decided(tools, session)) is not None:
         tables.append(register_rows(here, TAKEN_HERE))
     return union(*tables) if tables else None

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
+from engine.core.consent import Status
 from engine.core.events import ConsentDecided, SegmentsErased
 from engine.core.names import CONSENT_STREAM, Position, SegmentRef
 from engine.core.relations import union
@@ -80,7 +81,7 @@ def decide(tools: Tools, rows: Iterable[pa.RecordBatch], origin: str) -> Decided
     ):
         for batch in rows:
             known = _known(tools, pa.Table.from_batches([batch])).cast(DECISIONS)
-            granted += pc.sum(pc.equal(known["status"], "granted"), min_count=0).as_py()
+            granted += pc.sum(pc.equal(known["status"], Status.GRANTED.value), min_count=0).as_py()
             purposes.update(pc.unique(batch["purpose"]).to_pylist())
             writer.write_table(known)
 
@@ -174,12 +175,12 @@ def _stacked(tools: Tools, segments: tuple[SegmentRef, ...]) -> tuple[SegmentRef
         for ref in segments:
             with pq.ParquetFile(tools.storage.local(ref)) as part:
                 for batch in part.iter_batches():
-                    writer.write_batch(_whole(batch))
+                    writer.write_batch(whole(batch))
     return (draft.ref,)
 
 
-def _whole(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Decisions that were written before a column was kept, with nothing in it."""
+def whole(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Decisions with every column of `DECISIONS`, and nothing in those that they lack."""
     columns = [
         batch.column(field.name) if field.name in batch.schema.names else pa.nulls(batch.num_rows, field.type)
         for field in DECISIONS

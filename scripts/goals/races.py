@@ -16,13 +16,13 @@ from goals.goal import Effort
 from goals.people import opened
 
 from engine.clock import SystemClock
+from engine.core.consent import Status
 from engine.core.consent_rule import REMOVING
 from engine.core.events import ConsentDecided
 from engine.core.names import CONSENT_STREAM
 from engine.delivery.transport import TransportLimits
 from engine.service.app import App
 from engine.service.consent import Decision, record_decision
-from engine.service.consent_lists import Status
 from tests.projects import TestProject
 from tests.receiver import Answer, Receiver, receiving
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from engine.core.consent import Status
 from engine.core.consent_rule import REMOVING
 from engine.core.outcome import exit_code
 from engine.faces.cli.group import Command, Group
@@ -20,7 +21,6 @@ from engine.faces.cli.progress import watched
 from engine.faces.cli.render import Lines, cell, facts, figure, next_step, show, show_stream, title
 from engine.faces.cli.run import run_view
 from engine.service.consent import ConsentReport, Decision, import_decisions, record_decision
-from engine.service.consent_lists import Status
 from engine.service.consent_report import ConsentProof, consent_report
 from engine.service.consent_story import DeliveryStory, StandingStory, deliveries, standings
 from engine.service.runs import run_syncs

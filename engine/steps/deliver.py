@@ -7,7 +7,6 @@ keys that its intents hold.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -80,12 +79,7 @@ def deliver(tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSi
     Raises `SegmentDamaged` before the first byte when the plan is not what the ledger names, and `StaleEpoch` when
     another process took the sync.
     """
-    # A full collection looks at all that libraries loaded, and no call leaves for a quarter of a second.
-    gc.freeze()
-    try:
-        return asyncio.run(_deliver(tools, session, sync, work, stop))
-    finally:
-        gc.unfreeze()
+    return asyncio.run(_deliver(tools, session, sync, work, stop))
 
 
 async def _deliver(

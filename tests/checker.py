@@ -46,6 +46,9 @@ class RunStory:
     exceptions: dict[int, str] = field(default_factory=dict)
     uncertain: set[int] = field(default_factory=set)
     status: str | None = None
+    is_adoption: bool = False
+    is_adopted: bool = False
+    """Its plan was recorded as delivered without being sent."""
 
     def batches(self) -> Iterator[tuple[int, dict[str, Any]]]:
         for window, batches in self.intended.items():
@@ -108,6 +111,7 @@ def _stories(engine: Engine, storage: Path, sync: str) -> list[RunStory]:
         if story is None:
             continue
         if type == "run.plan_made" and data["segment"]:
+            story.is_adoption = data["comparison"] == "adoption"
             story.rows = list(_plan(_today(engine, storage, data["segment"]["path"])))
         elif type == "run.window_intended":
             story.intended[data["window"]] = data["batches"]
@@ -122,7 +126,8 @@ def _stories(engine: Engine, storage: Path, sync: str) -> list[RunStory]:
                         story.uncertain.add(exception["ordinal"])
         elif type == "run.finished":
             sent = not data["reason"].startswith("recorded and not sent")
-            story.status = data["status"] if sent else "recorded"
+            story.status = data["status"] if sent and not story.is_adoption else "recorded"
+            story.is_adopted = story.is_adoption and data["status"] == "succeeded"
     return list(stories.values())
 
 
@@ -263,6 +268,10 @@ def _replayed(stories: Sequence[RunStory]) -> tuple[dict[str, dict[str, Any]], s
     held: dict[str, dict[str, Any]] = {}
     uncertain: set[str] = set()
     for story in stories:
+        if story.is_adopted:
+            for row in story.rows:
+                if row.id is not None and not isinstance(row.payload, str):
+                    apply(held, row.id, row.payload)
         delivered = set(_delivered(story))
         for _, batch in story.batches():
             for ordinal in range(batch["first"], batch["last"] + 1):

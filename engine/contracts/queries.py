@@ -75,12 +75,54 @@ def read_query(written: object, label: str, at: KeyPath, place: Place) -> Query 
     return Query(text, counts)
 
 
-def _filled(written: str, column: str | None) -> str:
-    """The text with each placeholder as an identifier of its own; what it stands for is put in after parsing."""
+class BadCondition(Exception):
+    """An expression that cannot be used: ``why`` completes "the expression …"; it shows nothing of what was written."""
+
+    def __init__(self, why: str, hint: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.hint = hint
+
+
+def rows_where(written: str, key: Sequence[str], columns: Sequence[Column]) -> str:
+    """The query for the ``key`` of the rows of `CANDIDATE_VIEW` for which an expression over its columns holds.
+
+    It is judged as a query of a contract is, and may not select anything itself. Raises `BadCondition`.
+    """
+    try:
+        _check_text(written)
+        # On a line of its own the bracket ends the expression also behind a comment.
+        tree = _parsed(f"SELECT 1 FROM {_TABLE} WHERE ({written}\n)")
+        _check(tree, set())
+        text = _keys_where(tree, key)
+        _describe(text, columns)
+    except _Refused as refused:
+        raise BadCondition(str(refused), refused.hint) from None
+    return text
+
+
+def _keys_where(tree: exp.Query, key: Sequence[str]) -> str:
+    condition = tree.args["where"].this if tree.args.get("where") else None
+    parts = {name for name, value in tree.args.items() if value}
+    if parts != {"expressions", "from_", "where"} or not isinstance(condition, exp.Paren):
+        raise _Refused("must be one expression over the columns", "such as `country = 'DE'`")
+    if len(list(tree.find_all(exp.Query))) != 1 or len(list(tree.find_all(exp.Table))) != 1:
+        raise _Refused("selects something itself", "it may look at the columns of a row only")
+    names = [exp.column(exp.to_identifier(name, quoted=True)) for name in key]
+    query = exp.select(*names).from_(exp.to_identifier(CANDIDATE_VIEW)).where(condition)
+    return query.sql(dialect="duckdb", comments=False)
+
+
+def _check_text(written: str) -> None:
     if len(written) > CHARACTERS_MAX:
         raise _Refused(f"has more than {CHARACTERS_MAX:,} characters")
     if "tidegate_" in written.casefold():
         raise _Refused("names something of Tidegate's own")
+
+
+def _filled(written: str, column: str | None) -> str:
+    """The text with each placeholder as an identifier of its own; what it stands for is put in after parsing."""
+    _check_text(written)
     for name in _PLACEHOLDER.findall(written):
         if name not in _MEANING:
             raise _Refused("has an unknown placeholder", nearest(name, _MEANING))
@@ -172,17 +214,22 @@ def _rewritten(tree: exp.Query, column: str | None) -> str:
 
 def _bind(query: str, columns: Sequence[Column]) -> None:
     """Whether the query is one number of a table with the contract's columns."""
+    types = _describe(query, columns)
+    if len(types) != 1 or not _NUMERIC.fullmatch(types[0]):
+        raise _Refused("must give one number or one truth value")
+
+
+def _describe(query: str, columns: Sequence[Column]) -> tuple[str, ...]:
+    """The types that a query would give over a table with these columns."""
     try:
         # Its table cannot be made of columns without a usable name, of which the contract's reader tells.
         with empty_sandbox(list(_typed(columns))) as sandbox:
-            types = sandbox.described(query).types
+            return sandbox.described(query).types
     except duckdb.Error as error:
         if missing := _MISSING.search(str(error)):
             hint = nearest(missing[1], (column.name for column in columns))
             raise _Refused("names a column that the contract does not have", hint) from None
         raise _Refused(f"cannot be evaluated over the contract's columns ({type(error).__name__})") from None
-    if len(types) != 1 or not _NUMERIC.fullmatch(types[0]):
-        raise _Refused("must give one number or one truth value")
 
 
 def _typed(columns: Sequence[Column]) -> Iterator[tuple[str, str]]:

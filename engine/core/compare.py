@@ -13,6 +13,12 @@ INCOMPLETE = VersionNumber(0)
 """The version of a state that equals no version: a plan ended before all of it was sent."""
 
 
+KEPT_ROWS = "kept rows"
+"""Among the registers of a state: which rows were kept at which older version, as a number that changes with them."""
+
+ADOPTION = "adoption"
+"""The comparison of a plan that is recorded as delivered and never sent."""
+
 REMOVALS = "erasure"
 """The comparison of a plan that only removes people who are to be forgotten: nothing is desired."""
 
@@ -45,12 +51,20 @@ def comparison(
     """How to compare, given what the delivered state was last folded under."""
     if state is None:
         return Full("first run")
-    if state.version == INCOMPLETE:
-        return Full("the plan before was not sent to its end")
-    if state.mapping != mapping:
-        return Full("the mapping changed")
-    if dict(state.registers) != dict(registers):
-        return Full("consent decisions changed")
-    if state.consent_until is not None and datetime.fromisoformat(state.consent_until) <= now:
-        return Full("a consent has expired")
+    ended = state.consent_until is not None and datetime.fromisoformat(state.consent_until) <= now
+    because = (
+        (state.resync, "resync"),
+        (state.version == INCOMPLETE, "the plan before was not sent to its end"),
+        (state.mapping != mapping, "the mapping changed"),
+        (_decided(state.registers) != _decided(registers), "consent decisions changed"),
+        (dict(state.registers) != dict(registers), "other rows are kept at an older version"),
+        (ended, "a consent has expired"),
+    )
+    for holds, reason in because:
+        if holds:
+            return Full(reason)
     return Incremental(state.version, unsettled=state.owed > 0)
+
+
+def _decided(registers: Mapping[str, int]) -> dict[str, int]:
+    return {name: number for name, number in registers.items() if name != KEPT_ROWS}

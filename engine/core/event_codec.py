@@ -15,6 +15,8 @@ from engine.core.events import (
     Event,
     PlanMade,
     RunFinished,
+    StateFolded,
+    SyncPinned,
     VersionAccepted,
     WindowIntended,
     WindowReceived,
@@ -43,6 +45,8 @@ UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType(
         (PlanMade.type, 2): _with("consent", None),
         (WindowIntended.type, 1): _batches_with("withheld", []),
         (WindowReceived.type, 1): _batches_with("withheld", 0),
+        (StateFolded.type, 1): _with("resync", False),
+        (SyncPinned.type, 1): _with("keys", None),
         (RunFinished.type, 1): _with("unchanged", 0),
         (RunFinished.type, 2): _with("candidate", None),
     }

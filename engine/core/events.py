@@ -154,13 +154,18 @@ class VersionWithdrawn(Event):
 
 @dataclass(frozen=True, slots=True)
 class SyncPinned(Event):
-    """A person keeps a sync at ``version``, whatever versions follow."""
+    """A person keeps a sync at ``version``, whatever versions follow.
+
+    Or only some of its rows: ``keys`` names those that are kept, each with its version; the others follow the newest.
+    """
 
     type = "sync.pinned"
+    schema = 2
     sync: SyncId
     dataset: DatasetId
     version: VersionNumber
     reason: str
+    keys: SegmentRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,10 +423,12 @@ class StateFolded(Event):
     """The delivered state of a sync is now the stack ``segments``, oldest first.
 
     It equals desired state of ``version`` under ``mapping`` and ``registers`` but for ``owed`` records.
-    ``consent_until`` is the earliest moment at which a consent that was counted on expires.
+    ``consent_until`` is the earliest moment at which a consent that was counted on expires. ``resync`` says that a person
+    vouches for nothing of it, so that the next plan compares everything.
     """
 
     type = "sync.state_folded"
+    schema = 2
     run: RunId
     sync: SyncId
     segments: tuple[SegmentRef, ...]
@@ -432,6 +439,22 @@ class StateFolded(Event):
     consent_until: str | None
     delivered: int
     owed: int
+    resync: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResyncAsked(Event):
+    """A person wants records sent again; the fold beside it holds which.
+
+    ``scope`` is a `engine.core.resync.Scope`. Of the ``records``, ``orphans`` were removed before, or left the state.
+    """
+
+    type = "sync.resync_asked"
+    sync: SyncId
+    scope: str
+    records: int
+    orphans: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,6 +584,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             JobSubmitted,
             WindowReceived,
             StateFolded,
+            ResyncAsked,
             RejectionsReleased,
             RejectionsDropped,
             RunFinished,

@@ -19,7 +19,7 @@ from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
 from engine.core.canonical import differs, object_text, present
 from engine.core.consent_rule import REMOVING, OnWithdrawal
 from engine.core.desired import FIELD, Mode, Refusal
-from engine.core.state import before, field_columns, is_exhausted, is_in_doubt, payload_digest
+from engine.core.state import RESENT, before, field_columns, is_exhausted, is_in_doubt, payload_digest
 
 RANK_ERASURE, RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2, 3
 """Order inside a plan: removals for erasure, for consent, then what is sent, then other deletes."""
@@ -166,6 +166,7 @@ def _verdict(rows: Table, rules: PlanRules) -> StringValue:
 
 def _why_sent(rows: Table) -> StringValue:
     return ibis.cases(
+        (rows.is_unknown & (rows.was_attempts == RESENT).fill_null(False), "sent again"),
         (rows.is_unknown, "outcome unknown"),
         (rows.is_inert, "consent given again"),
         ((rows.was_attempts > 0).fill_null(False), "rejected before"),

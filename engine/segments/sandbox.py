@@ -6,16 +6,17 @@ What a query may say is judged before (`engine.contracts.queries`); this is the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
+import pyarrow as pa
 
 from engine.core.demands import CANDIDATE_VIEW
 from engine.errors import StorageError
@@ -30,9 +31,13 @@ _WALLS: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+_FOUND = "tidegate_found"
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class NoNumber:
-    """A query did not give one number; ``why`` completes "the query …" and shows nothing of the data."""
+    """A query did not give what was asked, as one number; ``why`` completes "the query …" and shows nothing of the data."""
 
     why: str
 
@@ -52,10 +57,26 @@ class Sandbox:
 
     def number(self, query: str, *, seconds_max: float) -> Fraction | NoNumber:
         """The only value of the only row, true being 1 and false 0, unless it takes longer than ``seconds_max``."""
+        rows = self._asked(lambda: self._connection.execute(query).fetchmany(2), seconds_max)
+        if isinstance(rows, NoNumber):
+            return rows
+        if len(rows) != 1 or len(rows[0]) != 1:
+            return NoNumber(f"gave {'no row' if not rows else 'more than one value'}")
+        return _number(rows[0][0])
+
+    def table(self, query: str, *, seconds_max: float) -> pa.Table | NoNumber:
+        """The rows of a query, unless it takes longer than ``seconds_max``."""
+        made = self._asked(
+            lambda: self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_FOUND} AS {query}"), seconds_max
+        )
+        # Read once it is whole: an error of the query is then told as one of the query.
+        return made if isinstance(made, NoNumber) else self._connection.table(_FOUND).to_arrow_reader().read_all()
+
+    def _asked(self, take: Callable[[], T], seconds_max: float) -> T | NoNumber:
         timer = threading.Timer(seconds_max, self._connection.interrupt)
         timer.start()
         try:
-            rows = self._connection.execute(query).fetchmany(2)
+            return take()
         except duckdb.InterruptException:
             return NoNumber(f"took longer than {seconds_max:g} s")
         except duckdb.OutOfMemoryException:
@@ -71,9 +92,6 @@ class Sandbox:
             return NoNumber(f"could not be evaluated ({type(error).__name__})")
         finally:
             timer.cancel()
-        if len(rows) != 1 or len(rows[0]) != 1:
-            return NoNumber(f"gave {'no row' if not rows else 'more than one value'}")
-        return _number(rows[0][0])
 
     def described(self, query: str) -> Output:
         """The types that a query would give, without evaluating it; raises `duckdb.Error` when it cannot be understood."""

@@ -11,7 +11,16 @@ import pyarrow as pa
 from ibis.expr.types import Table
 from sqlalchemy import select
 
-from engine.core.names import CONSENT_STREAM, DatasetId, SegmentRef, StreamId, SyncId, run_stream, sync_stream
+from engine.core.names import (
+    CONSENT_STREAM,
+    DatasetId,
+    SegmentRef,
+    StreamId,
+    SyncId,
+    pin_stream,
+    run_stream,
+    sync_stream,
+)
 from engine.core.relations import union
 from engine.errors import ConfigurationError, ErasureKeyMissing
 from engine.ledger.database import reading
@@ -119,9 +128,9 @@ def _prove_syncs(tools: Tools, session: Session, people: Erased) -> dict[SyncId,
 
     left = dict[SyncId, int]()
     for sync in states.syncs(tools.database):
-        streams = [sync_stream(sync), *(run_stream(r.run) for r in runs.listing(tools.database, sync, RUNS_MAX))]
-        folders = [f"syncs/{sync}/{kind}" for kind in ("plans", "state", "exceptions")]
-        refs = _named(tools, streams)
+        of_runs = (run_stream(r.run) for r in runs.listing(tools.database, sync, RUNS_MAX))
+        folders = [f"syncs/{sync}/{kind}" for kind in ("plans", "state", "exceptions", "kept")]
+        refs = _named(tools, [sync_stream(sync), pin_stream(sync), *of_runs])
         sweep(tools, folders, {ref.path for ref in refs}, holds)
         left[sync] = _count_named(session, session.groups(tools.storage.local(ref) for ref in refs), people)
     sweep(tools, ["consent/decisions"], {ref.path for ref in _named(tools, [CONSENT_STREAM])}, holds)

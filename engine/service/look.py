@@ -19,7 +19,7 @@ from engine.service.app import App
 from engine.service.held_versions import HeldVersionReport, held_version
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
-from engine.steps.aim import pinned_version, withdrawals
+from engine.steps.aim import pin_of, pinned_version, withdrawals
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Dataset, Sync, Tools
 from engine.steps.removals import owed_to_people
@@ -46,6 +46,8 @@ class SyncStatus:
     held_version: str = ""
     """The version that waits for approval, as `tidegate approve` takes it; ``held`` above are records."""
     pinned_version: int | None = None
+    kept_rows: int = 0
+    """Rows that are kept at an older version while all others follow the newest."""
     erasures_owed: int = 0
     """Records that its destination still has to remove because somebody is to be forgotten."""
 
@@ -122,6 +124,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         account=account,
         held_version=waits.candidate if (waits := held_version(tools, sync.dataset.id)) else "",
         pinned_version=pinned_version(tools, sync.id),
+        kept_rows=tools.storage.current(pin.keys).rows if (pin := pin_of(tools, sync.id)) and pin.keys else 0,
     )
 
 

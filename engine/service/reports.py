@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engine.core.compare import ADOPTION
 from engine.core.outcome import RunStatus
 from engine.ledger.projections.runs import RunRow
 
@@ -119,7 +120,8 @@ def _next(status: RunStatus, row: RunRow) -> str:
         case RunStatus.PARTIAL:
             return f"tidegate quarantine list {row.sync}" if row.rejected else f"tidegate runs {row.sync}"
         case RunStatus.HELD:
-            return f"tidegate approve {row.run}, then tidegate run {row.sync}"
+            act = f"resync {row.sync} --adopt --yes" if row.comparison == ADOPTION else f"run {row.sync}"
+            return f"tidegate approve {row.run}, then tidegate {act}"
         case RunStatus.BLOCKED:
             return "mend the source or the contract, then run again; the version before stays current"
         case RunStatus.FAILED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from engine.steps.aim import pinned_version, wanted_version
 from engine.steps.anchors import check_anchors
 from engine.steps.delivered_state import state_layers
 from engine.steps.facts import Dataset, Sync
+from engine.steps.kept_rows import KeptRows, keep, keeping, kept_rows, with_kept
 from engine.steps.pin import known_good, pin, pin_to_take_away, unpin, withdraw
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.snapshots import snapshot_table
@@ -79,12 +81,29 @@ class UnpinReport:
     next: str
 
 
-def preview_rollback(app: App, name: str, to: int, *, samples: int = 3) -> MovePreview:
-    """What `roll_back` would send, from the version as it was captured and under today's consent."""
+def preview_rollback(
+    app: App, name: str, to: int, *, only: Sequence[str] | None = None, samples: int = 3
+) -> MovePreview:
+    """What `roll_back` would send, from the version as it was captured and under today's consent.
+
+    With ``only``, match keys: what `roll_back_some` would.
+    """
     sync = app.sync(name)
     check_anchors(app.tools)
     known_good(app.tools, sync.dataset, VersionNumber(to))
-    return _preview(app, sync, VersionNumber(to), samples)
+    return _preview(app, sync, VersionNumber(to), samples, only)
+
+
+def roll_back_some(
+    app: App, name: str, to: int, only: Sequence[str], reason: str, stop: StopRequest, observe: Observe | None = None
+) -> list[RunReport]:
+    """Keep the records with these match keys at a version and run the sync; all others follow the newest.
+
+    As `roll_back` it reads no source; raises as `engine.steps.kept_rows.keep`.
+    """
+    sync = app.sync(name)
+    keep(app.tools, sync, VersionNumber(to), only, reason)
+    return [run_as_captured(app, sync.id, stop, observe)]
 
 
 def roll_back(
@@ -139,12 +158,22 @@ def withdraw_version(
 def _following(app: App, dataset: Dataset, version: VersionNumber) -> list[Sync]:
     """The syncs that would be brought to ``version``, or were: one that was interrupted may hold a part of it."""
     found = []
+    with app.tools.compute.session() as session:
+        keeping_it = {
+            sync.id
+            for sync in app.syncs.values()
+            if (kept := kept_rows(app.tools, session, sync)) is not None and version in kept.versions.values()
+        }
     for sync in (app.syncs[name] for name in app.sync_names):
         if sync.dataset.id != dataset.id:
             continue
         state = states.current(app.tools.database, sync.id)
         holds = state is not None and state.version in {version, INCOMPLETE}
-        if holds or wanted_version(app.tools, dataset.id, pinned_version(app.tools, sync.id)) == version:
+        if (
+            holds
+            or sync.id in keeping_it
+            or wanted_version(app.tools, dataset.id, pinned_version(app.tools, sync.id)) == version
+        ):
             found.append(sync)
     return found
 
@@ -168,22 +197,27 @@ def _referred(app: App, reference: str) -> tuple[Dataset, VersionNumber]:
     return dataset, VersionNumber(int(match["version"]))
 
 
-def _preview(app: App, sync: Sync, to: VersionNumber, samples: int) -> MovePreview:
+def _preview(app: App, sync: Sync, to: VersionNumber, samples: int, only: Sequence[str] | None = None) -> MovePreview:
     make_folder(app.scratch)
     with tempfile.TemporaryDirectory(dir=app.scratch) as folder, app.tools.compute.session() as session:
         drafts = Storage(folder, scratch=Path(folder), entropy=app.tools.entropy)
-        planned = plan(app.tools, session, sync, drafts=drafts, to=to)
+        kept = None if only is None else keeping(app.tools, session, sync, to, only, drafts)[0]
+        whole = to if only is None else None
+        planned = plan(app.tools, session, sync, drafts=drafts, to=whole, keeping=kept)
         shown = plan_samples(session, sync, planned, drafts, samples)
-        stays = _stays(app, session, sync, planned, drafts)
+        stays = _stays(app, session, sync, planned, drafts, kept)
     return _report(app, sync, to, planned, shown, stays)
 
 
-def _stays(app: App, session: Session, sync: Sync, planned: Planned | Settled, drafts: Storage) -> int:
+def _stays(
+    app: App, session: Session, sync: Sync, planned: Planned | Settled, drafts: Storage, kept: KeptRows | None
+) -> int:
     """Records that are held, have no row in the version, and are not removed by the plan."""
     state = states.current(app.tools.database, sync.id)
     if state is None or not state.segments or isinstance(planned, Settled) or planned.is_blocked:
         return 0
     rows = snapshot_table(app.tools, session, sync.dataset.id, planned.version)
+    rows = with_kept(app.tools, session, sync, rows, kept)
     held = live(state_layers(app.tools, session, state))
     left = held.filter(held.acked).anti_join(ids(rows, sync.mapping, sync.dataset.schema.key), "id")
     if planned.segment is not None:

@@ -18,6 +18,7 @@ from engine.steps.capture import Captured
 from engine.steps.deliver import account_budget
 from engine.steps.facts import Sync
 from engine.steps.run import run
+from engine.steps.trip import Made, as_planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,18 @@ def run_syncs(app: App, names: Sequence[str], stop: StopRequest, observe: Observ
     return reports
 
 
-def run_as_captured(app: App, name: str, stop: StopRequest, observe: Observe | None = None) -> RunReport:
+def run_as_captured(
+    app: App, name: str, stop: StopRequest, observe: Observe | None = None, made: Made = as_planned
+) -> RunReport:
     """Run one sync from versions that were accepted before; only consent is read anew."""
     sync = app.sync(name)
     reads = SharedReads(app.tools)
-    return _run(app, sync, reads.of_registers(sync.dataset, sync.registers), stop, observe or _unobserved)
+    return _run(app, sync, reads.of_registers(sync.dataset, sync.registers), stop, observe or _unobserved, made)
 
 
-def _run(app: App, sync: Sync, capture: Callable[[], Captured], stop: StopRequest, observe: Observe) -> RunReport:
+def _run(
+    app: App, sync: Sync, capture: Callable[[], Captured], stop: StopRequest, observe: Observe, made: Made = as_planned
+) -> RunReport:
     def report(step: str, done: int, total: int) -> None:
         observe(Progress(sync.id, step, done, total))
 
@@ -63,7 +68,7 @@ def _run(app: App, sync: Sync, capture: Callable[[], Captured], stop: StopReques
     if silence:
         return without_run(sync, RunStatus.PAUSED, f"{sync.target.name} {silence}")
     try:
-        row, resumed = run(app.tools, sync, capture, stop, report)
+        row, resumed = run(app.tools, sync, capture, stop, report, made)
     except Interrupted:
         raise
     except Busy as error:

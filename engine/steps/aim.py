@@ -8,7 +8,7 @@ from datetime import datetime
 
 from engine.core.aim import aim
 from engine.core.events import CheckResult, SyncPinned, VersionWithdrawn
-from engine.core.names import DatasetId, SyncId, VersionNumber, dataset_stream, pin_stream
+from engine.core.names import DatasetId, SegmentRef, SyncId, VersionNumber, dataset_stream, pin_stream
 from engine.core.verdict import blocked
 from engine.ledger.database import reading
 from engine.ledger.projections import versions
@@ -22,12 +22,13 @@ FITS = "version.columns"
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A sync is kept at ``version``: by whom, since when and why."""
+    """A sync is kept at ``version``, or only the rows of ``keys`` are: by whom, since when and why."""
 
     version: VersionNumber
     reason: str
     by: str
     since: datetime
+    keys: SegmentRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def pin_of(tools: Tools, sync: SyncId) -> Pin | None:
     """The pin of a sync; None when it follows the newest version."""
     for fact in tools.ledger.tail(1, pin_stream(sync)):
         if isinstance(fact.event, SyncPinned):
-            return Pin(fact.event.version, fact.event.reason, fact.actor, fact.recorded_at)
+            return Pin(fact.event.version, fact.event.reason, fact.actor, fact.recorded_at, fact.event.keys)
     return None
 
 
@@ -60,9 +61,9 @@ def withdrawals(tools: Tools, dataset: DatasetId) -> Mapping[VersionNumber, With
 
 
 def pinned_version(tools: Tools, sync: SyncId) -> VersionNumber | None:
-    """The version that a sync is pinned to; None when it follows the newest."""
+    """The version that a sync is pinned to; None when it follows the newest, perhaps but for some rows."""
     pin = pin_of(tools, sync)
-    return None if pin is None else pin.version
+    return None if pin is None or pin.keys is not None else pin.version
 
 
 def wanted_version(tools: Tools, dataset: DatasetId, pinned: VersionNumber | None) -> VersionNumber:

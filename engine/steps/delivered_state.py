@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import ibis
 from ibis.expr.types import Table
 
@@ -9,6 +11,14 @@ from engine.core.events import StateFolded
 from engine.core.state import FACTS, live
 from engine.segments.compute import Session
 from engine.steps.facts import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A delivered state that is not the current one: what a fold says of it, if there was one, and its layers, oldest first."""
+
+    state: StateFolded | None
+    layers: list[Table]
 
 
 def state_layers(tools: Tools, session: Session, state: StateFolded | None) -> list[Table]:

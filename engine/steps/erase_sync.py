@@ -12,8 +12,8 @@ from functools import partial
 import ibis
 from ibis.expr.types import BooleanValue, Table
 
-from engine.core.events import ErasedSegment, SegmentsErased, StateFolded
-from engine.core.names import Position, RunId, SegmentRef, SyncId, sync_stream
+from engine.core.events import ErasedSegment, SegmentsErased, StateFolded, SyncPinned
+from engine.core.names import Position, RunId, SegmentRef, SyncId, pin_stream, sync_stream
 from engine.core.state import newest
 from engine.failpoints import failpoint
 from engine.ledger.log import Fence
@@ -107,6 +107,13 @@ def _state_segments(tools: Tools, sync: SyncId) -> Iterator[SegmentRef]:
             yield from fact.event.segments
 
 
+def _kept_rows(tools: Tools, sync: SyncId) -> Iterator[SegmentRef]:
+    """Every segment that ever said which rows are kept at an older version."""
+    for fact in tools.ledger.read(pin_stream(sync)):
+        if isinstance(fact.event, SyncPinned) and fact.event.keys is not None:
+            yield fact.event.keys
+
+
 def _plan_segments(rows: Sequence[RunRow]) -> Iterator[SegmentRef]:
     return (row.segment for row in rows if row.segment is not None)
 
@@ -115,7 +122,8 @@ def _states(tools: Tools, session: Session, sync: SyncId, people: People) -> Ite
     """State segments that newer ones replaced; the current ones hold nobody but for whom something is owed."""
     state = states.current(tools.database, sync)
     now = set(kept_segments(tools, state.segments)) if state else set()
-    older = [ref for ref in kept_segments(tools, _state_segments(tools, sync)) if ref not in now]
+    named = (*_state_segments(tools, sync), *_kept_rows(tools, sync))
+    older = [ref for ref in kept_segments(tools, named) if ref not in now]
     mine = partial(is_theirs, people=people)
     return rewritten(tools, session, older, mine, dropping(mine))
 

@@ -72,6 +72,7 @@ def state_after(
         consent_until=under.consent_until,
         delivered=sent - sum(ref.rows for ref in exceptions),
         owed=owed,
+        resync=under.is_partial and before is not None and before.resync,
     )
 
 

@@ -35,6 +35,7 @@ from engine.steps.consent import NO_PREVIEW, consent_now, register_versions
 from engine.steps.erased import erased
 from engine.steps.facts import Sync, Tools
 from engine.steps.keep_out import kept_out_of_plan
+from engine.steps.kept_rows import kept_rows, with_kept
 from engine.steps.snapshots import snapshot_table
 
 
@@ -102,6 +103,7 @@ class LastMile:
         if self._counted.version is not None:
             dataset = self._sync.dataset
             rows = snapshot_table(self._tools, session, dataset.id, self._counted.version)
+            rows = with_kept(self._tools, session, self._sync, rows, kept_rows(self._tools, session, self._sync))
             found += kept_out_of_plan(self._tools, session, self._sync, plan, rows)
         if (people := erased(self._tools)) is not None:
             found.append(sent.semi_join(people.among(session, sent.select("subject").distinct()), "subject"))

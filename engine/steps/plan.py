@@ -34,9 +34,10 @@ from engine.steps.consent import (
     consent_now,
     register_versions,
 )
-from engine.steps.delivered_state import state_layers
+from engine.steps.delivered_state import Delivered, state_layers
 from engine.steps.facts import Sync, Tools
 from engine.steps.keep_out import NOBODY, KeptOut, kept_out, lists_usable, suppression_applied
+from engine.steps.kept_rows import KeptRows, kept_rows, misfit, quarantine_with_kept, with_kept
 from engine.steps.mapping_gates import mapping_gates
 from engine.steps.place import place_of, same_place
 from engine.steps.plan_counts import Counts, counted
@@ -122,31 +123,38 @@ def plan(
     drafts: Storage,
     preview: Preview = NO_PREVIEW,
     to: VersionNumber | None = None,
+    imagined: Delivered | None = None,
+    keeping: KeptRows | None = None,
 ) -> Planned | Settled:
     """Compare the version that the sync is brought to with the delivered state; write what must be sent to ``drafts``.
 
-    That is the newest version (or candidate), or the one that the sync is pinned to; ``to`` stands for a pin that is only
-    thought of. Raises `StorageError` when there is no version yet or a segment is damaged.
+    That is the newest version (or candidate), or the one that the sync is pinned to; ``to`` stands for a pin, ``keeping``
+    for rows that are kept, and ``imagined`` for a delivered state, that are only thought of. Raises `StorageError` when there is no version yet or a segment is damaged.
     """
     pinned = pinned_version(tools, sync.id) if to is None else to
     if pinned is not None:
         preview = replace(preview, dataset=None)
-    state = states.current(tools.database, sync.id)
+    state = imagined.state if imagined else states.current(tools.database, sync.id)
     candidate = preview.dataset
     version = candidate.version if candidate else wanted_version(tools, sync.dataset.id, pinned)
     mapping = digest_of([mapping_digest(sync.mapping), sync.dataset.id, sync.target.name, *identified(sync.dataset)])
-    registers = register_versions(tools, sync, preview)
+    kept = kept_rows(tools, session, sync) if keeping is None and to is None else keeping
+    registers = register_versions(tools, sync, preview) | (kept.register if kept else {})
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
     if state is not None and isinstance(how, Incremental) and how.since == version and not how.unsettled:
         return Settled(version, untouched(tools, session, sync))
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
     consent = consent_now(tools, session, sync, preview)
-    if candidate is None and (unfit := unfit_version(tools, sync, version)) is not None:
-        sides = _Sides(rows, version, state, how, preview, consent, NOBODY, None, drafts)
+    unfit = misfit(tools, sync, kept) or (unfit_version(tools, sync, version) if candidate is None else None)
+    if unfit is not None:
+        sides = _Sides(rows, version, state, [], how, preview, consent, NOBODY, None, drafts)
         return _planned(tools, sync, sides, mapping, registers, None, Counts(), (unfit,))
+    rows = with_kept(tools, session, sync, rows, kept)
     out = kept_out(tools, session, sync, rows)
     bad = candidate.quarantine if candidate else quarantine_of(tools, session, sync, version)
-    sides = _Sides(rows, version, state, how, preview, consent, out, bad, drafts)
+    bad = quarantine_with_kept(tools, session, sync, bad, kept)
+    layers = imagined.layers if imagined else state_layers(tools, session, state)
+    sides = _Sides(rows, version, state, layers, how, preview, consent, out, bad, drafts)
     return _compare(tools, session, sync, sides, mapping, registers)
 
 
@@ -155,6 +163,7 @@ class _Sides:
     rows: Table
     version: VersionNumber
     state: StateFolded | None
+    layers: list[Table]
     how: Comparison
     preview: Preview
     consent: Consent
@@ -179,8 +188,7 @@ def _compare(
     wanted = records(sides.rows)
     identities = ids(sides.rows, sync.mapping, key)
     apart = aside(session, sync, sides.rows, sides.quarantined, records)
-    layers = state_layers(tools, session, sides.state)
-    delivered = session.named(live(layers))
+    delivered = session.named(live(sides.layers))
     rows, looked_at, held = sides.rows, wanted, delivered
     match sides.how:
         case Full():
@@ -191,7 +199,7 @@ def _compare(
             touched = session.cached(touched_ids(in_motion, identities, delivered))
             rows = touched_rows(sides.rows, sync.mapping, key, touched, in_motion)
             looked_at = session.cached(records(rows))
-            held = session.cached(live([layer.semi_join(touched, "id") for layer in layers]))
+            held = session.cached(live([layer.semi_join(touched, "id") for layer in sides.layers]))
             without_id = identities.filter(identities.id.isnull())
             identities = union(identities.semi_join(touched, "id"), without_id)
         case _:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from engine.core.compare import REMOVALS
+from engine.core.compare import ADOPTION, KEPT_ROWS, REMOVALS
 from engine.core.events import PlanMade, RunResumed, RunStarted
 from engine.core.names import RunId, SegmentRef, run_id, run_stream
 from engine.core.outcome import Buckets, RunStatus, run_status
@@ -22,6 +22,7 @@ from engine.ledger.log import Fence
 from engine.ledger.projections import runs, states, windows
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import Session
+from engine.steps.adopt import adopt, finish_adopted
 from engine.steps.aim import pinned_version, superseded
 from engine.steps.anchors import check_anchors, drop_anchor, sync_anchor
 from engine.steps.approval import why_held
@@ -35,19 +36,24 @@ from engine.steps.last_mile import Counted
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.record import record
 from engine.steps.sync_lease import sync_lease
-from engine.steps.trip import Observe, Refusal, Trip
+from engine.steps.trip import Made, Observe, Refusal, Trip, as_planned
 from engine.steps.untouched import Untouched, untouched
 
 INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
 
 
 def run(
-    tools: Tools, sync: Sync, capture: Callable[[], Captured], stop: StopSignal, observe: Observe
+    tools: Tools,
+    sync: Sync,
+    capture: Callable[[], Captured],
+    stop: StopSignal,
+    observe: Observe,
+    made: Made = as_planned,
 ) -> tuple[RunRow, RunRow | None]:
     """Bring the destination to what the source says now.
 
     Returns the run, and the earlier run that was resumed and finished first, if there was one. ``capture`` reads the
-    dataset (or returns what another sync's run just read). Raises `Busy` when another process holds the sync,
+    dataset (or returns what another sync's run just read), ``made`` gives the plan as it is acted on. Raises `Busy` when another process holds the sync,
     `StaleEpoch` when its lease was lost meanwhile, `Interrupted` when ``stop`` ended it before its end,
     `LedgerRegressed` before anything when the ledger went back in time, and whatever a step raises after the run's end
     was recorded.
@@ -55,7 +61,7 @@ def run(
     check_anchors(tools)
     with sync_lease(tools, sync.id) as lease:
         try:
-            return _run(tools, sync, capture, lease, stop, observe)
+            return _run(tools, sync, capture, lease, stop, observe, made)
         except (Interrupted, LedgerConflict) as error:
             if lease.lost:
                 raise lease.ended() from error
@@ -78,12 +84,13 @@ def _run(
     lease: HeldLease,
     stop: StopSignal,
     observe: Observe,
+    made: Made,
 ) -> tuple[RunRow, RunRow | None]:
     stopping = _AnyStop(stop, lease)
     resumed = _resume(tools, sync, lease.fence, stopping, observe)
     remove_people(tools, sync, lease.fence, stopping, observe, _send)
     started = tools.clock.now()
-    trip = Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence, observe)
+    trip = Trip(tools, sync, run_id(started, tools.entropy.token(3)), lease.fence, observe, made=made)
     trip.append(RunStarted(run=trip.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
     try:
         _proceed(trip, capture, stopping)
@@ -137,7 +144,7 @@ def _plan_and_deliver(trip: Trip, session: Session, stop: StopSignal) -> None:
             why = "the destination holds what the source says"
             trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, left), version, left)
         case Planned():
-            event = planned.event(trip.run, sync)
+            event = trip.made(planned.event(trip.run, sync))
             failpoint("plan.before_commit")
             trip.append(event)
             failpoint("plan.after_commit")
@@ -162,6 +169,8 @@ def _send(trip: Trip, session: Session, planned: PlanMade, stop: StopSignal) -> 
         trip.finish(RunStatus.UNCHANGED, why + _but_for(trip, left), planned.version)
     elif (waits := why_held(trip.tools, trip.sync, planned)) is not None:
         trip.finish(RunStatus.HELD, waits, planned.version)
+    elif planned.comparison == ADOPTION:
+        adopt(trip, session, planned, planned.segment, _settlement(planned))
     elif trip.sync.target.record_only:
         where = record(trip.tools, session, trip.sync, trip.run, planned.segment)
         trip.finish(RunStatus.SUCCEEDED, f"recorded and not sent (deliver: record): {where}", planned.version)
@@ -173,7 +182,8 @@ def _deliver(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRe
     def sent(rows: int) -> None:
         trip.observe("deliver", rows, segment.rows)
 
-    counted = Counted(planned.registers, planned.consent_until, planned.version)
+    asked = {name: number for name, number in planned.registers.items() if name != KEPT_ROWS}
+    counted = Counted(asked, planned.consent_until, planned.version)
     job_seconds = trip.sync.target.jobs.deadline_seconds
     given_up = superseded(trip.tools, trip.sync, planned.version)
     work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds, counted, given_up)
@@ -233,6 +243,9 @@ def _finish_folded(trip: Trip, planned: PlanMade) -> None:
     """The state was folded and only the end is missing."""
     if planned.segment is None:
         trip.finish(RunStatus.UNCHANGED, "nothing to send: no mapped field changed", planned.version)
+        return
+    if planned.comparison == ADOPTION:
+        finish_adopted(trip, planned)
         return
     status, reason = run_status(_buckets(_row(trip.tools, trip.run), planned.segment), None)
     trip.finish(status, reason, planned.version)

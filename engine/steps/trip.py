@@ -17,6 +17,15 @@ Observe = Callable[[str, int, int], None]
 """Told ``step``, records done and records in all (0 when unknown)."""
 
 
+Made = Callable[[PlanMade], PlanMade]
+"""From a plan as it was computed to the one that is recorded and acted on."""
+
+
+def as_planned(planned: PlanMade) -> PlanMade:
+    """A plan that is sent as it was made."""
+    return planned
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """How a run ends whose source was read and not accepted, when nothing worse comes of it."""
@@ -30,7 +39,7 @@ class Refusal:
 class Trip:
     """One run on its way: what it acts with, its id and how long each step took.
 
-    With a ``refusal`` it delivers what the version before still owes, and cannot end well.
+    ``made`` gives the plan as it is recorded and acted on. With a ``refusal`` it delivers what the version before still owes, and cannot end well.
     """
 
     tools: Tools
@@ -40,6 +49,7 @@ class Trip:
     observe: Observe
     seconds: dict[str, float] = field(default_factory=dict)
     refusal: Refusal | None = None
+    made: Made = as_planned
 
     def timed(self, step: str) -> _Timer:
         self.observe(step, 0, 0)

@@ -27,6 +27,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G16": "phantom",
         "G18": "resources",
         "G20": "mutants",
+        "G21": "rollback",
         "G22": "mass_change",
         "G25": "failover",
         "G26": "writers",

@@ -17,7 +17,7 @@ import pytest
 from engine.core.events import CheckResult
 from engine.core.outcome import RunStatus
 from engine.delivery.stop import StopRequest
-from engine.faces.cli import decide, destination, ledger, look, quarantine, run
+from engine.faces.cli import decide, destination, ledger, look, past, quarantine, resync, run
 from engine.faces.cli.plain import moment, plain, seconds, size
 from engine.faces.cli.progress import bar
 from engine.faces.cli.render import Lines, console, show
@@ -29,6 +29,7 @@ from engine.service.destinations import AdapterReport, CheckReport, DestinationR
 from engine.service.held_versions import HeldVersionReport, VersionDecisionReport
 from engine.service.ledgers import DoubtReport, EventReport, LostReport, RegressionReport, VerifyReport
 from engine.service.look import DiffReport, SyncStatus, VersionReport
+from engine.service.past_state import StateReport
 from engine.service.quarantine import (
     QuarantineDecision,
     QuarantinedRecord,
@@ -37,7 +38,9 @@ from engine.service.quarantine import (
     RejectionReport,
 )
 from engine.service.quarantined_rows import QuarantinedRow, QuarantinedRowReport, QuarantinedRows
-from engine.service.records import RecordReport
+from engine.service.records import RecordReport, StoryLine
+from engine.service.reports import PlanCounts
+from engine.service.resync import ResyncPreview
 from engine.service.runs import Progress
 from engine.service.samples import MASK, Sample
 from engine.service.validate import ValidationReport
@@ -86,6 +89,7 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
     sample = Sample("update", h, h, {h: h}, {h: h + "!"}, (h,))
     check = CheckResult(h, "block", h, {})
     account = AccountReport("open", 1.0, h, (DayReport(h, 1, 2, h),), 1.5, None)
+    line = StoryLine(h, h, h, 1, h, (h,))
     status = SyncStatus(h, h, h, h, 1, None, 5, 6, h, h, h, h, account, h)
     return [
         (run.run_view, [run_report(sync=h, reason=h, resumed=h, next=h)]),
@@ -96,7 +100,9 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (look.runs_view, [run_report(run=h, reason=h)]),
         (look.versions_view, [VersionReport(h, 1, h, 2, 3, 4, 5, True, h, h)]),
         (look.diff_view, DiffReport(h, 1, 2, 3, 4, 5, (sample,))),
-        (look.record_view, RecordReport(h, h, True, True, False, False, 1, {h: h}, {h: None}, h, h)),
+        (past.record_view, RecordReport(h, h, True, True, False, False, 1, {h: h}, {h: None}, h, h, story=(line,))),
+        (past.state_view, StateReport(h, h, 1, 2, 3, h)),
+        (resync.preview_view, ResyncPreview(h, h, 1, h, 2, 1, PlanCounts(), (check,), (sample,), 1, 1.5, True, False)),
         (decide.held_view, [HeldReport(h, h, h, 1, 2, 3, h, h, h, h, h, h, h, h)]),
         (decide.version_view, [HeldVersionReport(h, h, 2, 1, 9, 1, 2, 3, h, h, h, h, h)]),
         (decide.decision_view, VersionDecisionReport(h, h, 2, h, h, h)),

@@ -38,7 +38,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if origin is Mapping:
         return st.dictionaries(*map(values, arguments), max_size=3)
     finite = st.floats(allow_nan=False, allow_infinity=False)
-    return {str: st.text(), int: st.integers(), float: finite, types.NoneType: st.none()}[hint]
+    return {bool: st.booleans(), str: st.text(), int: st.integers(), float: finite, types.NoneType: st.none()}[hint]
 
 
 def events(cls: type[Any]) -> st.SearchStrategy[Any]:

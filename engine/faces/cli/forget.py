@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.text import Text
 from engine.delivery.stop import StopRequest, signals
 from engine.errors import ConfigurationError
 from engine.faces.cli.group import Command, Group, asked
+from engine.faces.cli.lists import listed
 from engine.faces.cli.opening import opened
 from engine.faces.cli.output import write
 from engine.faces.cli.plain import count, moment, plain
@@ -36,7 +36,7 @@ def forget_people(context: click.Context, subjects: tuple[str, ...], reason: str
     SUBJECT is written as in the column that says whom a row is about. Give every name by which a dataset knows the
     person. Exit code 5 when something is still owed; later runs go on with it.
     """
-    people = [*subjects, *(_listed(file) if file else [])]
+    people = [*subjects, *(listed(file) if file else [])]
     if not people:
         raise ConfigurationError("Nobody is named", next="give a SUBJECT, or a list with --file")
     stop = StopRequest()
@@ -99,16 +99,6 @@ def verify(context: click.Context, file: Path, subject: str | None) -> int:
         report = verify_report(app, file, subject)
     show(context, report, verified_view)
     return 0 if report.ok and report.about_subject is not False else FAILED
-
-
-def _listed(file: Path) -> list[str]:
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The list cannot be read ({type(error).__name__})", where=str(file), next="give a text file in UTF-8"
-        ) from None
-    return [line for line in text.splitlines() if line.strip()]
 
 
 def report_view(report: ErasureReport) -> Lines:

@@ -16,14 +16,12 @@ from engine.faces.cli.render import (
     cell,
     changes,
     delivered,
-    facts,
     figure,
     next_step,
     sample_lines,
     status_cell,
     table,
     title,
-    value_cell,
 )
 from engine.faces.cli.render import (
     show as show_report,
@@ -38,7 +36,6 @@ from engine.service.look import (
     sync_statuses,
     version_list,
 )
-from engine.service.records import RecordReport, show_record
 from engine.service.reports import RunReport
 
 LIMIT_MAX = 10_000
@@ -102,21 +99,6 @@ def diff(context: click.Context, dataset: str, a: int, b: int, samples: int) -> 
     return 0
 
 
-@click.command(cls=Command)
-@click.argument("sync")
-@click.option("--key", required=True, help="The match key, as text, as the destination knows it.")
-@click.pass_context
-def show(context: click.Context, sync: str, key: str) -> int:
-    """Show one record: delivered, wanted, and why.
-
-    Values classified above internal are masked.
-    """
-    with opened(context) as app:
-        report = show_record(app, sync, key)
-    show_report(context, report, record_view)
-    return 0
-
-
 def status_view(report: Sequence[SyncStatus]) -> Lines:
     """One row a sync; below it the reasons of those whose last run did not succeed, and what accounts ask for."""
     if not report:
@@ -133,6 +115,11 @@ def status_view(report: Sequence[SyncStatus]) -> Lines:
             yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.reason))
         if sync.pinned_version is not None:
             kept = f"pinned to version {sync.pinned_version}; `tidegate unpin {sync.sync}` lets it go on"
+            yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))
+        if sync.kept_rows:
+            kept = (
+                f"{count(sync.kept_rows, 'row')} kept at an older version; `tidegate unpin {sync.sync}` lets them go on"
+            )
             yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))
         if sync.erasures_owed:
             owed = f": {count(sync.erasures_owed, 'removal')} owed to forgotten people"
@@ -243,29 +230,3 @@ def diff_view(report: DiffReport) -> Lines:
     yield title(f"{report.dataset}: version {report.a} to {report.b}")
     yield changes(report.inserts, report.updates, report.deletes)
     yield from sample_lines(report.samples)
-
-
-def record_view(report: RecordReport) -> Lines:
-    """What a comparison says, then each field as delivered and as wanted."""
-    yield title(f"{report.sync}: record {report.id}")
-    verdict = f"{report.verdict} ({report.reason})" if report.reason else report.verdict
-    yield from facts(
-        [
-            ("destination holds it", cell(_yes_no(report.holds, unknown=report.unknown))),
-            ("it is wanted", cell(_yes_no(report.desired, unknown=False))),
-            ("something is owed", cell(_yes_no(report.owed, unknown=False))),
-            ("rejected attempts", figure(report.attempts)),
-            ("the next run says", cell(verdict)),
-        ]
-    )
-    names = dict.fromkeys((*report.wanted, *report.delivered))
-    if names:
-        columns = [Column("field"), Column("delivered"), Column("wanted")]
-        yield from table(
-            columns,
-            ([cell(n), value_cell(report.delivered.get(n)), value_cell(report.wanted.get(n))] for n in names),
-        )
-
-
-def _yes_no(fact: bool, *, unknown: bool) -> str:  # noqa: FBT001 - a fact to say in a word
-    return "unknown" if unknown else "yes" if fact else "no"

@@ -39,7 +39,8 @@ COMMANDS = {
         "versions": Entry(_HERE + "look:versions", "List the versions of a dataset."),
         "diff": Entry(_HERE + "look:diff", "Compare two versions of a dataset."),
         "gates": Entry(_HERE + "gates:gates", "Explain every check: its rule, and what it found last."),
-        "show": Entry(_HERE + "look:show", "Show one record: delivered, wanted, and why."),
+        "show": Entry(_HERE + "past:show", "Show one record: delivered, wanted, why, and its whole story."),
+        "state": Entry(_HERE + "past:state", "Write what a destination held at a moment to a file."),
     },
     "Decide": {
         "approvals": Entry(_HERE + "decide:approvals", "List the versions and plans that wait for a decision."),
@@ -64,6 +65,9 @@ COMMANDS = {
         "rollback": Entry(_HERE + "undo:rollback", "Put a destination back to an earlier version, and keep it there."),
         "unpin": Entry(_HERE + "undo:unpin", "Let a sync that was rolled back follow the newest version again."),
         "dataset": Entry(_HERE + "undo:dataset", "Care for the versions of a dataset."),
+        "resync": Entry(
+            _HERE + "resync:resync", "Send a sync's records again, all or some, or record them as delivered."
+        ),
         "retry": Entry(_HERE + "quarantine:retry", "Release what was rejected and run the sync now."),
         "quarantine": Entry(
             _HERE + "quarantine:quarantine",

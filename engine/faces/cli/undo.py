@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from rich.text import Text
 
 from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
 from engine.faces.cli.group import Command, Group
+from engine.faces.cli.lists import keys_of
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count, number, plain, seconds
 from engine.faces.cli.progress import watched
@@ -32,6 +35,7 @@ from engine.service.rollback import (
     preview_unpin,
     preview_withdraw,
     roll_back,
+    roll_back_some,
     unpin_sync,
     withdraw_version,
 )
@@ -50,23 +54,41 @@ _SAMPLES = click.option(
 @click.command(cls=Command)
 @click.argument("sync")
 @click.option("--to", type=click.IntRange(min=1), required=True, metavar="VERSION", help="The version to go back to.")
+@click.option(
+    "--only-keys",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Only these records: a file with one match key a line. All others follow the newest version.",
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
 @_YES
 @_SAMPLES
 @click.pass_context
-def rollback(context: click.Context, sync: str, to: int, reason: str, yes: bool, samples: int) -> int:  # noqa: FBT001 - click passes by name
+def rollback(
+    context: click.Context,
+    sync: str,
+    to: int,
+    only_keys: Path | None,
+    reason: str,
+    yes: bool,  # noqa: FBT001 - click passes by name
+    samples: int,
+) -> int:
     """Put a destination back to an earlier version, and keep it there.
 
     Shows what it would take; with --yes it is done: the sync is pinned to the version, and what differs is sent. Consent
     is today's, gates and approvals count as for any plan, and the source is not read. `tidegate unpin` lets it go on.
     """
+    only = None if only_keys is None else keys_of(only_keys)
     with opened(context) as app:
         if not yes:
-            report = preview_rollback(app, sync, to, samples=samples)
-            show(context, report, lambda r: move_view(r, f"tidegate rollback {sync} --to {to} --yes"))
+            report = preview_rollback(app, sync, to, only=only, samples=samples)
+            again = f"tidegate rollback {sync} --to {to} {'' if only is None else '--only-keys FILE '}--yes"
+            show(context, report, lambda r: move_view(r, again))
             return _preview_code(report)
         with watched(context) as (stop, observe):
-            reports = roll_back(app, sync, to, reason, stop, observe)
+            if only is None:
+                reports = roll_back(app, sync, to, reason, stop, observe)
+            else:
+                reports = roll_back_some(app, sync, to, only, reason, stop, observe)
     show(context, reports, run_view)
     return exit_code(r.status for r in reports)
 

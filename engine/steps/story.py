@@ -1,0 +1,193 @@
+"""The story of one record: in which versions its row changed, what was planned of it and why, what left and what came back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import ibis
+from ibis.expr.types import Table
+
+from engine.core.canonical import key_text
+from engine.core.diff import CHANGE
+from engine.core.events import (
+    BatchIntent,
+    ErasureRequested,
+    PlanApproved,
+    PlanMade,
+    PlanRejected,
+    RunFinished,
+    WindowIntended,
+    WindowReceived,
+)
+from engine.core.names import ERASURE_STREAM, SegmentRef, run_stream
+from engine.core.relations import union
+from engine.core.state import basis_of
+from engine.core.verdict import Verdict
+from engine.ledger.projections import runs, versions
+from engine.ledger.projections.runs import RunRow
+from engine.ledger.projections.versions import VersionRow
+from engine.ledger.recorded import Recorded
+from engine.segments.compute import ORDINAL, Session
+from engine.steps.consent import NO_PREVIEW, consent_now
+from engine.steps.erased import erased, stored_key
+from engine.steps.facts import Sync, Tools
+
+AT_ONCE = 50
+"""Segments that are looked through in one go."""
+RUNS_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One thing that happened to a record: ``kind`` is version, plan, gate, decision, batch, outcome, run, consent or forgotten.
+
+    ``changed`` are the fields that a plan sends. ``at`` is None for a decision of consent that says no moment.
+    """
+
+    at: datetime | None
+    kind: str
+    what: str
+    version: int | None = None
+    run: str = ""
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row of a plan about the record, and the run whose plan it is."""
+
+    row: RunRow
+    planned: dict[str, Any]
+
+
+def planned_rows(tools: Tools, session: Session, sync: Sync, id: str) -> list[Found]:
+    """What the plans of every run say of the record, oldest first."""
+    listed = {row.run: row for row in runs.listing(tools.database, sync.id, RUNS_MAX) if row.segment is not None}
+    found = []
+    for some in _groups(iter(listed.values())):
+        parts = []
+        for row in some:
+            assert row.segment is not None, "only such runs are listed"
+            rows = session.numbered(tools.storage.local(row.segment))
+            mine = rows.filter(rows.id == id)
+            subject = mine.subject if "subject" in mine.columns else ibis.null("string")
+            names = ("op", "change", "reason", "pk", "changed")
+            parts.append(
+                mine.select(
+                    *names, subject=subject, basis=basis_of(mine), place=mine[ORDINAL], run=ibis.literal(str(row.run))
+                )
+            )
+        found += [Found(listed[one["run"]], one) for one in session.fetch(union(*parts))]
+    return sorted(found, key=lambda one: one.row.started_at)
+
+
+def run_chapters(tools: Tools, found: Found) -> Iterator[Chapter]:
+    """What became of a record in one run: planned, judged, decided about, sent and answered."""
+    place, run = int(found.planned["place"]), str(found.row.run)
+    intents: dict[int, Sequence[BatchIntent]] = {}
+    batch: BatchIntent | None = None
+    for fact in tools.ledger.read(run_stream(found.row.run)):
+        for chapter in _told(fact, found):
+            yield replace(chapter, run=run)
+        match fact.event:
+            case WindowIntended(_, window, batches):
+                intents[window] = batches
+                batch = next((b for b in batches if b.first <= place <= b.last), None)
+                if batch is not None:
+                    what = f"left in batch {batch.number} of window {window}, key {batch.key[:12]}"
+                    what = f"withheld from batch {batch.number}" if place in batch.withheld else what
+                    yield Chapter(fact.recorded_at, "batch", what, run=run)
+            case WindowReceived(_, window, _, exceptions) if any(
+                b.first <= place <= b.last for b in intents.get(window, ())
+            ):
+                yield Chapter(fact.recorded_at, "outcome", _outcome(tools, exceptions, place), run=run)
+            case _:
+                pass
+
+
+def _told(fact: Recorded, found: Found) -> Iterator[Chapter]:
+    at = fact.recorded_at
+    match fact.event:
+        case PlanMade() as planned:
+            fields = tuple(json.loads(found.planned["changed"] or "[]"))
+            said = f"{found.planned['change']} planned: {found.planned['reason']}"
+            receipts = [one["receipt"] for one in json.loads(found.planned["basis"] or "[]") if one.get("receipt")]
+            if receipts:
+                said = f"{said}, allowed by {', '.join(receipts)}"
+            yield Chapter(at, "plan", said, version=planned.version, changed=fields)
+            for check in planned.checks:
+                if check.verdict != Verdict.PASS.value:
+                    yield Chapter(at, "gate", f"{check.verdict}: {check.check}: {check.message}")
+        case PlanApproved():
+            yield Chapter(at, "decision", f"plan approved by {fact.actor}")
+        case PlanRejected():
+            yield Chapter(at, "decision", f"plan rejected by {fact.actor}")
+        case RunFinished(_, _, status, reason):
+            yield Chapter(at, "run", f"{status}: {reason}" if reason else status)
+        case _:
+            return
+
+
+def _outcome(tools: Tools, exceptions: SegmentRef | None, place: int) -> str:
+    if exceptions is None:
+        return "delivered"
+    with tools.compute.session() as session:
+        rows = session.table(tools.storage.local(exceptions))
+        found = session.fetch(rows.filter(rows.ordinal == place).limit(1))
+    return f"{found[0]['outcome']} ({found[0]['code']})" if found else "delivered"
+
+
+def version_chapters(tools: Tools, session: Session, sync: Sync, pks: Sequence[str]) -> Iterator[Chapter]:
+    """In which versions a row with one of these primary keys came, changed and went, oldest first."""
+    listed = {row.version: row for row in versions.listing(tools.database, sync.dataset.id)}
+    for some in _groups(iter(listed.values())):
+        parts = [part for row in some if (part := _changes(tools, session, row, pks)) is not None]
+        for one in sorted(session.fetch(union(*parts)), key=lambda r: int(r["version"])) if parts else []:
+            row = listed[one["version"]]
+            yield Chapter(row.recorded_at, "version", f"{one['kind']} in version {row.version}", version=row.version)
+
+
+def _changes(tools: Tools, session: Session, row: VersionRow, pks: Sequence[str]) -> Table | None:
+    ref = row.changes or row.snapshot
+    if not pks or not tools.storage.exists(ref):
+        return None
+    rows = session.table(tools.storage.local(ref))
+    mine = rows.filter(key_text([rows[c] for c in row.key]).isin(list(pks)))
+    kind = mine[CHANGE] if row.changes is not None else ibis.literal("insert")
+    return mine.select(kind=kind, version=ibis.literal(int(row.version)).cast("int64"))
+
+
+def consent_chapters(tools: Tools, session: Session, sync: Sync, subjects: Sequence[str]) -> Iterator[Chapter]:
+    """Every decision about these subjects that the sync's rule rests on today."""
+    rule = sync.mapping.consent
+    if rule is None or not subjects:
+        return
+    register = consent_now(tools, session, sync, NO_PREVIEW).register
+    if register is None:
+        return
+    mine = register.filter(register.subject.isin(list(subjects)) & register.purpose.isin(rule.purposes))
+    for one in session.fetch(mine):
+        until = f", until {one['expires_at'].isoformat()}" if one["expires_at"] else ""
+        proof = f" ({one['receipt']})" if one["receipt"] else ""
+        yield Chapter(one["collected_at"], "consent", f"{one['purpose']} {one['status']}{proof}{until}")
+
+
+def forgotten_chapters(tools: Tools, names: Sequence[str]) -> Iterator[Chapter]:
+    """When one of these names was asked to be forgotten."""
+    key = stored_key(tools) if erased(tools) is not None else None
+    if key is None:
+        return
+    marks = {key.tombstone(name) for name in names}
+    for fact in tools.ledger.read(ERASURE_STREAM):
+        if isinstance(fact.event, ErasureRequested) and marks & set(fact.event.tombstones):
+            yield Chapter(fact.recorded_at, "forgotten", f"asked to be forgotten, due {fact.event.due}")
+
+
+def _groups(items: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
+    while some := tuple(islice(items, AT_ONCE)):
+        yield some

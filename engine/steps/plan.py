@@ -129,7 +129,8 @@ def plan(
     """Compare the version that the sync is brought to with the delivered state; write what must be sent to ``drafts``.
 
     That is the newest version (or candidate), or the one that the sync is pinned to; ``to`` stands for a pin, ``keeping``
-    for rows that are kept, and ``imagined`` for a delivered state, that are only thought of. Raises `StorageError` when there is no version yet or a segment is damaged.
+    for rows that are kept, and ``imagined`` for a delivered state, that are only thought of. Raises `StorageError` when
+    there is no version yet or a segment is damaged.
     """
     pinned = pinned_version(tools, sync.id) if to is None else to
     if pinned is not None:

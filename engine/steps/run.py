@@ -53,8 +53,8 @@ def run(
     """Bring the destination to what the source says now.
 
     Returns the run, and the earlier run that was resumed and finished first, if there was one. ``capture`` reads the
-    dataset (or returns what another sync's run just read), ``made`` gives the plan as it is acted on. Raises `Busy` when another process holds the sync,
-    `StaleEpoch` when its lease was lost meanwhile, `Interrupted` when ``stop`` ended it before its end,
+    dataset (or returns what another sync's run just read), ``made`` gives the plan as it is acted on. Raises `Busy` when
+    another process holds the sync, `StaleEpoch` when its lease was lost meanwhile, `Interrupted` when ``stop`` ended it before its end,
     `LedgerRegressed` before anything when the ledger went back in time, and whatever a step raises after the run's end
     was recorded.
     """

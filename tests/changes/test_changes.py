@@ -69,7 +69,6 @@ def test_the_corpus_is_as_large_as_was_promised() -> None:
     assert {case.get("base", "plain") for _, case in CASES} <= set(BASES)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", list(_marked()))
 def test_each_case_gets_the_action_that_was_declared(
     case: dict[str, Any], bases: dict[str, Base], receiver: Receiver, tmp_path: Path

@@ -11,8 +11,16 @@ LONG = ("scale", "crash", "slow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, so that at the end no process waits for the last one of another."""
-    items.sort(key=lambda item: not any(item.get_closest_marker(mark) for mark in LONG))
+    """The longest tests first, so that at the end no process waits for the last one of another."""
+    items.sort(key=_length, reverse=True)
+
+
+def _length(item: pytest.Item) -> float:
+    """The limit that a test has of its own, in seconds; else whether it is marked as long."""
+    limit = item.get_closest_marker("timeout")
+    if limit is not None:
+        return float(limit.args[0])
+    return float(any(item.get_closest_marker(mark) for mark in LONG))
 
 
 def pytest_collection_finish() -> None:

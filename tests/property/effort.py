@@ -13,7 +13,7 @@ MULTIPLIER = int(os.environ.get("TIDEGATE_TEST_EXAMPLES", "1"))
 PHASES = tuple(Phase) if os.environ.get("TIDEGATE_TEST_SHRINK", "yes") == "yes" else (Phase.explicit, Phase.generate)
 """Whether a failing example is made small: a person wants that, and whoever asks only whether one fails does not."""
 
-PATIENCE = pytest.mark.timeout(120 * MULTIPLIER)
+PATIENCE = pytest.mark.timeout(300 * MULTIPLIER)
 """The time limit of a test, in seconds, grows with its examples."""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,7 +16,8 @@ from config.project import Project, load_project
 from config.settings import Settings, read_settings
 from engine.clock import SystemClock, SystemEntropy
 from engine.core.names import SegmentRef
-from engine.ledger.database import open_database
+from engine.errors import LedgerError
+from engine.ledger.database import file_exists, open_database
 from engine.ledger.holder import holder_name
 from engine.ledger.log import Ledger
 from engine.ledger.migrate import check_schema, schema_revision, upgrade
@@ -62,6 +65,24 @@ def open_app(folder: Path | None, *, environment: str | None) -> App:
     )
 
 
+@contextmanager
+def ledger_at_hand(project: Project, *, connect: bool) -> Iterator[Engine | None]:
+    """The environment's ledger for a look, None where there is none that this code reads; nothing is created.
+
+    A SQLite file is at hand when it exists; another database is dialled only to ``connect``.
+    """
+    url = ledger_url(project, read_settings())
+    there, database = file_exists(url), None
+    if there or (there is None and connect):
+        with suppress(LedgerError):
+            database = _of_this_code(open_database(url))
+    try:
+        yield database
+    finally:
+        if database is not None:
+            database.dispose()
+
+
 def ledger_url(project: Project, settings: Settings) -> str:
     """The environment's ledger, unless the operator overrides it."""
     return (settings.ledger_override or project.environment.ledger).get_secret_value()
@@ -95,6 +116,14 @@ def _opened(url: str) -> Engine:
     try:
         if database.dialect.name == "sqlite" and schema_revision(database) is None:
             upgrade(database)
+    except BaseException:
+        database.dispose()
+        raise
+    return _of_this_code(database)
+
+
+def _of_this_code(database: Engine) -> Engine:
+    try:
         check_schema(database)
     except BaseException:
         database.dispose()

@@ -45,6 +45,12 @@ class ConfigurationError(TidegateError):
     exit_code = 2
 
 
+class ContractBroken(ConfigurationError):
+    """A contract takes back what it promised and stays in its major; nothing is read under it."""
+
+    code = "contract_broken"
+
+
 class SourceError(TidegateError):
     """The source could not be read whole; the run ends and the earlier version stays current."""
 

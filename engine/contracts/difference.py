@@ -125,6 +125,8 @@ def _column(was: Column, now: Column) -> Iterator[Change]:
     name = now.name
     if _type(was) != _type(now):
         kind, reason = _retyped(was, now)
+        if now.key_position is not None and kind is Kind.BREAKING:
+            reason = "it is of the primary key, so that no row would count as the record that it was"
         yield Change(kind, f"type of {name}", _type(was), _type(now), reason, name)
     for word, before, after, lost in (
         ("required", was.required, now.required, "null may arrive"),
@@ -217,19 +219,18 @@ def _promises(old: Promises, new: Promises) -> Iterator[Change]:
         starts = word == "general availability"
         sooner = after is not None and (before is None or after < before)
         worse = (after is not None and not sooner) if starts else sooner
-        kind = Kind.BREAKING if worse else Kind.COMPATIBLE
         reason = "syncs can rely on it for a shorter time" if worse else "syncs can rely on it for longer"
-        yield Change(kind, word, f"{before:%Y-%m-%d}" if before else "", f"{after:%Y-%m-%d}" if after else "", reason)
+        words = (f"{before:%Y-%m-%d}" if before else "", f"{after:%Y-%m-%d}" if after else "")
+        yield Change(Kind.COMPATIBLE, word, *words, reason)
 
 
 def _life(old: Contract, new: Contract) -> Iterator[Change]:
+    """How long a major is to be relied on is said in its own contract, so that a change of it asks for no other major."""
     if old.status is not new.status:
-        back = new.status.is_unfinished and not old.status.is_unfinished
-        kind = Kind.BREAKING if back or new.status is Status.RETIRED else Kind.COMPATIBLE
         reason = (
             "nothing may be read under it" if new.status is Status.RETIRED else "it says how far it can be relied on"
         )
-        yield Change(kind, "status", old.status.value, new.status.value, reason)
+        yield Change(Kind.COMPATIBLE, "status", old.status.value, new.status.value, reason)
 
 
 def _pairs(

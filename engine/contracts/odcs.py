@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from engine.contracts.actions import QUARANTINE
 from engine.contracts.columns import ColumnType, classification, column_type, measure_finding, not_enforced
+from engine.contracts.definition import definition
 from engine.contracts.demands import read_demands
 from engine.contracts.finding import Finding, KeyPath, nearest
 from engine.contracts.quarantine import MAX_RATIO
@@ -36,7 +37,10 @@ _PLACES = {_ALLOW_EMPTY: (0, 2), QUARANTINE: (2, 4), MAX_RATIO: (2,)}
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract that can be enforced, and the names of those of its rules that are not."""
+    """A contract that can be enforced, and the names of those of its rules that are not.
+
+    ``definition`` is the text of all that Tidegate acts upon.
+    """
 
     id: str
     name: str
@@ -49,6 +53,7 @@ class Contract:
     promises: Promises
     allow_empty: bool
     not_enforced: tuple[str, ...]
+    definition: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ def read_contract(data: Mapping[str, Any], classes: Classifications = USUAL) -> 
         promises=levels.promises,
         allow_empty=allow_empty,
         not_enforced=(*unjudged, *levels.unenforced, *_not_enforced(objects[0])),
+        definition=definition(data),
     )
 
 

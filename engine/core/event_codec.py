@@ -18,6 +18,7 @@ from engine.core.events import (
     StateFolded,
     SyncPinned,
     VersionAccepted,
+    VersionHeld,
     WindowIntended,
     WindowReceived,
 )
@@ -41,6 +42,7 @@ UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType(
     {
         (VersionAccepted.type, 1): _with("quarantine", None),
         (CaptureBlocked.type, 1): _with("content", None),
+        (VersionHeld.type, 1): _with("definition", None),
         (PlanMade.type, 1): _with("quarantined", 0),
         (PlanMade.type, 2): _with("consent", None),
         (WindowIntended.type, 1): _batches_with("withheld", []),

@@ -60,6 +60,21 @@ class VersionAccepted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ContractRecorded(Event):
+    """From ``version`` of the dataset on, another contract holds: ``contract`` is its semantic version.
+
+    ``definition`` is all of it that Tidegate acts upon, as JSON without texts for people, and ``digest`` that text's SHA-256.
+    """
+
+    type = "dataset.contract_recorded"
+    dataset: DatasetId
+    version: VersionNumber
+    contract: str
+    digest: Digest
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureUnchanged(Event):
     """The source was read whole and holds what version ``version`` holds."""
 
@@ -88,10 +103,12 @@ class CaptureBlocked(Event):
 class VersionHeld(Event):
     """A candidate waits for people; it would become ``version``, and the version before stays current.
 
-    The counts compare it with that version. ``digest`` stands for all that a person decides about.
+    The counts compare it with that version. ``digest`` stands for all that a person decides about, ``definition`` is the
+    digest of its contract as `ContractRecorded` has it; None for one that an earlier release held.
     """
 
     type = "dataset.version_held"
+    schema = 2
     dataset: DatasetId
     version: VersionNumber
     snapshot: SegmentRef
@@ -106,6 +123,7 @@ class VersionHeld(Event):
     content: Digest
     digest: Digest
     checks: tuple[CheckResult, ...]
+    definition: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,6 +581,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
         cls.type: cls
         for cls in (
             VersionAccepted,
+            ContractRecorded,
             CaptureUnchanged,
             CaptureBlocked,
             VersionHeld,

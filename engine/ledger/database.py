@@ -74,6 +74,12 @@ def open_database(url: str) -> Engine:
         ) from error
 
 
+def file_exists(url: str) -> bool | None:
+    """Whether the file of a SQLite ledger is there; None for a database of which only a dial can tell."""
+    address = _address(url)
+    return Path(str(address.database)).is_file() if address.get_backend_name() == "sqlite" else None
+
+
 def _address(url: str) -> URL:
     way_out = "use sqlite:///path/ledger.db or postgresql+psycopg://user:password@host/database."
     try:

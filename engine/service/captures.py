@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.core.events import CheckResult
-from engine.core.verdict import reasons, stopping
+from engine.core.verdict import blocked, reasons, stopping
+from engine.errors import ContractBroken
+from engine.ledger.projections import versions
 from engine.service.app import App
 from engine.steps.anchors import check_anchors
 from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged, as_captured, capture
+from engine.steps.contract import VERSION
 from engine.steps.facts import Dataset, Tools
 from engine.steps.races import raced
 
@@ -37,7 +40,7 @@ class CaptureReport:
 
 
 def capture_dataset(app: App, name: str) -> CaptureReport:
-    """Read, judge and accept one dataset; raises what a read may raise, and `LedgerRegressed` before it."""
+    """Read, judge and accept one dataset; raises what a read may raise, `LedgerRegressed` and `ContractBroken` before it."""
     dataset = app.dataset(name)
     check_anchors(app.tools)
     return _report(dataset, _settled(app.tools, dataset))
@@ -51,9 +54,17 @@ class SharedReads:
         self._done: dict[str, Captured] = {}
 
     def capture(self, dataset: Dataset) -> Captured:
-        """What became of the dataset's only read."""
+        """What became of the dataset's only read; nothing is read under a contract that breaks the one before.
+
+        That counts as a block: what the version before still owes to people is owed whatever a file says.
+        """
         if dataset.id not in self._done:
-            self._done[dataset.id] = _settled(self._tools, dataset)
+            try:
+                self._done[dataset.id] = _settled(self._tools, dataset)
+            except ContractBroken as error:
+                latest = versions.latest(self._tools.database, dataset.id)
+                check = blocked(VERSION, f"{error.what}. {error.next}")
+                self._done[dataset.id] = Blocked(dataset.id, latest.version if latest else None, (check,), 0.0)
         return self._done[dataset.id]
 
     def of_sync(self, dataset: Dataset, registers: tuple[Dataset, ...]) -> Callable[[], Captured]:
@@ -82,8 +93,9 @@ def _report(dataset: Dataset, captured: Captured) -> CaptureReport:
     match captured:
         case Accepted(version, rows, inserts, updates, deletes, checks, _):
             return CaptureReport(dataset.id, "accepted", version, rows, inserts, updates, deletes, "", checks)
-        case Unchanged(version, rows, _):
-            return CaptureReport(dataset.id, "unchanged", version, rows, 0, 0, 0, "the source holds the same rows", ())
+        case Unchanged(version, rows, _, checks):
+            why = "the source holds the same rows"
+            return CaptureReport(dataset.id, "unchanged", version, rows, 0, 0, 0, why, checks)
         case Held(_, candidate, version, rows, checks, _):
             why = f"version {candidate} waits for approval: {reasons(stopping(checks))}"
             step = f"tidegate approve {candidate}, or tidegate reject {candidate}"

@@ -23,6 +23,7 @@ from engine.service.samples import Sample, is_id_shown, may_show, sampled
 from engine.steps.anchors import check_anchors
 from engine.steps.candidate import DRIFT, is_settled, judge_candidate
 from engine.steps.consent import Candidate, Preview
+from engine.steps.contract import contracts
 from engine.steps.facts import Dataset, Sync
 from engine.steps.plan import Planned, Settled, plan, preview_keys
 from engine.steps.quarantined_rows import changed_standing, opened
@@ -48,7 +49,10 @@ class PlanPreview:
 
 
 def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
-    """Read the source into a temporary place, judge it, and subtract what was delivered; refuses what a run would."""
+    """Read the source into a temporary place, judge it, and subtract what was delivered; refuses what a run would.
+
+    Raises `ContractBroken` before anything is read under such a contract.
+    """
     sync = app.sync(name)
     check_anchors(app.tools)
     make_folder(app.scratch)
@@ -78,8 +82,10 @@ class _Read:
 
 
 def _read(app: App, session: Session, dataset: Dataset, drafts: Storage) -> _Read:
+    agreed = contracts(app.tools.database, dataset)
     latest = versions.latest(app.tools.database, dataset.id)
     read = judge_candidate(app.tools, session, dataset, latest, drafts=drafts)
+    read = replace(read, checks=(*read.checks, *agreed.checks))
     if read.ref is None or worst(read.checks) is Verdict.BLOCK:
         return _Read(None, read.checks)
     rows, is_held = session.table(drafts.local(read.ref)), worst(read.checks) is Verdict.HOLD

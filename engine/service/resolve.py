@@ -48,6 +48,8 @@ class Resolved:
 
     classes: Classifications
     datasets: dict[DatasetId, Dataset] = field(default_factory=dict)
+    files: dict[DatasetId, DatasetFile] = field(default_factory=dict)
+    """Where each dataset is declared."""
     registers: list[DatasetId] = field(default_factory=list)
     syncs: dict[str, Sync] = field(default_factory=dict)
     destinations: dict[str, Destination] = field(default_factory=dict)
@@ -107,7 +109,10 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         subjects=subjects,
         identifiers=identifier_kinds(file),
         holds_consent=is_register,
+        definition=contract.definition,
+        classes=resolved.classes,
     )
+    resolved.files[id] = file
     if is_register:
         resolved.registers.append(id)
 

@@ -1,14 +1,20 @@
-"""Validate: every file, contract, connection and destination reference; with ``connect``, also dial out."""
+"""Validate: every file, contract, connection and destination reference; with ``connect``, also dial out.
+
+Where a ledger is at hand, contracts are also held against those that data was accepted under.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import Engine
+
 from config.problems import Problem
 from config.project import Project
-from engine.errors import SourceError
+from engine.errors import ContractBroken, SourceError
 from engine.service.overlaps import shared_objects
 from engine.service.resolve import Resolved, resolve
+from engine.steps.contract import WAY_OUT, compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +29,11 @@ class ValidationReport:
     destinations: int
 
 
-def validate(project: Project, *, connect: bool) -> ValidationReport:
-    """Check a project whose files could be read."""
+def validate(project: Project, *, connect: bool, ledger: Engine | None = None) -> ValidationReport:
+    """Check a project whose files could be read; without a ``ledger``, nothing is said of earlier contracts."""
     resolved = resolve(project)
+    if ledger is not None:
+        _follow(project, resolved, ledger)
     problems = list(resolved.problems)
     if connect and not problems:
         problems += _unreadable(project, resolved)
@@ -39,15 +47,25 @@ def validate(project: Project, *, connect: bool) -> ValidationReport:
     )
 
 
+def _follow(project: Project, resolved: Resolved, ledger: Engine) -> None:
+    """A problem for each contract that breaks the one before, a warning for each whose version grew by too little."""
+    for id, dataset in resolved.datasets.items():
+        document, found = project.contract_of(resolved.files[id]), compared(ledger, dataset)
+        if found.breaks:
+            resolved.problems.append(document.problem(("version",), ContractBroken.code, found.words, WAY_OUT))
+        elif found.words:
+            resolved.warnings.append(f"{document.file}: {found.words}")
+
+
 def _unreadable(project: Project, resolved: Resolved) -> list[Problem]:
     """A problem for each dataset whose source cannot be opened; no row is read."""
-    files = {f"{d.name}": d.file for d in project.datasets.values()}
     problems = []
     for id, dataset in resolved.datasets.items():
         try:
             with dataset.read():
                 pass
         except SourceError as error:
-            file = files[id.split("@")[0]]
-            problems.append(project.problem(file, ("source",), "unreadable_source", error.what, error.next))
+            problems.append(
+                project.problem(resolved.files[id].file, ("source",), "unreadable_source", error.what, error.next)
+            )
     return problems

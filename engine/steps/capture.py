@@ -39,6 +39,7 @@ from engine.segments.compute import Session
 from engine.sources.normalise import canonical_types
 from engine.steps.anchors import dataset_anchor, drop_anchor
 from engine.steps.candidate import DRIFT, Read, is_settled, judge_candidate
+from engine.steps.contract import Contracts, contract_digest, contracts
 from engine.steps.differences import Difference, KeyMoved, change_segment, difference
 from engine.steps.facts import Dataset, Tools
 from engine.steps.held_version import asks_the_same, candidate_digest, drop_held
@@ -64,11 +65,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The source holds what ``version`` holds."""
+    """The source holds what ``version`` holds; ``checks`` are worth a word all the same."""
 
     version: VersionNumber
     rows: int
     gate_seconds: float
+    checks: tuple[CheckResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class _Facts:
     dataset: Dataset
     before: VersionRow | None
     expected: Position
+    contracts: Contracts
 
     @property
     def number(self) -> VersionNumber:
@@ -112,9 +115,14 @@ class _Facts:
         return VersionNumber((self.before.version if self.before else 0) + 1)
 
     def append(self, event: VersionAccepted | VersionHeld | CaptureUnchanged | CaptureBlocked) -> None:
-        """Append against the expected position, then drop the candidate that waited until now, if one did."""
+        """Append against the expected position, then drop the candidate that waited until now, if one did.
+
+        A contract that was not there before is recorded ahead of the version that is accepted or confirmed under it.
+        """
         waited = captures.held(self.tools.database, self.dataset.id)
-        self.tools.ledger.append(dataset_stream(self.dataset.id), event, expected=self.expected)
+        holds = (VersionAccepted, CaptureUnchanged)
+        ahead = self.contracts.record(event.version) if isinstance(event, holds) else ()
+        self.tools.ledger.append(dataset_stream(self.dataset.id), *ahead, event, expected=self.expected)
         if waited is not None:
             drop_held(self.tools, waited.event)
 
@@ -122,14 +130,16 @@ class _Facts:
 def capture(tools: Tools, dataset: Dataset) -> Captured:
     """Read, judge and accept; returns what became of the read.
 
-    Raises `SourceError` when the source cannot be read whole and `LedgerConflict` when another capture of the same
-    dataset was accepted meanwhile; both leave everything as it was.
+    Raises `ContractBroken` before the source is opened, `SourceError` when it cannot be read whole and `LedgerConflict` when
+    another capture of the same dataset was accepted meanwhile; each leaves everything as it was.
     """
     expected = tools.ledger.head(dataset_stream(dataset.id))
+    agreed = contracts(tools.database, dataset)
     before = versions.latest(tools.database, dataset.id)
     with tools.compute.session() as session:
-        facts = _Facts(tools, session, dataset, before, expected)
+        facts = _Facts(tools, session, dataset, before, expected, agreed)
         candidate = judge_candidate(tools, session, dataset, before, drafts=tools.storage)
+        candidate = replace(candidate, checks=(*candidate.checks, *agreed.checks))
         if candidate.ref is None or worst(candidate.checks) is Verdict.BLOCK:
             return _refuse(facts, candidate)
         is_same_file = before is not None and candidate.ref.digest == before.snapshot.digest
@@ -217,6 +227,7 @@ def _hold(facts: _Facts, candidate: Read, ref: SegmentRef, found: Difference) ->
         content=content,
         digest=Digest(""),
         checks=candidate.checks,
+        definition=contract_digest(dataset),
     )
     event = replace(event, digest=candidate_digest(event))
     waits = captures.held(tools.database, dataset.id)
@@ -238,7 +249,7 @@ def _held(facts: _Facts, event: VersionHeld, candidate: Read) -> Held:
 def _unchanged(facts: _Facts, before: VersionRow, ref: SegmentRef, candidate: Read) -> Unchanged:
     drop_candidate(facts.tools, ref, candidate.quarantine)
     facts.append(CaptureUnchanged(dataset=facts.dataset.id, version=before.version, rows=ref.rows))
-    return Unchanged(before.version, ref.rows, candidate.gate_seconds)
+    return Unchanged(before.version, ref.rows, candidate.gate_seconds, facts.contracts.checks)
 
 
 def _refuse(facts: _Facts, candidate: Read, *more: CheckResult) -> Blocked:

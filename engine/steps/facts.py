@@ -13,7 +13,7 @@ from destinations.base import Destination, Jobs, Limits, Op
 from engine.checks.rules import NO_RULES, NO_SYNC_RULES, DatasetRules, SyncRules
 from engine.clock import Clock, Entropy
 from engine.core.approval import ApprovalRules
-from engine.core.classification import Classification
+from engine.core.classification import USUAL, Classification, Classifications
 from engine.core.consent_rule import OnWithdrawal
 from engine.core.demands import NO_DEMANDS, Demands
 from engine.core.desired import Mapping as FieldsMapping
@@ -65,6 +65,10 @@ class Dataset:
     """The columns that suppression lists are held against; None when the dataset's file does not say."""
     holds_consent: bool = False
     """Whether its rows are decisions of consent."""
+    definition: str = ""
+    """The text of all that Tidegate acts upon in its contract; empty where none is recorded or compared."""
+    classes: Classifications = USUAL
+    """The project's words for how sensitive a column is, in which contracts are compared."""
 
 
 @dataclass(frozen=True, slots=True)

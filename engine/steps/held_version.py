@@ -22,6 +22,7 @@ from engine.ledger.projections.captures import HeldRow
 from engine.segments.compute import Session
 from engine.sources.normalise import canonical_types
 from engine.steps.anchors import check_anchors, dataset_anchor, drop_anchor
+from engine.steps.contract import contract_digest, contracts
 from engine.steps.differences import change_segment, difference
 from engine.steps.facts import Dataset, Tools
 from engine.steps.races import raced
@@ -45,8 +46,9 @@ def candidate_digest(event: VersionHeld) -> Digest:
     """What a person decides about: these rows, as this version, under this contract, in spite of these findings."""
     quarantine = event.quarantine.digest if event.quarantine else None
     findings = sentences(stopping(event.checks))
+    contract = [event.contract, *([event.definition] if event.definition else [])]
     return digest_of(
-        [event.dataset, event.version, event.snapshot.digest, quarantine, event.contract, dict(event.columns), findings]
+        [event.dataset, event.version, event.snapshot.digest, quarantine, *contract, dict(event.columns), findings]
     )
 
 
@@ -57,7 +59,7 @@ def asks_the_same(waits: VersionHeld, event: VersionHeld) -> bool:
 
 def _question(event: VersionHeld) -> list[object]:
     quarantine = event.quarantine.digest if event.quarantine else None
-    asked = [event.version, event.content, quarantine, event.contract, dict(event.columns), event.key]
+    asked = [event.version, event.content, quarantine, event.contract, event.definition, dict(event.columns), event.key]
     return [*asked, sentences(stopping(event.checks))]
 
 
@@ -82,11 +84,13 @@ def approve_version(
         if isinstance(judged, Refused):
             _refuse(tools, event, "approve", judged)
         _same_contract(dataset, event)
+        agreed = contracts(tools.database, dataset)
         with tools.compute.session() as session:
             accepted = _accepted(tools, session, event)
         approved = VersionApproved(dataset=event.dataset, version=event.version, digest=event.digest, comment=comment)
         failpoint("review.before_commit")
-        tools.ledger.append(dataset_stream(event.dataset), approved, accepted, expected=waiting.expected)
+        ahead = agreed.record(event.version)
+        tools.ledger.append(dataset_stream(event.dataset), approved, *ahead, accepted, expected=waiting.expected)
         failpoint("review.after_commit")
         drop_anchor(tools, dataset_anchor(event.dataset), dataset_stream(event.dataset))
         return accepted
@@ -157,7 +161,8 @@ def _accepted(tools: Tools, session: Session, event: VersionHeld) -> VersionAcce
 
 def _same_contract(dataset: Dataset, event: VersionHeld) -> None:
     columns = dict(canonical_types(dataset.schema))
-    if (dataset.contract, dataset.schema.key, columns) != (event.contract, event.key, dict(event.columns)):
+    held = (event.contract, event.key, dict(event.columns), event.definition or contract_digest(dataset))
+    if (dataset.contract, dataset.schema.key, columns, contract_digest(dataset)) != held:
         raise ConfigurationError(
             f"The contract of {dataset.id} is not the one any more under which version {event.version} was held",
             safe="Nothing was changed.",

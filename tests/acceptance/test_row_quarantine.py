@@ -102,6 +102,8 @@ def test_the_rule_alone_makes_a_version_and_taking_it_back_lets_the_rows_go(
     assert (newest["version"], newest["quarantined"], newest["updates"]) == (2, 1, 0)
     project.people({**GOOD, 1: (None, 5.0)})
     assert project.report()["requests"] == 0
+    for newer in (3, 2):
+        project.run("dataset", "withdraw", f"people@{newer}", "--reason", "the rule was a mistake", "--yes")
     contract(project, ratio=None)
     report = project.report()
     assert (report["plan"]["comparison"], report["delivered"]["updates"]) == ("incremental", 1)

@@ -78,9 +78,13 @@ WEAKER: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("a rule is gone", (*MAIL, "quality"), None, "quality rule"),
     ("a rule only warns", (*MAIL, "quality", 0, "severity"), "warning", "quality rule"),
     ("rows may be older", ("slaProperties", 0, "value"), 5, "latency of seen"),
+]
+LIFE: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("it is supported for less long", ("slaProperties", 1, "value"), "2030-01-01T00:00:00Z", "end of support"),
     ("it is a draft again", ("status",), "draft", "status"),
+    ("it is retired", ("status",), "deprecated", "status"),
 ]
+"""What is said of a major in its own contract, so that no other major can say it."""
 
 
 def by_name(cases: list[tuple[str, tuple[Any, ...], Any, str]]) -> pytest.MarkDecorator:
@@ -98,6 +102,15 @@ def test_what_takes_a_promise_back_breaks_and_what_gives_one_does_not(
     assert needed_bump(there) is Bump.MAJOR
     assert back
     assert Kind.BREAKING not in [change.kind for change in back]
+
+
+@by_name(LIFE)
+def test_how_long_a_major_is_to_be_relied_on_asks_for_no_other_major(
+    path: tuple[Any, ...], value: Any, what: str
+) -> None:
+    (change,) = contract_changes(contract(), contract(*path, value=value))
+
+    assert (change.kind, change.what) == (Kind.COMPATIBLE, what)
 
 
 @by_name(EITHER_WAY)

@@ -8,6 +8,7 @@ import click
 from rich.text import Text
 
 from config.problems import InvalidProject
+from engine.bootstrap import ledger_at_hand
 from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
 from engine.faces.cli.group import Command
 from engine.faces.cli.opening import loaded, opened
@@ -97,15 +98,18 @@ def plan(context: click.Context, sync: str, samples: int) -> int:
 
 
 @click.command(cls=Command)
-@click.option("--connect", is_flag=True, help="Also open every source.")
+@click.option("--connect", is_flag=True, help="Also open every source, and the ledger.")
 @click.pass_context
 def validate(context: click.Context, connect: bool) -> int:  # noqa: FBT001 - click passes by name
     """Check every file, contract and reference.
 
-    Each problem is told with its file and line.
+    Each problem is told with its file and line. Contracts are held against those in the ledger, where it is a file that is
+    there; another ledger is asked with --connect.
     """
     try:
-        report = validated(loaded(context), connect=connect)
+        project = loaded(context)
+        with ledger_at_hand(project, connect=connect) as ledger:
+            report = validated(project, connect=connect, ledger=ledger)
     except InvalidProject as error:
         report = ValidationReport(False, error.problems, (), 0, 0, 0)
     show(context, report, validation_view)

@@ -1,0 +1,98 @@
+"""The contract of a dataset across its versions: what breaks it is refused, and what changed is recorded.
+
+Compared is with the contract of the newest version that nobody withdrew, so that withdrawing a version also takes back the
+contract that came with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from engine.contracts.difference import Bump
+from engine.contracts.succession import Succession, succession
+from engine.core.aim import aim
+from engine.core.events import CheckResult, ContractRecorded
+from engine.core.names import Digest, VersionNumber
+from engine.core.verdict import warned
+from engine.errors import ContractBroken
+from engine.ledger.contracts import ContractLog, contract_log
+from engine.steps.facts import Dataset
+
+VERSION = "contract.version"
+WAY_OUT = (
+    "take it back, or raise the major number of `version` and give the new major a dataset file of its own, so that both"
+    " live side by side"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The contract of today beside those that the ledger has of the dataset; ``follows`` is None where none is to compare.
+
+    ``good`` is the newest version that nobody withdrew, whose contract today's is compared with.
+    """
+
+    dataset: Dataset
+    log: ContractLog
+    good: VersionNumber
+    follows: Succession | None
+
+    @property
+    def breaks(self) -> bool:
+        """Whether nothing may be read under today's contract."""
+        return self.follows is not None and self.follows.breaks
+
+    @property
+    def words(self) -> str:
+        """What is wrong between the two contracts; empty when nothing is."""
+        follows = self.follows
+        if follows is None or follows.covered:
+            return ""
+        old, new = follows.before, follows.after
+        if follows.breaks:
+            whose = f"the contract {new} of {self.dataset.id} breaks the contract {old} of version {self.good}"
+            return f"{whose} and keeps its major: {follows.reasons}"
+        if follows.bump is Bump.NONE:
+            return f"the contract's version went back from {old} to {new}"
+        asks = f"what is {follows.kind} asks for a higher {follows.bump} number"
+        return f"the contract's version went from {old} to {new}, and {asks}: {follows.reasons}"
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """A warning when the contract's version grew by less than its changes ask for; silent otherwise."""
+        return (warned(VERSION, self.words),) if self.words else ()
+
+    def record(self, version: VersionNumber) -> tuple[ContractRecorded, ...]:
+        """What to append with a capture that accepts ``version`` or confirms it: nothing when the contract stands already."""
+        dataset, digest = self.dataset, contract_digest(self.dataset)
+        stands = self.log.rows[-1].event.digest if self.log.rows else None
+        if not dataset.definition or stands == digest:
+            return ()
+        return (ContractRecorded(dataset.id, version, dataset.contract, digest, dataset.definition),)
+
+
+def contract_digest(dataset: Dataset) -> Digest:
+    """SHA-256 of all that Tidegate acts upon in the contract of ``dataset``."""
+    return Digest(hashlib.sha256(dataset.definition.encode()).hexdigest())
+
+
+def contracts(database: Engine, dataset: Dataset) -> Contracts:
+    """The contracts of ``dataset``; raises `ContractBroken` when today's breaks the one of its newest good version."""
+    found = compared(database, dataset)
+    if found.breaks:
+        what = f"{found.words[0].upper()}{found.words[1:]}"
+        raise ContractBroken(what, safe="Nothing was read, and the version before stays current.", next=WAY_OUT)
+    return found
+
+
+def compared(database: Engine, dataset: Dataset) -> Contracts:
+    """As `contracts`, and whoever asks judges."""
+    log = contract_log(database, dataset.id)
+    good = aim(log.newest, log.withdrawn, None)
+    stands = log.of(good)
+    if stands is None or not dataset.definition or stands.definition == dataset.definition:
+        return Contracts(dataset, log, good, None)
+    return Contracts(dataset, log, good, succession(stands.definition, dataset.definition, dataset.classes))

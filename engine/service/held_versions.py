@@ -44,6 +44,7 @@ class HeldVersionReport:
     asked_by: str
     asked_at: str
     next: str
+    contract: str
     quarantined: int = 0
 
 
@@ -93,6 +94,7 @@ def _report(dataset: DatasetId, row: HeldRow) -> HeldVersionReport:
         asked_by=row.asked_by,
         asked_at=row.since.isoformat(),
         next=f"tidegate approve {candidate}",
+        contract=event.contract,
         quarantined=event.quarantine.rows if event.quarantine else 0,
     )
 

@@ -10,6 +10,7 @@ from ibis.expr.types import Table
 
 from engine.core.canonical import fragment, key_text
 from engine.core.diff import CHANGE, IncomparableTypes, changed_keys
+from engine.core.events import StateFolded
 from engine.core.names import VersionNumber
 from engine.errors import ConfigurationError
 from engine.ledger.projections import runs, states, versions
@@ -48,6 +49,8 @@ class SyncStatus:
     pinned_version: int | None = None
     kept_rows: int = 0
     """Rows that are kept at an older version while all others follow the newest."""
+    delivered_from: str = ""
+    """The dataset of ``delivered_version`` where it is another than the one that the sync reads now, such as a major before."""
     erasures_owed: int = 0
     """Records that its destination still has to remove because somebody is to be forgotten."""
 
@@ -57,8 +60,8 @@ class VersionReport:
     """One version, ``accepted`` or ``held``; ``snapshot_kept`` says whether it is stored whole or as changes.
 
     ``candidate`` is what `tidegate approve` takes of one that is held; it was accepted never, and may never be.
-    ``withdrawn`` is why a person marked it as bad, and None when nobody did. Of its
-    rows, ``quarantined`` are set aside by a rule of the contract.
+    ``contract`` is the version of its contract, and ``withdrawn`` why a person marked it as bad,
+    None when nobody did. Of its rows, ``quarantined`` are set aside by a rule of the contract.
     """
 
     dataset: str
@@ -69,6 +72,7 @@ class VersionReport:
     updates: int
     deletes: int
     snapshot_kept: bool
+    contract: str
     status: str = "accepted"
     candidate: str = ""
     withdrawn: str | None = None
@@ -114,6 +118,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         mode=sync.mapping.mode.value,
         latest_version=latest.version if latest else None,
         delivered_version=state.version or None if state else None,
+        delivered_from=_another(tools, sync, state),
         held=held,
         owed=max(state.owed, unsettled) if state else 0,
         erasures_owed=erasing,
@@ -126,6 +131,11 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         pinned_version=pinned_version(tools, sync.id),
         kept_rows=tools.storage.current(pin.keys).rows if (pin := pin_of(tools, sync.id)) and pin.keys else 0,
     )
+
+
+def _another(tools: Tools, sync: Sync, state: StateFolded | None) -> str:
+    row = None if state is None else runs.get(tools.database, state.run)
+    return "" if row is None or row.dataset == sync.dataset.id else row.dataset
 
 
 def run_list(app: App, name: str, limit: int) -> list[RunReport]:
@@ -147,6 +157,7 @@ def version_list(app: App, name: str) -> list[VersionReport]:
             updates=row.updates,
             deletes=row.deletes,
             snapshot_kept=app.tools.storage.exists(row.snapshot),
+            contract=row.contract,
             withdrawn=bad[row.version].reason if row.version in bad else None,
             quarantined=row.quarantine.rows if row.quarantine else 0,
         )
@@ -166,6 +177,7 @@ def _waiting(held: HeldVersionReport) -> VersionReport:
         updates=held.updates,
         deletes=held.deletes,
         snapshot_kept=True,
+        contract=held.contract,
         status="held",
         candidate=held.candidate,
         quarantined=held.quarantined,

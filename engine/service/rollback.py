@@ -187,6 +187,14 @@ def _referred(app: App, reference: str) -> tuple[Dataset, VersionNumber]:
             next="say which one as `customers@42`, or `customers@1@42` where the dataset has several majors",
         )
     dataset = app.dataset(match["dataset"])
+    majors = [id for id in app.dataset_names if id.split("@")[0] == match["dataset"]]
+    if len(majors) > 1:
+        told = " or ".join(f"`{id}@{match['version']}`" for id in majors)
+        raise ConfigurationError(
+            f"`{reference}` may be a version of {' or of '.join(majors)}",
+            safe="Nothing was changed.",
+            next=f"say {told}",
+        )
     name = dataset.id.split("@")[0]
     if any(file.kind == "consent" for file in app.project.datasets.values() if file.name == name):
         raise ConfigurationError(

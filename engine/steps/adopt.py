@@ -45,7 +45,7 @@ def refuse_rehearsal(sync: Sync) -> None:
 
 def adopt(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRef, under: Settlement) -> None:
     """From a plan that nobody needs to approve any more to the end of its run."""
-    given_up = superseded(trip.tools, trip.sync, planned.version)
+    given_up = superseded(trip.tools, trip.sync, planned)
     if given_up:
         trip.finish(RunStatus.CANCELLED, given_up, planned.version)
         return

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.core.aim import aim
-from engine.core.events import CheckResult, SyncPinned, VersionWithdrawn
+from engine.core.events import CheckResult, PlanMade, SyncPinned, VersionWithdrawn
 from engine.core.names import DatasetId, SegmentRef, SyncId, VersionNumber, dataset_stream, pin_stream
 from engine.core.verdict import blocked
 from engine.ledger.database import reading
-from engine.ledger.projections import versions
+from engine.ledger.projections import runs, versions
 from engine.ledger.recorded import facts, recorded
 from engine.ledger.tables import event as table
 from engine.steps.facts import Sync, Tools
@@ -22,12 +22,13 @@ FITS = "version.columns"
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A sync is kept at ``version``, or only the rows of ``keys`` are: by whom, since when and why."""
+    """A sync is kept at ``version`` of ``dataset``, or only the rows of ``keys`` are: by whom, since when and why."""
 
     version: VersionNumber
     reason: str
     by: str
     since: datetime
+    dataset: DatasetId
     keys: SegmentRef | None = None
 
 
@@ -44,7 +45,8 @@ def pin_of(tools: Tools, sync: SyncId) -> Pin | None:
     """The pin of a sync; None when it follows the newest version."""
     for fact in tools.ledger.tail(1, pin_stream(sync)):
         if isinstance(fact.event, SyncPinned):
-            return Pin(fact.event.version, fact.event.reason, fact.actor, fact.recorded_at, fact.event.keys)
+            event = fact.event
+            return Pin(event.version, event.reason, fact.actor, fact.recorded_at, event.dataset, event.keys)
     return None
 
 
@@ -73,15 +75,32 @@ def wanted_version(tools: Tools, dataset: DatasetId, pinned: VersionNumber | Non
     return aim(newest, withdrawals(tools, dataset).keys(), pinned)
 
 
-def superseded(tools: Tools, sync: Sync, planned: VersionNumber) -> str:
-    """Why a plan that brings the sync to version ``planned`` is not wanted any more; empty while it is.
+def foreign_pin(tools: Tools, sync: Sync) -> CheckResult | None:
+    """Why nothing can be planned while a person keeps the sync at a version of a dataset that it does not read any more.
+
+    Its number means another version of the dataset that the sync reads now, such as the next major.
+    """
+    pin = pin_of(tools, sync.id)
+    if pin is None or pin.dataset == sync.dataset.id:
+        return None
+    kept = f"pinned to version {pin.version} of {pin.dataset}" if pin.keys is None else None
+    kept = kept or f"to have rows kept at a version of {pin.dataset}"
+    message = f"the sync is {kept}, and reads {sync.dataset.id} now: `tidegate unpin {sync.id}` lets it go on"
+    return blocked(FITS, message)
+
+
+def superseded(tools: Tools, sync: Sync, planned: PlanMade) -> str:
+    """Why a plan is not wanted any more; empty while it is.
 
     That a newer version was accepted is no reason: what was begun is ended, and the next plan goes on from there.
     """
-    if planned in withdrawals(tools, sync.dataset.id):
-        return f"version {planned} was withdrawn"
+    begun = runs.get(tools.database, planned.run)
+    if begun is not None and begun.dataset != sync.dataset.id:
+        return f"the plan is of {begun.dataset}, and the sync reads {sync.dataset.id} now"
+    if planned.version in withdrawals(tools, sync.dataset.id):
+        return f"version {planned.version} was withdrawn"
     pinned = pinned_version(tools, sync.id)
-    if pinned is not None and planned != wanted_version(tools, sync.dataset.id, pinned):
+    if pinned is not None and planned.version != wanted_version(tools, sync.dataset.id, pinned):
         return f"the sync is pinned to version {pinned}"
     return ""
 

@@ -23,7 +23,7 @@ from engine.ledger.projections import states, versions
 from engine.segments.compute import Session
 from engine.segments.digest import content_digest
 from engine.segments.files import Storage
-from engine.steps.aim import pinned_version, unfit_version, wanted_version
+from engine.steps.aim import foreign_pin, pinned_version, unfit_version, wanted_version
 from engine.steps.consent import (
     NO_PREVIEW,
     Consent,
@@ -132,21 +132,22 @@ def plan(
     for rows that are kept, and ``imagined`` for a delivered state, that are only thought of. Raises `StorageError` when
     there is no version yet or a segment is damaged.
     """
-    pinned = pinned_version(tools, sync.id) if to is None else to
+    foreign = foreign_pin(tools, sync) if to is None and keeping is None else None
+    pinned = (None if foreign else pinned_version(tools, sync.id)) if to is None else to
     if pinned is not None:
         preview = replace(preview, dataset=None)
     state = imagined.state if imagined else states.current(tools.database, sync.id)
     candidate = preview.dataset
     version = candidate.version if candidate else wanted_version(tools, sync.dataset.id, pinned)
     mapping = digest_of([mapping_digest(sync.mapping), sync.dataset.id, sync.target.name, *identified(sync.dataset)])
-    kept = kept_rows(tools, session, sync) if keeping is None and to is None else keeping
+    kept = kept_rows(tools, session, sync) if keeping is None and to is None and foreign is None else keeping
     registers = register_versions(tools, sync, preview) | (kept.register if kept else {})
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
     if state is not None and isinstance(how, Incremental) and how.since == version and not how.unsettled:
         return Settled(version, untouched(tools, session, sync))
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)
     consent = consent_now(tools, session, sync, preview)
-    unfit = misfit(tools, sync, kept) or (unfit_version(tools, sync, version) if candidate is None else None)
+    unfit = foreign or misfit(tools, sync, kept) or (unfit_version(tools, sync, version) if candidate is None else None)
     if unfit is not None:
         sides = _Sides(rows, version, state, [], how, preview, consent, NOBODY, None, drafts)
         return _planned(tools, sync, sides, mapping, registers, None, Counts(), (unfit,))

@@ -185,7 +185,7 @@ def _deliver(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRe
     asked = {name: number for name, number in planned.registers.items() if name != KEPT_ROWS}
     counted = Counted(asked, planned.consent_until, planned.version)
     job_seconds = trip.sync.target.jobs.deadline_seconds
-    given_up = superseded(trip.tools, trip.sync, planned.version)
+    given_up = superseded(trip.tools, trip.sync, planned)
     work = Work(trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds, counted, given_up)
     with trip.timed("deliver"):
         end = deliver(trip.tools, session, trip.sync, work, stop)

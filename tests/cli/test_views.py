@@ -104,7 +104,7 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (past.state_view, StateReport(h, h, 1, 2, 3, h)),
         (resync.preview_view, ResyncPreview(h, h, 1, h, 2, 1, PlanCounts(), (check,), (sample,), 1, 1.5, True, False)),
         (decide.held_view, [HeldReport(h, h, h, 1, 2, 3, h, h, h, h, h, h, h, h)]),
-        (decide.version_view, [HeldVersionReport(h, h, 2, 1, 9, 1, 2, 3, h, h, h, h, h)]),
+        (decide.version_view, [HeldVersionReport(h, h, 2, 1, 9, 1, 2, 3, h, h, h, h, h, h)]),
         (decide.decision_view, VersionDecisionReport(h, h, 2, h, h, h)),
         (quarantine.list_view, QuarantineReport(h, 1, 1, 1, 5, (RejectedRecord(h, h, 1, h, h, h),))),
         (quarantine.record_view, QuarantinedRecord(h, h, h, 1, 5, (RejectionReport(h, h, h),), sample)),

@@ -153,7 +153,7 @@ def _status_row(sync: SyncStatus) -> list[Text]:
         cell(sync.destination),
         cell(sync.mode),
         cell(sync.latest_version),
-        cell(sync.delivered_version),
+        cell(" ".join(str(part) for part in (sync.delivered_from, sync.delivered_version or "") if part)),
         figure(sync.held),
         figure(sync.owed),
         status_cell(sync.last_status),
@@ -194,10 +194,12 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
     if not report:
         yield Text("There is no version yet.")
         return
+    yield title(report[0].dataset)
     columns = [
         Column("version", is_number=True),
         Column("status"),
         Column("accepted"),
+        Column("contract"),
         *(Column(name, is_number=True) for name in ("rows", "quarantined", "inserts", "updates", "deletes")),
         Column("kept as"),
     ]
@@ -208,6 +210,7 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
                 cell(v.version),
                 status_cell(v.status),
                 cell(moment(v.accepted_at)),
+                cell(v.contract),
                 figure(v.rows),
                 figure(v.quarantined),
                 figure(v.inserts),

@@ -45,10 +45,10 @@ class ConfigurationError(TidegateError):
     exit_code = 2
 
 
-class ContractBroken(ConfigurationError):
-    """A contract takes back what it promised and stays in its major; nothing is read under it."""
+class ContractRefused(ConfigurationError):
+    """Nothing may be read under a contract: it is retired, say, or takes back what it promised and stays in its major."""
 
-    code = "contract_broken"
+    code = "contract_refused"
 
 
 class SourceError(TidegateError):

@@ -23,16 +23,19 @@ class Status(StrEnum):
 
 
 def status_findings(written: str | None) -> Iterator[Finding]:
-    """What is wrong with a status wherever the contract is used."""
+    """What is wrong with a status that says nothing."""
     if not written:
         yield Finding("missing_key", "`status` is missing", "the standard requires it, such as `active`", ("status",))
     elif written not in list(Status):
         yield Finding(
             "bad_value", "`status` is a word that Tidegate does not know", nearest(written, Status), ("status",)
         )
-    elif written == Status.RETIRED:
-        hint = "use the contract that took its place, or make it `deprecated`"
-        yield Finding("retired", "the contract is retired, and nothing is read under it", hint, ("status",))
+
+
+def retired() -> Finding:
+    """Why a contract cannot be used any more."""
+    hint = "use the contract that took its place, or make it `deprecated`"
+    return Finding("retired", "the contract is retired, and nothing is read under it", hint, ("status",))
 
 
 def unfinished(status: Status) -> Finding:

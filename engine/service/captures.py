@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.core.events import CheckResult
 from engine.core.verdict import blocked, reasons, stopping
-from engine.errors import ContractBroken
+from engine.errors import ContractRefused
 from engine.ledger.projections import versions
 from engine.service.app import App
 from engine.steps.anchors import check_anchors
@@ -40,7 +40,7 @@ class CaptureReport:
 
 
 def capture_dataset(app: App, name: str) -> CaptureReport:
-    """Read, judge and accept one dataset; raises what a read may raise, `LedgerRegressed` and `ContractBroken` before it."""
+    """Read, judge and accept one dataset; raises what a read may raise, `LedgerRegressed` and `ContractRefused` before it."""
     dataset = app.dataset(name)
     check_anchors(app.tools)
     return _report(dataset, _settled(app.tools, dataset))
@@ -54,14 +54,14 @@ class SharedReads:
         self._done: dict[str, Captured] = {}
 
     def capture(self, dataset: Dataset) -> Captured:
-        """What became of the dataset's only read; nothing is read under a contract that breaks the one before.
+        """What became of the dataset's only read, if it may be read.
 
-        That counts as a block: what the version before still owes to people is owed whatever a file says.
+        That it may not counts as a block: what the version before still owes to people is owed whatever a file says.
         """
         if dataset.id not in self._done:
             try:
                 self._done[dataset.id] = _settled(self._tools, dataset)
-            except ContractBroken as error:
+            except ContractRefused as error:
                 latest = versions.latest(self._tools.database, dataset.id)
                 check = blocked(VERSION, f"{error.what}. {error.next}")
                 self._done[dataset.id] = Blocked(dataset.id, latest.version if latest else None, (check,), 0.0)

@@ -51,7 +51,7 @@ class PlanPreview:
 def preview_plan(app: App, name: str, *, samples: int = 3) -> PlanPreview:
     """Read the source into a temporary place, judge it, and subtract what was delivered; refuses what a run would.
 
-    Raises `ContractBroken` before anything is read under such a contract.
+    Raises `ContractRefused` before anything is read under such a contract.
     """
     sync = app.sync(name)
     check_anchors(app.tools)

@@ -15,7 +15,6 @@ from config.sync import SyncFile
 from destinations.base import Destination, Op
 from destinations.registry import UnknownAdapter, adapter
 from engine.contracts.finding import Finding
-from engine.contracts.odcs import Contract
 from engine.contracts.references import dataset_findings, duplicate_majors, major_finding, sync_findings
 from engine.core.approval import ApprovalRules
 from engine.core.classification import Classifications
@@ -24,7 +23,7 @@ from engine.core.desired import Mode
 from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.service.consent_rule import consent_rule, consent_warnings, withdrawal_findings
-from engine.service.contracts import usable_contracts
+from engine.service.contracts import Usable, usable_contracts
 from engine.service.gate_rules import dataset_rules, sync_rules
 from engine.service.identifiers import identifier_findings, identifier_kinds
 from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
@@ -54,6 +53,8 @@ class Resolved:
     syncs: dict[str, Sync] = field(default_factory=dict)
     destinations: dict[str, Destination] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    refused: list[Problem] = field(default_factory=list)
+    """Why nothing may be read under some contracts: wrong with the files, and no reason to stop what reads nothing."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -62,12 +63,15 @@ def resolve(project: Project) -> Resolved:
     resolved = Resolved(project_classes(project.clearance))
     contracts = usable_contracts(project, resolved.classes, resolved.problems, resolved.warnings)
     for file, finding in duplicate_majors(
-        (d.file, d.name, contracts[d.contract].major) for d in project.datasets.values() if d.contract in contracts
+        (d.file, d.name, contracts[d.contract].contract.major)
+        for d in project.datasets.values()
+        if d.contract in contracts
     ):
         resolved.problems.append(_placed(project, file, finding))
     for dataset in project.datasets.values():
         if dataset.contract in contracts:
             _dataset(project, resolved, dataset, contracts[dataset.contract])
+    resolved.refused += dict.fromkeys(usable.refused for usable in contracts.values() if usable.refused)
     for destination in project.destinations.values():
         _destination(project, resolved, destination)
     for sync in project.syncs.values():
@@ -79,7 +83,8 @@ def _placed(project: Project, file: str, finding: Finding) -> Problem:
     return project.problem(file, finding.path, finding.code, finding.message, finding.hint)
 
 
-def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: Contract) -> None:
+def _dataset(project: Project, resolved: Resolved, file: DatasetFile, usable: Usable) -> None:
+    contract = usable.contract
     is_register = file.kind == "consent"
     valued = file.gates.values.columns if file.gates.values else ()
     findings = [
@@ -111,6 +116,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, contract: 
         holds_consent=is_register,
         definition=contract.definition,
         classes=resolved.classes,
+        refused=str(usable.refused or ""),
     )
     resolved.files[id] = file
     if is_register:

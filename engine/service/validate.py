@@ -11,10 +11,13 @@ from sqlalchemy import Engine
 
 from config.problems import Problem
 from config.project import Project
-from engine.errors import ContractBroken, SourceError
+from engine.errors import SourceError
 from engine.service.overlaps import shared_objects
 from engine.service.resolve import Resolved, resolve
 from engine.steps.contract import WAY_OUT, compared
+
+
+BROKEN = "contract_broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def validate(project: Project, *, connect: bool, ledger: Engine | None = None) -
     resolved = resolve(project)
     if ledger is not None:
         _follow(project, resolved, ledger)
-    problems = list(resolved.problems)
+    problems = [*resolved.problems, *resolved.refused]
     if connect and not problems:
         problems += _unreadable(project, resolved)
     return ValidationReport(
@@ -52,7 +55,7 @@ def _follow(project: Project, resolved: Resolved, ledger: Engine) -> None:
     for id, dataset in resolved.datasets.items():
         document, found = project.contract_of(resolved.files[id]), compared(ledger, dataset)
         if found.breaks:
-            resolved.problems.append(document.problem(("version",), ContractBroken.code, found.words, WAY_OUT))
+            resolved.problems.append(document.problem(("version",), BROKEN, found.words, WAY_OUT))
         elif found.words:
             resolved.warnings.append(f"{document.file}: {found.words}")
 

@@ -130,7 +130,7 @@ class _Facts:
 def capture(tools: Tools, dataset: Dataset) -> Captured:
     """Read, judge and accept; returns what became of the read.
 
-    Raises `ContractBroken` before the source is opened, `SourceError` when it cannot be read whole and `LedgerConflict` when
+    Raises `ContractRefused` before the source is opened, `SourceError` when it cannot be read whole and `LedgerConflict` when
     another capture of the same dataset was accepted meanwhile; each leaves everything as it was.
     """
     expected = tools.ledger.head(dataset_stream(dataset.id))

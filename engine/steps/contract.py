@@ -17,11 +17,13 @@ from engine.core.aim import aim
 from engine.core.events import CheckResult, ContractRecorded
 from engine.core.names import Digest, VersionNumber
 from engine.core.verdict import warned
-from engine.errors import ContractBroken
+from engine.errors import ContractRefused
 from engine.ledger.contracts import ContractLog, contract_log
 from engine.steps.facts import Dataset
 
 VERSION = "contract.version"
+SAFE = "Nothing was read, and the version before stays current."
+MEND = "mend the contract; whatever reads other datasets goes on"
 WAY_OUT = (
     "take it back, or raise the major number of `version` and give the new major a dataset file of its own, so that both"
     " live side by side"
@@ -80,11 +82,16 @@ def contract_digest(dataset: Dataset) -> Digest:
 
 
 def contracts(database: Engine, dataset: Dataset) -> Contracts:
-    """The contracts of ``dataset``; raises `ContractBroken` when today's breaks the one of its newest good version."""
+    """The contracts of ``dataset``; raises `ContractRefused` when nothing may be read under today's.
+
+    That is what its file says, or that it breaks the contract of the newest good version.
+    """
+    if dataset.refused:
+        raise ContractRefused(f"{dataset.id} is not read: {dataset.refused}", safe=SAFE, next=MEND)
     found = compared(database, dataset)
     if found.breaks:
         what = f"{found.words[0].upper()}{found.words[1:]}"
-        raise ContractBroken(what, safe="Nothing was read, and the version before stays current.", next=WAY_OUT)
+        raise ContractRefused(what, safe=SAFE, next=WAY_OUT)
     return found
 
 

@@ -67,6 +67,8 @@ class Dataset:
     """Whether its rows are decisions of consent."""
     definition: str = ""
     """The text of all that Tidegate acts upon in its contract; empty where none is recorded or compared."""
+    refused: str = ""
+    """Why nothing may be read under its contract in this environment, such as that it is retired; empty when it may."""
     classes: Classifications = USUAL
     """The project's words for how sensitive a column is, in which contracts are compared."""
 

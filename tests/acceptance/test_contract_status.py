@@ -32,15 +32,16 @@ def test_an_unfinished_contract_warns_here_and_is_refused_where_plans_need_an_ap
 
     environment(project, require_approval=True)
     sent = receiver.requests
-    refused = project.run("run", "people_to_hook")
-    assert (refused.code, receiver.requests) == (2, sent)
-    assert "contracts/people-v1.odcs.yaml:6: the contract is a mere" in refused.err
+    refused = project.report()
+    assert (refused["status"], refused["exit"], receiver.requests) == ("blocked", 3, sent)
+    assert "contracts/people-v1.odcs.yaml:6: the contract is a mere" in refused["reason"]
+    assert project.run("capture", "people").code == 2
 
 
 def test_the_environment_may_say_otherwise_in_both_directions(project: TestProject, receiver: Receiver) -> None:
     contract(project, status="draft")
     environment(project, draft_contracts="refuse")
-    assert project.run("run", "people_to_hook").code == 2
+    assert project.report()["status"] == "blocked"
     environment(project, draft_contracts="warn", require_approval=True)
     assert project.report()["status"] == "held"
     assert receiver.requests == 0
@@ -57,9 +58,52 @@ def test_a_deprecated_contract_warns_with_the_end_of_its_support(project: TestPr
 
 def test_a_retired_contract_is_refused_everywhere(project: TestProject, receiver: Receiver) -> None:
     contract(project, status="retired")
-    refused = project.run("run", "people_to_hook")
-    assert (refused.code, receiver.requests) == (2, 0)
-    assert "the contract is retired" in refused.err
+    for command in (("capture", "people"), ("plan", "people_to_hook"), ("validate",)):
+        refused = project.run(*command)
+        assert (refused.code, receiver.requests) == (2, 0)
+        assert "contracts/people-v1.odcs.yaml:6: the contract is retired" in " ".join(
+            (refused.err + refused.out).split()
+        )
+    report = project.report()
+    assert (report["status"], report["exit"], receiver.requests) == ("blocked", 3, 0)
+    assert "the contract is retired" in report["reason"]
+
+
+@pytest.mark.parametrize("status", ["retired", "draft"])
+def test_a_contract_that_may_not_be_used_stops_what_reads_under_it_and_nothing_else(
+    project: TestProject, receiver: Receiver, status: str
+) -> None:
+    environment(project, require_approval=True, draft_contracts="refuse")
+    project.write("contracts/others-v1.odcs.yaml", CONTRACT)
+    source = {"connection": "lake", "table": "people.parquet"}
+    project.write(
+        "datasets/others.yaml", {"name": "others", "contract": "contracts/others-v1.odcs.yaml", "source": source}
+    )
+    project.sync("others_to_hook", dataset="others@1", object="others")
+    contract(project, status=status)
+
+    told = project.run("consent", "withdraw", "--subject", "1", "--purpose", "news")
+    assert told.code == 0, told
+    assert project.run("status").code == 0
+    assert project.run("capture", "others").code == 0
+    assert project.run("capture", "people").code == 2
+    reports = {report["sync"]: report["status"] for report in project.run("--json", "run", "--all").json}
+    assert reports == {"people_to_hook": "blocked", "others_to_hook": "held"}
+
+
+def test_what_people_are_owed_is_sent_under_a_retired_contract_as_well(
+    project: TestProject, receiver: Receiver
+) -> None:
+    project.sync("people_to_hook", consent={"purpose": "news", "subject": "id"})
+    for subject in ("1", "2"):
+        project.run("consent", "grant", "--subject", subject, "--purpose", "news")
+    project.report()
+    assert set(receiver.records) == {"1", "2"}
+    contract(project, status="retired")
+    project.run("consent", "withdraw", "--subject", "2", "--purpose", "news")
+
+    assert project.report()["status"] == "blocked"
+    assert set(receiver.records) == {"1"}
 
 
 def test_a_contract_past_its_end_of_life_blocks_its_dataset(project: TestProject, receiver: Receiver) -> None:

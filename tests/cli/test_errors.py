@@ -16,7 +16,7 @@ from tests.cli.door import tidegate
 EXIT_CODES: list[tuple[BaseException, int]] = [
     (errors.TidegateError("it failed"), 1),
     (errors.ConfigurationError("it is wrong"), 2),
-    (errors.ContractBroken("it takes back"), 2),
+    (errors.ContractRefused("it takes back"), 2),
     (errors.SourceError("it is short"), 1),
     (errors.StorageError("it is full"), 1),
     (errors.SegmentDamaged("it is damaged"), 1),

@@ -75,6 +75,26 @@ class ContractRecorded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ContractDeprecated(Event):
+    """A person ends a major of a contract on the day ``until``, ISO 8601; ``use`` is the dataset that takes its place."""
+
+    type = "contract.deprecated"
+    dataset: DatasetId
+    until: str
+    use: DatasetId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContractReinstated(Event):
+    """A person takes back that a major of a contract ends."""
+
+    type = "contract.reinstated"
+    dataset: DatasetId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureUnchanged(Event):
     """The source was read whole and holds what version ``version`` holds."""
 
@@ -582,6 +602,8 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
         for cls in (
             VersionAccepted,
             ContractRecorded,
+            ContractDeprecated,
+            ContractReinstated,
             CaptureUnchanged,
             CaptureBlocked,
             VersionHeld,

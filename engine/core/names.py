@@ -57,6 +57,11 @@ def dataset_stream(dataset: DatasetId) -> StreamId:
     return StreamId(f"dataset:{dataset}")
 
 
+def contract_stream(dataset: DatasetId) -> StreamId:
+    """What people decided about how long the contract of one dataset is to be relied on."""
+    return StreamId(f"contract:{dataset}")
+
+
 def sync_stream(sync: SyncId) -> StreamId:
     """The folds of one sync: what its destination is known to hold."""
     return StreamId(f"sync:{sync}")

@@ -1,14 +1,14 @@
-"""What the log says of a dataset's contracts: each that was recorded, and which of its versions are bad."""
+"""What the log says of a dataset's contracts: each that was recorded, which versions are bad, and whether it ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import select
 
-from engine.core.events import ContractRecorded, VersionWithdrawn
-from engine.core.names import DatasetId, VersionNumber, dataset_stream
+from engine.core.events import ContractDeprecated, ContractRecorded, VersionWithdrawn
+from engine.core.names import DatasetId, VersionNumber, contract_stream, dataset_stream
 from engine.ledger.database import Database, reading
 from engine.ledger.recorded import facts, recorded
 from engine.ledger.tables import event
@@ -38,6 +38,40 @@ class ContractLog:
         """The contract that held for ``version`` in the end; None for one from before contracts were recorded."""
         held = (row.event for row in reversed(self.rows) if row.event.version <= version)
         return next(held, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """A person ends a contract on the day ``until``: who, since when and why; ``use`` takes its place."""
+
+    dataset: DatasetId
+    until: date
+    use: DatasetId
+    reason: str
+    by: str
+    since: datetime
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the day has begun, in UTC as for the dates of a contract's own life."""
+        return now.astimezone(UTC).date() >= self.until
+
+    def words(self, now: datetime) -> str:
+        """What everybody who uses it should know; the same sentence until the day comes."""
+        how = "ended" if self.is_over(now) else "is deprecated and ends"
+        return f"{self.dataset} {how} on {self.until:%Y-%m-%d}: use {self.use}"
+
+
+def deprecation(db: Database, dataset: DatasetId) -> Deprecation | None:
+    """What was decided last about the end of a contract; None when it was not, or was taken back."""
+    wanted = facts().where(event.c.stream == contract_stream(dataset)).order_by(event.c.position.desc()).limit(1)
+    with reading(db) as connection:
+        found = [recorded(row) for row in connection.execute(wanted)]
+    for fact in found:
+        if isinstance(told := fact.event, ContractDeprecated):
+            return Deprecation(
+                dataset, date.fromisoformat(told.until), told.use, told.reason, fact.actor, fact.recorded_at
+            )
+    return None
 
 
 def contract_log(db: Database, dataset: DatasetId) -> ContractLog:

@@ -12,7 +12,7 @@ from config.folder import read_file
 from config.locate import Document, Unreadable, read_document
 from config.problems import InvalidProject, Problem
 from config.project import Project
-from config.sync import SyncFile
+from config.sync import DatasetReference, SyncFile
 from engine.contracts.difference import Bump, Change, Kind, contract_changes, covers, needed_bump
 from engine.contracts.odcs import Contract, InvalidContract, read_contract
 from engine.core.classification import USUAL, Classifications
@@ -57,7 +57,9 @@ def contract_diff(old: Path, new: Path, project: Project | None) -> ContractDiff
         bump=bump,
         covered=covers(before.version, after.version, bump),
         changes=changes,
-        concerned=() if project is None else tuple(_concerned(project, {old.resolve(), new.resolve()}, changes)),
+        concerned=()
+        if project is None
+        else tuple(_concerned(project, {old.resolve(), new.resolve()}, before.major, changes)),
     )
 
 
@@ -78,23 +80,24 @@ def _document(path: Path) -> Document:
         raise InvalidProject([error.problem]) from None
 
 
-def _concerned(project: Project, files: set[Path], changes: Iterable[Change]) -> Iterator[Concerned]:
+def _concerned(project: Project, files: set[Path], major: int, changes: Iterable[Change]) -> Iterator[Concerned]:
     """The syncs of the datasets under either file that a breaking change reaches."""
     broken = [change.column for change in changes if change.kind is Kind.BREAKING]
     if not broken:
         return
-    for sync, dataset in _readers(project, files):
+    for sync, dataset in _readers(project, files, major):
         used = _columns(sync) | set(dataset.identifier_columns)
         columns = tuple(dict.fromkeys(column for column in broken if column in used))
         if columns or "" in broken:
             yield Concerned(sync.name, sync.destination, sync.object, dataset.owner, columns)
 
 
-def _readers(project: Project, files: set[Path]) -> Iterator[tuple[SyncFile, DatasetFile]]:
-    """The syncs of the datasets that are under a contract of one of ``files``."""
+def _readers(project: Project, files: set[Path], major: int) -> Iterator[tuple[SyncFile, DatasetFile]]:
+    """The syncs of the datasets that are under a contract of one of ``files``, in the major that changes."""
     for dataset in project.datasets.values():
         if (project.folder / dataset.contract).resolve() in files:
-            yield from ((sync, dataset) for sync in project.syncs.values() if sync.dataset.name == dataset.name)
+            read = DatasetReference(dataset.name, major)
+            yield from ((sync, dataset) for sync in project.syncs.values() if sync.dataset == read)
 
 
 def _columns(sync: SyncFile) -> set[str]:

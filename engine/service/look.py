@@ -17,6 +17,7 @@ from engine.ledger.projections import runs, states, versions
 from engine.segments.compute import Session
 from engine.service.accounts import AccountReport, account_report
 from engine.service.app import App
+from engine.service.deprecations import notice
 from engine.service.held_versions import HeldVersionReport, held_version
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
@@ -51,6 +52,8 @@ class SyncStatus:
     """Rows that are kept at an older version while all others follow the newest."""
     delivered_from: str = ""
     """The dataset of ``delivered_version`` where it is another than the one that the sync reads now, such as a major before."""
+    notice: str = ""
+    """That a person ends the contract of its dataset, when, and what takes its place."""
     erasures_owed: int = 0
     """Records that its destination still has to remove because somebody is to be forgotten."""
 
@@ -119,6 +122,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         latest_version=latest.version if latest else None,
         delivered_version=state.version or None if state else None,
         delivered_from=_another(tools, sync, state),
+        notice=notice(tools, sync.dataset.id),
         held=held,
         owed=max(state.owed, unsettled) if state else 0,
         erasures_owed=erasing,

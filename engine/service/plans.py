@@ -82,7 +82,7 @@ class _Read:
 
 
 def _read(app: App, session: Session, dataset: Dataset, drafts: Storage) -> _Read:
-    agreed = contracts(app.tools.database, dataset)
+    agreed = contracts(app.tools.database, dataset, app.tools.clock.now())
     latest = versions.latest(app.tools.database, dataset.id)
     read = judge_candidate(app.tools, session, dataset, latest, drafts=drafts)
     read = replace(read, checks=(*read.checks, *agreed.checks))

@@ -64,6 +64,8 @@ class RunReport:
     seconds: Mapping[str, float]
     resumed: str = ""
     next: str = ""
+    notice: str = ""
+    """That a person ends the contract of its dataset, when, and what takes its place."""
 
 
 STEPS = ("capture", "gate", "plan", "deliver")

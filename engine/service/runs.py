@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.core.outcome import RunStatus
 from engine.delivery.pacer import WAIT_SECONDS_MAX
@@ -12,6 +12,7 @@ from engine.errors import Busy, Interrupted, TidegateError
 from engine.ledger.projections import runs
 from engine.service.app import App
 from engine.service.captures import SharedReads
+from engine.service.deprecations import notice
 from engine.service.erasure import finish_open
 from engine.service.reports import STEPS, ChangeCounts, PlanCounts, RunReport, merged, run_report
 from engine.steps.capture import Captured
@@ -43,7 +44,11 @@ def run_syncs(app: App, names: Sequence[str], stop: StopRequest, observe: Observ
     syncs = [app.sync(name) for name in names]
     reads = SharedReads(app.tools)
     reports = [
-        _run(app, sync, reads.of_sync(sync.dataset, sync.registers), stop, observe or _unobserved) for sync in syncs
+        replace(
+            _run(app, sync, reads.of_sync(sync.dataset, sync.registers), stop, observe or _unobserved),
+            notice=notice(app.tools, sync.dataset.id),
+        )
+        for sync in syncs
     ]
     finish_open(app, stop)
     return reports

@@ -6,18 +6,20 @@ Where a ledger is at hand, contracts are also held against those that data was a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Engine
 
 from config.problems import Problem
 from config.project import Project
 from engine.errors import SourceError
+from engine.ledger.contracts import deprecation
 from engine.service.overlaps import shared_objects
 from engine.service.resolve import Resolved, resolve
-from engine.steps.contract import WAY_OUT, compared
-
+from engine.steps.contract import WAY_OUT, compared, move_on
 
 BROKEN = "contract_broken"
+ENDED = "contract_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,12 @@ class ValidationReport:
     destinations: int
 
 
-def validate(project: Project, *, connect: bool, ledger: Engine | None = None) -> ValidationReport:
-    """Check a project whose files could be read; without a ``ledger``, nothing is said of earlier contracts."""
+def validate(project: Project, *, connect: bool, now: datetime, ledger: Engine | None = None) -> ValidationReport:
+    """Check a project whose files could be read; without a ``ledger``, nothing is said of what it would know of contracts."""
     resolved = resolve(project)
     if ledger is not None:
         _follow(project, resolved, ledger)
+        _ends(project, resolved, ledger, now)
     problems = [*resolved.problems, *resolved.refused]
     if connect and not problems:
         problems += _unreadable(project, resolved)
@@ -58,6 +61,16 @@ def _follow(project: Project, resolved: Resolved, ledger: Engine) -> None:
             resolved.problems.append(document.problem(("version",), BROKEN, found.words, WAY_OUT))
         elif found.words:
             resolved.warnings.append(f"{document.file}: {found.words}")
+
+
+def _ends(project: Project, resolved: Resolved, ledger: Engine, now: datetime) -> None:
+    """A warning for each contract that a person ended, and a problem once nothing may be read under it."""
+    for id, dataset in resolved.datasets.items():
+        ends, file = deprecation(ledger, id), resolved.files[id].file
+        if ends is not None and dataset.refuses_ended and ends.is_over(now):
+            resolved.problems.append(project.problem(file, ("contract",), ENDED, ends.words(now), move_on(ends)))
+        elif ends is not None:
+            resolved.warnings.append(f"{file}: {ends.words(now)}")
 
 
 def _unreadable(project: Project, resolved: Resolved) -> list[Problem]:

@@ -134,7 +134,7 @@ def capture(tools: Tools, dataset: Dataset) -> Captured:
     another capture of the same dataset was accepted meanwhile; each leaves everything as it was.
     """
     expected = tools.ledger.head(dataset_stream(dataset.id))
-    agreed = contracts(tools.database, dataset)
+    agreed = contracts(tools.database, dataset, tools.clock.now())
     before = versions.latest(tools.database, dataset.id)
     with tools.compute.session() as session:
         facts = _Facts(tools, session, dataset, before, expected, agreed)

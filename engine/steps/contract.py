@@ -7,7 +7,8 @@ contract that came with it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Engine
 
@@ -18,10 +19,11 @@ from engine.core.events import CheckResult, ContractRecorded
 from engine.core.names import Digest, VersionNumber
 from engine.core.verdict import warned
 from engine.errors import ContractRefused
-from engine.ledger.contracts import ContractLog, contract_log
+from engine.ledger.contracts import ContractLog, Deprecation, contract_log, deprecation
 from engine.steps.facts import Dataset
 
 VERSION = "contract.version"
+DEPRECATED = "contract.deprecated"
 SAFE = "Nothing was read, and the version before stays current."
 MEND = "mend the contract; whatever reads other datasets goes on"
 WAY_OUT = (
@@ -41,6 +43,8 @@ class Contracts:
     log: ContractLog
     good: VersionNumber
     follows: Succession | None
+    notice: str = ""
+    """That a person ends the contract, when, and what takes its place; empty where nobody does."""
 
     @property
     def breaks(self) -> bool:
@@ -64,8 +68,9 @@ class Contracts:
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
-        """A warning when the contract's version grew by less than its changes ask for; silent otherwise."""
-        return (warned(VERSION, self.words),) if self.words else ()
+        """A warning when the contract's version grew by less than its changes ask for, and when it ends; else silent."""
+        told = ((VERSION, self.words), (DEPRECATED, self.notice))
+        return tuple(warned(check, words) for check, words in told if words)
 
     def record(self, version: VersionNumber) -> tuple[ContractRecorded, ...]:
         """What to append with a capture that accepts ``version`` or confirms it: nothing when the contract stands already."""
@@ -81,18 +86,29 @@ def contract_digest(dataset: Dataset) -> Digest:
     return Digest(hashlib.sha256(dataset.definition.encode()).hexdigest())
 
 
-def contracts(database: Engine, dataset: Dataset) -> Contracts:
+def contracts(database: Engine, dataset: Dataset, now: datetime) -> Contracts:
     """The contracts of ``dataset``; raises `ContractRefused` when nothing may be read under today's.
 
-    That is what its file says, or that it breaks the contract of the newest good version.
+    That is what its file says, that a person ended it, or that it breaks the contract of the newest good version.
     """
     if dataset.refused:
         raise ContractRefused(f"{dataset.id} is not read: {dataset.refused}", safe=SAFE, next=MEND)
-    found = compared(database, dataset)
+    ends = deprecation(database, dataset.id)
+    if ends is not None and dataset.refuses_ended and ends.is_over(now):
+        raise ContractRefused(f"Nothing is read any more: {ends.words(now)}", safe=SAFE, next=move_on(ends))
+    found = replace(compared(database, dataset), notice=ends.words(now) if ends else "")
     if found.breaks:
         what = f"{found.words[0].upper()}{found.words[1:]}"
         raise ContractRefused(what, safe=SAFE, next=WAY_OUT)
     return found
+
+
+def move_on(ends: Deprecation) -> str:
+    """What is left to do once a contract has ended."""
+    return (
+        f"let its syncs read `{ends.use}`, as `tidegate contract promote SYNC` shows; `tidegate contract reinstate"
+        f" {ends.dataset}` takes the end back"
+    )
 
 
 def compared(database: Engine, dataset: Dataset) -> Contracts:

@@ -84,7 +84,7 @@ def approve_version(
         if isinstance(judged, Refused):
             _refuse(tools, event, "approve", judged)
         _same_contract(dataset, event)
-        agreed = contracts(tools.database, dataset)
+        agreed = contracts(tools.database, dataset, mine.at)
         with tools.compute.session() as session:
             accepted = _accepted(tools, session, event)
         approved = VersionApproved(dataset=event.dataset, version=event.version, digest=event.digest, comment=comment)

@@ -1,29 +1,37 @@
-"""Contracts: what changed between two, and whom it concerns."""
+"""Contracts: what changed between two and whom it concerns, and until when a major may be used."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from config.folder import find_project
 from config.problems import InvalidProject
 from config.project import Project
 from engine.contracts.difference import Bump, Kind
 from engine.faces.cli.group import Command, Group, asked
-from engine.faces.cli.opening import loaded
+from engine.faces.cli.opening import loaded, opened
+from engine.faces.cli.plain import plain
 from engine.faces.cli.render import Column, Lines, cell, next_step, show, table, title
-from engine.service.contract_changes import ContractDiff, contract_diff
+from engine.service.contract_changes import Concerned, ContractDiff, contract_diff
+from engine.service.deprecations import DeprecationReport
+from engine.service.deprecations import deprecate as deprecated
+from engine.service.deprecations import reinstate as reinstated
 
 NOT_COVERED = 2
 """The exit code of a change that its version does not admit: a file has to change first."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_REASON = click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
 _STYLES = {Kind.ADDITIVE: "green", Kind.COMPATIBLE: "dim", Kind.BREAKING: "red"}
 
 
 @click.group(cls=Group)
 def contract() -> None:
-    """Compare two contracts: what breaks, and whom it concerns."""
+    """Compare contracts, end a major, and tell how they came to be."""
 
 
 @contract.command(cls=Command)
@@ -39,6 +47,60 @@ def diff(context: click.Context, old: Path, new: Path) -> int:
     report = contract_diff(old, new, _project(context))
     show(context, report, diff_view)
     return 0 if report.covered else NOT_COVERED
+
+
+@contract.command(cls=Command)
+@click.argument("dataset", metavar="DATASET@MAJOR")
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), required=True, metavar="DATE", help="The day on which it ends."
+)
+@click.option("--use", required=True, metavar="DATASET@MAJOR", help="What takes its place.")
+@_REASON
+@click.pass_context
+def deprecate(context: click.Context, dataset: str, until: datetime, use: str, reason: str) -> int:
+    """End a major of a contract on a day.
+
+    Until then everything that uses it warns, with the day and what takes its place. From that day on (UTC) it warns still,
+    and where plans need an approval (`require_approval`) nothing is read under it any more.
+    """
+    with opened(context) as app:
+        report = deprecated(app, dataset, until.date(), use, reason)
+    show(context, report, deprecation_view)
+    return 0
+
+
+@contract.command(cls=Command)
+@click.argument("dataset", metavar="DATASET@MAJOR")
+@_REASON
+@click.pass_context
+def reinstate(context: click.Context, dataset: str, reason: str) -> int:
+    """Take back that a major of a contract ends."""
+    with opened(context) as app:
+        report = reinstated(app, dataset, reason)
+    show(context, report, deprecation_view)
+    return 0
+
+
+def deprecation_view(report: DeprecationReport) -> Lines:
+    """When it ends, and whom that concerns."""
+    yield Text(plain(report.notice or f"{report.dataset} does not end any more."))
+    if report.concerned:
+        yield from _concerned(report.concerned)
+    else:
+        yield Text("No sync of this project reads it.")
+    yield from next_step(report.next)
+
+
+def _concerned(concerned: Sequence[Concerned]) -> Lines:
+    yield title("concerned")
+    named = [Column(name) for name in ("sync", "destination", "object", "owner", "columns")]
+    yield from table(
+        named,
+        (
+            [cell(c.sync), cell(c.destination), cell(c.object), cell(c.owner or ""), cell(", ".join(c.columns))]
+            for c in concerned
+        ),
+    )
 
 
 def _project(context: click.Context) -> Project | None:
@@ -61,15 +123,7 @@ def diff_view(report: ContractDiff) -> Lines:
     )
     yield from table(columns, rows)
     if report.concerned:
-        yield title("concerned")
-        named = [Column(name) for name in ("sync", "destination", "object", "owner", "columns")]
-        yield from table(
-            named,
-            (
-                [cell(c.sync), cell(c.destination), cell(c.object), cell(c.owner or ""), cell(", ".join(c.columns))]
-                for c in report.concerned
-            ),
-        )
+        yield from _concerned(report.concerned)
     if not report.covered:
         yield from next_step(f"raise the {report.bump} number of `version`" + _majors(report.bump))
 

@@ -111,26 +111,31 @@ def status_view(report: Sequence[SyncStatus]) -> Lines:
     ]
     yield from table(columns, (_status_row(sync) for sync in report))
     for sync in report:
-        if sync.reason:
-            yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.reason))
-        if sync.pinned_version is not None:
-            kept = f"pinned to version {sync.pinned_version}; `tidegate unpin {sync.sync}` lets it go on"
-            yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))
-        if sync.kept_rows:
-            kept = (
-                f"{count(sync.kept_rows, 'row')} kept at an older version; `tidegate unpin {sync.sync}` lets them go on"
-            )
-            yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))
-        if sync.erasures_owed:
-            owed = f": {count(sync.erasures_owed, 'removal')} owed to forgotten people"
-            yield Text.assemble(cell(sync.sync, "bold"), owed)
-            yield from next_step("tidegate erasures list")
+        yield from _words(sync)
+    for told in dict.fromkeys(sync.notice for sync in report if sync.notice):
+        yield Text.assemble(("warning: ", "yellow"), plain(told))
     for held in dict.fromkeys(sync.held_version for sync in report if sync.held_version):
         yield Text.assemble(cell(held, "bold"), " waits for approval")
         yield from next_step(f"tidegate approve {held}")
     for destination, account in {sync.destination: sync.account for sync in report}.items():
         if said := "; ".join(_account(account)):
             yield Text.assemble(cell(destination, "bold"), ": ", plain(said))
+
+
+def _words(sync: SyncStatus) -> Lines:
+    """What the row does not say of a sync."""
+    if sync.reason:
+        yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.reason))
+    if sync.pinned_version is not None:
+        kept = f"pinned to version {sync.pinned_version}; `tidegate unpin {sync.sync}` lets it go on"
+        yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))
+    if sync.kept_rows:
+        kept = f"{count(sync.kept_rows, 'row')} kept at an older version; `tidegate unpin {sync.sync}` lets them go on"
+        yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))
+    if sync.erasures_owed:
+        owed = f": {count(sync.erasures_owed, 'removal')} owed to forgotten people"
+        yield Text.assemble(cell(sync.sync, "bold"), owed)
+        yield from next_step("tidegate erasures list")
 
 
 def _account(account: AccountReport) -> Iterable[str]:

@@ -25,7 +25,7 @@ COMMANDS = {
         "init": Entry(_HERE + "project:init", "Write the files of a new project."),
         "demo": Entry(_HERE + "project:demo", "Run the whole thing on sample data, offline."),
         "validate": Entry(_HERE + "run:validate", "Check every file, contract and reference."),
-        "contract": Entry(_HERE + "contract:contract", "Compare two contracts: what breaks, and whom it concerns."),
+        "contract": Entry(_HERE + "contract:contract", "Compare contracts, end a major, and tell how they came to be."),
         "schema": Entry(_HERE + "project:schema", "Write JSON Schemas of the files, for editors."),
     },
     "Run": {

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from config.problems import InvalidProject
 from engine.bootstrap import ledger_at_hand
+from engine.clock import SystemClock
 from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
 from engine.faces.cli.group import Command
 from engine.faces.cli.opening import loaded, opened
@@ -109,7 +110,7 @@ def validate(context: click.Context, connect: bool) -> int:  # noqa: FBT001 - cl
     try:
         project = loaded(context)
         with ledger_at_hand(project, connect=connect) as ledger:
-            report = validated(project, connect=connect, ledger=ledger)
+            report = validated(project, connect=connect, now=SystemClock().now(), ledger=ledger)
     except InvalidProject as error:
         report = ValidationReport(False, error.problems, (), 0, 0, 0)
     show(context, report, validation_view)
@@ -133,6 +134,8 @@ def run_view(reports: Sequence[RunReport]) -> Lines:
             yield Text(f"{plain(report.sync)}: run {plain(report.resumed)} was interrupted and is finished now")
         if report.reason:
             yield Text.assemble(cell(report.sync, "bold"), ": ", plain(report.reason))
+    for notice in dict.fromkeys(report.notice for report in reports if report.notice):
+        yield Text.assemble(("warning: ", "yellow"), plain(notice))
     for step in dict.fromkeys(report.next for report in reports):
         yield from next_step(step)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,25 +53,30 @@ def succession(old: str, new: str, classes: Classifications) -> Succession:
     """Compare two contracts by their `engine.contracts.definition.definition`.
 
     Where the project has lost a word for how sensitive a column was, the old contract counts as saying what the new one
-    does: what may leave for whom is judged with every plan anyway. An old contract that cannot be read any more breaks,
-    since nobody can tell what changed.
+    does: what may leave for whom is judged with every plan anyway. A contract that cannot be read any more breaks, since
+    nobody can tell what changed.
     """
-    after = read_contract(found := json.loads(new), classes)
-    assert isinstance(after, Contract), "it was read from its file"
-    data = json.loads(old)
-    before = read_contract(_in_words_of(classes, data, found), classes)
-    if not isinstance(before, Contract):
-        why = "nobody can tell what changed, for the contract before is not one that this release reads"
-        changes: tuple[Change, ...] = (Change(Kind.BREAKING, "the contract", data["version"], after.version, why),)
-        return Succession(data["version"], after.version, changes, Bump.MAJOR, covered=False)
-    changes = contract_changes(before, after)
+    was, now = json.loads(old), json.loads(new)
+    _in_words_of(classes, was, now)
+    before, after = read_contract(was, classes), read_contract(now, classes)
+    if not (isinstance(before, Contract) and isinstance(after, Contract)):
+        why = "nobody can tell what changed, for one of the two is not a contract that this release reads"
+        words = (str(was["version"]), str(now["version"]))
+        changes: tuple[Change, ...] = (Change(Kind.BREAKING, "the contract", *words, why),)
+    else:
+        words = (before.version, after.version)
+        changes = contract_changes(before, after)
     bump = needed_bump(changes)
-    return Succession(before.version, after.version, changes, bump, covers(before.version, after.version, bump))
+    return Succession(*words, changes, bump, covers(*words, bump))
 
 
-def _in_words_of(classes: Classifications, old: Any, new: Mapping[str, Any]) -> Any:  # parsed JSON
-    today = {column["name"]: column.get("classification") for column in new["schema"][0]["properties"]}
+def _in_words_of(classes: Classifications, old: Any, new: Any) -> None:  # parsed JSON
+    """Take words that the project does not have out of both."""
+    known: dict[str, Any] = {}
+    for column in new["schema"][0]["properties"]:
+        if column.get("classification") not in {None, *classes.words}:
+            del column["classification"]
+        known[column["name"]] = column.get("classification")
     for column in old["schema"][0]["properties"]:
         if column.get("classification") not in {None, *classes.words}:
-            column["classification"] = today.get(column["name"])
-    return old
+            column["classification"] = known.get(column["name"])

@@ -14,10 +14,12 @@ from typing import Any, TextIO
 import click
 import pytest
 
+from config.problems import Problem
+from engine.contracts.difference import Change, Kind
 from engine.core.events import CheckResult
 from engine.core.outcome import RunStatus
 from engine.delivery.stop import StopRequest
-from engine.faces.cli import decide, destination, ledger, look, past, quarantine, resync, run
+from engine.faces.cli import contract, decide, destination, ledger, look, past, quarantine, resync, run
 from engine.faces.cli.plain import moment, plain, seconds, size
 from engine.faces.cli.progress import bar
 from engine.faces.cli.render import Lines, console, show
@@ -25,11 +27,15 @@ from engine.observe.redact import Redactor
 from engine.service.accounts import AccountReport, DayReport
 from engine.service.approvals import HeldReport
 from engine.service.captures import CaptureReport
+from engine.service.contract_changes import Concerned
+from engine.service.contract_notes import ContractNote, NotesReport
+from engine.service.deprecations import DeprecationReport
 from engine.service.destinations import AdapterReport, CheckReport, DestinationReport
 from engine.service.held_versions import HeldVersionReport, VersionDecisionReport
 from engine.service.ledgers import DoubtReport, EventReport, LostReport, RegressionReport, VerifyReport
 from engine.service.look import DiffReport, SyncStatus, VersionReport
 from engine.service.past_state import StateReport
+from engine.service.promotion import PromotionReport
 from engine.service.quarantine import (
     QuarantineDecision,
     QuarantinedRecord,
@@ -88,6 +94,7 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
     h = HOSTILE
     sample = Sample("update", h, h, {h: h}, {h: h + "!"}, (h,))
     check = CheckResult(h, "block", h, {})
+    change = Change(Kind.BREAKING, h, h, h, h, h)
     account = AccountReport("open", 1.0, h, (DayReport(h, 1, 2, h),), 1.5, None)
     line = StoryLine(h, h, h, 1, h, (h,))
     status = SyncStatus(h, h, h, h, 1, None, 5, 6, h, h, h, h, account, h)
@@ -105,6 +112,12 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (resync.preview_view, ResyncPreview(h, h, 1, h, 2, 1, PlanCounts(), (check,), (sample,), 1, 1.5, True, False)),
         (decide.held_view, [HeldReport(h, h, h, 1, 2, 3, h, h, h, h, h, h, h, h)]),
         (decide.version_view, [HeldVersionReport(h, h, 2, 1, 9, 1, 2, 3, h, h, h, h, h, h)]),
+        (contract.deprecation_view, DeprecationReport(h, h, h, h, h, (Concerned(h, h, h, h, (h,)),), h)),
+        (contract.notes_view, NotesReport(h, (ContractNote(h, h, h, h, 1, h, h, True, (change,)),), (h,))),
+        (
+            contract.promotion_view,
+            PromotionReport(h, h, h, h, 1, h, (change,), plan_preview(sync=h), (Problem(h, 1, (), h, h, h),), False, h),
+        ),
         (decide.decision_view, VersionDecisionReport(h, h, 2, h, h, h)),
         (quarantine.list_view, QuarantineReport(h, 1, 1, 1, 5, (RejectedRecord(h, h, 1, h, h, h),))),
         (quarantine.record_view, QuarantinedRecord(h, h, h, 1, 5, (RejectionReport(h, h, h),), sample)),

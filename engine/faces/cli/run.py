@@ -166,6 +166,20 @@ def capture_view(report: CaptureReport) -> Lines:
 
 
 def plan_view(report: PlanPreview) -> Lines:
+    """What a run would send, and what to do now."""
+    yield from plan_lines(report)
+    counts = report.plan
+    if report.blocked:
+        yield from next_step("mend what blocks; a run would send nothing")
+    elif report.held:
+        yield from next_step(
+            f"tidegate run {report.sync}, which waits for approval of this version and then sends this"
+        )
+    elif counts.inserts + counts.updates + counts.deletes:
+        yield from next_step(f"tidegate run {report.sync}")
+
+
+def plan_lines(report: PlanPreview) -> Lines:
     """Counts, why the comparison was full or not, the digest, checks that did not pass, then samples."""
     candidate = " (candidate: the source differs from the last accepted version)" if report.candidate else ""
     yield title(f"Plan for {report.sync}", f"{report.dataset}, version {report.version}{candidate}")
@@ -184,14 +198,6 @@ def plan_view(report: PlanPreview) -> Lines:
         )
     yield from check_lines(report.checks)
     yield from sample_lines(report.samples)
-    if report.blocked:
-        yield from next_step("mend what blocks; a run would send nothing")
-    elif report.held:
-        yield from next_step(
-            f"tidegate run {report.sync}, which waits for approval of this version and then sends this"
-        )
-    elif counts.inserts + counts.updates + counts.deletes:
-        yield from next_step(f"tidegate run {report.sync}")
 
 
 def validation_view(report: ValidationReport) -> Lines:

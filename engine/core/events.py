@@ -216,6 +216,34 @@ class SyncUnpinned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SyncPaused(Event):
+    """A person lets a sync do nothing until it is resumed; a run of it under way stops at the edge of its window."""
+
+    type = "sync.paused"
+    sync: SyncId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResumed(Event):
+    """A person lets a paused sync run again."""
+
+    type = "sync.resumed"
+    sync: SyncId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelled(Event):
+    """A person gave a run up that had not ended: nothing more of its plan leaves, and what did not is owed."""
+
+    type = "run.cancelled"
+    sync: SyncId
+    run: RunId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentDecided(Event):
     """Decisions were recorded; ``segments`` hold all that ever were, ``origin`` says how these came.
 
@@ -613,6 +641,9 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             VersionWithdrawn,
             SyncPinned,
             SyncUnpinned,
+            SyncPaused,
+            SyncResumed,
+            RunCancelled,
             ConsentDecided,
             ErasureRequested,
             SuppressionChanged,

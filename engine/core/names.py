@@ -72,6 +72,11 @@ def pin_stream(sync: SyncId) -> StreamId:
     return StreamId(f"pin:{sync}")
 
 
+def halt_stream(sync: SyncId) -> StreamId:
+    """What people decided about whether one sync may run."""
+    return StreamId(f"halt:{sync}")
+
+
 def run_stream(run: RunId) -> StreamId:
     """One run from start to end."""
     return StreamId(f"run:{run}")

@@ -156,9 +156,9 @@ class Executor:
     async def run(self, slices: Iterator[Slice], *, window: int, number: int, stop: StopSignal) -> End:
         """Send everything; ``window`` and ``number`` are the first to use."""
         while cut := list(islice(slices, self._rules.window(self._rate()))):
-            if stop.is_set():
-                return Halted()
-            batches = await self._intended(cut, window, number)
+            batches = await self._intended(cut, window, number, stop)
+            if isinstance(batches, Halted):
+                return batches
             if batches is None:
                 return Stopped(DECIDED_MEANWHILE, "decisions were recorded faster than their effect could be looked up")
             failpoint("window.after_intent")
@@ -168,14 +168,19 @@ class Executor:
             window, number = window + 1, number + len(batches)
         return Completed()
 
-    async def _intended(self, cut: Sequence[Slice], window: int, number: int) -> Sequence[Leaving] | None:
+    async def _intended(
+        self, cut: Sequence[Slice], window: int, number: int, stop: StopSignal
+    ) -> Sequence[Leaving] | Halted | None:
         """Record that what may leave of these slices will; None when that changed under each of `LOOKS_MAX` looks.
 
         Nobody's decision may stand in the log before the intent and not count for it. So the intent is recorded only where
-        nothing was decided since the look; each further look answers a decision that came in between.
+        nothing was decided since the look; each further look answers a decision that came in between. That it is to stop
+        may be such a decision.
         """
         for _ in range(LOOKS_MAX):
             seen = await self._allowance.withheld(cut[0].cut.first, cut[-1].cut.last)
+            if stop.is_set():
+                return Halted()
             withheld = set(seen.rows)
             batches = [Leaving(n, rows, _within(rows, withheld)) for n, rows in enumerate(cut, start=number)]
             failpoint("window.before_intent")

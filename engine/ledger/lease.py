@@ -9,6 +9,7 @@ all processes share one machine.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -135,15 +136,25 @@ class HeldLease:
     """A lease for the time of a ``with`` block, renewed by a thread; raises `Busy` on entry.
 
     The block must look at `lost` before each act on the outside and stop when it is true. Appends made with `fence`
-    are refused by the ledger itself once another process took the lease.
+    are refused by the ledger itself once another process took the lease. ``beside`` is called after each renewal, in the
+    thread that renews; that it cannot reach the ledger is no loss of the lease.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, name: str, holder: str, seconds: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        name: str,
+        holder: str,
+        seconds: float,
+        beside: Callable[[], None] = lambda: None,
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._name = name
         self._holder = holder
         self._seconds = seconds
+        self._beside = beside
         self._lease: Lease | None = None
         self._ends = 0.0
         self._taken = threading.Event()
@@ -191,12 +202,12 @@ class HeldLease:
         asked = self._clock.monotonic()
         try:
             self._lease = renew(self._engine, self._clock, self._held)
+            self._ends = self._end_of(asked)
+            self._beside()
         except StaleEpoch:
             self._taken.set()
         except LedgerError:
             return
-        else:
-            self._ends = self._end_of(asked)
 
     @property
     def _held(self) -> Lease:

@@ -32,6 +32,7 @@ from engine.steps.erase_sync import clean_sync, is_marked, mark_sync, people_in
 from engine.steps.erase_versions import erase_versions
 from engine.steps.erased import Erased, erased
 from engine.steps.forget import erasure_lease, suppress
+from engine.steps.halt import is_paused, pause_of
 from engine.steps.removals import owed_count, why_not
 from engine.steps.run import remove
 from engine.steps.sync_lease import sync_lease
@@ -151,6 +152,9 @@ def _attempt(work: _Work, what: str, act: Callable[[], object]) -> None:
 
 def _remove(work: _Work, name: SyncId, stop: StopRequest) -> None:
     app = work.app
+    if (pause := pause_of(app.tools, name)) is not None:
+        _mark(work, name)
+        raise is_paused(name, pause)
     if name in app.syncs:
         remove(app.tools, app.syncs[name], stop, _unobserved)
         return
@@ -158,6 +162,17 @@ def _remove(work: _Work, name: SyncId, stop: StopRequest) -> None:
     assert last is not None, "it folded"
     if last.finished_at is None:
         work.open.append(f"sync {name} is not in the project any more, and its run {last.run} did not end")
+        return
+    _mark(work, name)
+
+
+def _mark(work: _Work, name: SyncId) -> None:
+    """Let the state of a sync say what is to be removed, and clean what is kept of it; nothing is sent.
+
+    Nothing while a run has not ended, for its fold would take that back.
+    """
+    app, last = work.app, runs.last(work.app.tools.database, name)
+    if last is None or last.finished_at is None:
         return
     with sync_lease(app.tools, name) as lease, app.tools.compute.session() as session:
         theirs = people_in(app.tools, session, work.people, name, work.kept(last.dataset))
@@ -200,7 +215,8 @@ def _syncs(work: _Work) -> list[SyncErasure]:
         state, sync = states.current(app.tools.database, name), app.syncs.get(name)
         why = "it is not in the project any more: remove the records by hand" if sync is None else ""
         if sync is not None and state is not None:
-            why = why_not(sync, state)
+            pause = pause_of(app.tools, name)
+            why = why_not(sync, state) or (f"{pause}; `tidegate resume {name}`" if pause else "")
         rows = [r for r in runs.listing(app.tools.database, name, RUNS_LOOKED_AT_MAX) if r.comparison == REMOVALS]
         last = rows[0].reason if rows and count else ""
         found.append(

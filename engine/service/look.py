@@ -18,12 +18,14 @@ from engine.segments.compute import Session
 from engine.service.accounts import AccountReport, account_report
 from engine.service.app import App
 from engine.service.deprecations import notice
+from engine.service.halts import PauseReport, pause_report
 from engine.service.held_versions import HeldVersionReport, held_version
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
 from engine.steps.aim import pin_of, pinned_version, withdrawals
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Dataset, Sync, Tools
+from engine.steps.halt import pause_of
 from engine.steps.removals import owed_to_people
 from engine.steps.snapshots import snapshot_table
 
@@ -56,6 +58,8 @@ class SyncStatus:
     """That a person ends the contract of its dataset, when, and what takes its place."""
     erasures_owed: int = 0
     """Records that its destination still has to remove because somebody is to be forgotten."""
+    paused: PauseReport | None = None
+    """By whom, since when and why it does nothing; None when it may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         account=account,
         held_version=waits.candidate if (waits := held_version(tools, sync.dataset.id)) else "",
         pinned_version=pinned_version(tools, sync.id),
+        paused=pause_report(pause_of(tools, sync.id)),
         kept_rows=tools.storage.current(pin.keys).rows if (pin := pin_of(tools, sync.id)) and pin.keys else 0,
     )
 

@@ -18,6 +18,7 @@ from engine.service.records import unknown_record
 from engine.service.reports import RunReport
 from engine.service.runs import Observe, run_syncs, without_run
 from engine.service.samples import MASK, Sample, is_id_shown, plan_sample
+from engine.steps.halt import refuse_paused
 from engine.steps.quarantine import Standing, drop, outstanding, rejections, release, standing
 from engine.steps.record_state import record_state
 
@@ -146,6 +147,7 @@ def retry_sync(
 ) -> list[RunReport]:
     """Release, then run; what was released stays so when the run does not come to its end."""
     sync = app.sync(name)
+    refuse_paused(app.tools, sync.id)
     try:
         release(app.tools, sync, keys)
     except Busy as error:

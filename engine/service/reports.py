@@ -44,7 +44,8 @@ class PlanCounts:
 class RunReport:
     """One trip through the pipeline; the keys are PROJECT.md's ``run --json``.
 
-    ``withheld`` counts planned records whose consent ended before they left. ``resumed`` is the id of an interrupted run that was finished first, or empty.
+    ``withheld`` counts planned records whose consent ended before they left. ``paused_by`` is the person who paused the sync,
+    and empty when a run is ``paused`` because of its destination's account. ``resumed`` is the id of an interrupted run that was finished first, or empty.
     """
 
     sync: str
@@ -66,6 +67,7 @@ class RunReport:
     next: str = ""
     notice: str = ""
     """That a person ends the contract of its dataset, when, and what takes its place."""
+    paused_by: str = ""
 
 
 STEPS = ("capture", "gate", "plan", "deliver")

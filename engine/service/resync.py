@@ -26,6 +26,7 @@ from engine.steps.adopt import adoption, refuse_rehearsal
 from engine.steps.aim import pinned_version, wanted_version
 from engine.steps.anchors import check_anchors
 from engine.steps.facts import Sync
+from engine.steps.halt import refuse_paused
 from engine.steps.plan import Planned, plan
 from engine.steps.resync import Wanted, begin, imagined
 
@@ -76,6 +77,7 @@ def resync(
     The source is not read. A run that was cut off is finished first; while it cannot be, nothing is marked.
     """
     sync = _with_version(app, name)
+    refuse_paused(app.tools, sync.id)
     if runs.unfinished(app.tools.database, sync.id) is not None:
         report = run_as_captured(app, sync.id, stop, observe)
         if runs.unfinished(app.tools.database, sync.id) is not None:
@@ -91,6 +93,7 @@ def resync(
 def adopt_version(app: App, name: str, stop: StopRequest, observe: Observe | None = None) -> list[RunReport]:
     """Record the version that the sync is brought to as delivered; nothing is sent, and removals stay owed."""
     sync = _with_version(app, name)
+    refuse_paused(app.tools, sync.id)
     refuse_rehearsal(sync)
     return [run_as_captured(app, sync.id, stop, observe, adoption)]
 

@@ -31,6 +31,7 @@ from engine.steps.aim import pinned_version, wanted_version
 from engine.steps.anchors import check_anchors
 from engine.steps.delivered_state import state_layers
 from engine.steps.facts import Dataset, Sync
+from engine.steps.halt import refuse_paused
 from engine.steps.kept_rows import KeptRows, keep, keeping, kept_rows, with_kept
 from engine.steps.pin import known_good, pin, pin_to_take_away, unpin, withdraw
 from engine.steps.plan import Planned, Settled, plan
@@ -102,6 +103,7 @@ def roll_back_some(
     As `roll_back` it reads no source; raises as `engine.steps.kept_rows.keep`.
     """
     sync = app.sync(name)
+    refuse_paused(app.tools, sync.id)
     keep(app.tools, sync, VersionNumber(to), only, reason)
     return [run_as_captured(app, sync.id, stop, observe)]
 
@@ -114,6 +116,7 @@ def roll_back(
     The source is not read: it may be what is broken.
     """
     sync = app.sync(name)
+    refuse_paused(app.tools, sync.id)
     pin(app.tools, sync, VersionNumber(to), reason)
     return [run_as_captured(app, sync.id, stop, observe)]
 

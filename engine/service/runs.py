@@ -10,6 +10,7 @@ from engine.delivery.pacer import WAIT_SECONDS_MAX
 from engine.delivery.stop import StopRequest
 from engine.errors import Busy, Interrupted, TidegateError
 from engine.ledger.projections import runs
+from engine.ledger.projections.runs import RunRow
 from engine.service.app import App
 from engine.service.captures import SharedReads
 from engine.service.deprecations import notice
@@ -18,6 +19,7 @@ from engine.service.reports import STEPS, ChangeCounts, PlanCounts, RunReport, m
 from engine.steps.capture import Captured
 from engine.steps.deliver import account_budget
 from engine.steps.facts import Sync
+from engine.steps.halt import Paused, pause_of
 from engine.steps.run import run
 from engine.steps.trip import Made, as_planned
 
@@ -69,11 +71,10 @@ def _run(
     def report(step: str, done: int, total: int) -> None:
         observe(Progress(sync.id, step, done, total))
 
-    silence = "" if sync.target.record_only else account_budget(app.tools, sync).silence(WAIT_SECONDS_MAX)
-    if silence:
-        return without_run(sync, RunStatus.PAUSED, f"{sync.target.name} {silence}")
+    if (kept := _at_rest(app, sync)) is not None:
+        return kept
     try:
-        row, resumed = run(app.tools, sync, capture, stop, report, made)
+        ended = run(app.tools, sync, capture, stop, report, made)
     except Interrupted:
         raise
     except Busy as error:
@@ -83,9 +84,37 @@ def _run(
         if last is not None and last.status == RunStatus.FAILED.value and last.reason == error.what:
             return _explained(run_report(last), error)
         return _explained(without_run(sync, RunStatus.FAILED, error.what), error)
+    return _ended(sync, ended)
+
+
+def _ended(sync: Sync, ended: tuple[RunRow, RunRow | None] | Paused) -> RunReport:
+    if isinstance(ended, Paused):
+        return _paused(sync, ended)
+    row, resumed = ended
     if resumed is None:
         return run_report(row)
     return merged(run_report(row, resumed.run), run_report(resumed, resumed.run))
+
+
+def _at_rest(app: App, sync: Sync) -> RunReport | None:
+    """The report of a sync that a person paused or whose account wants no calls; None when it may run."""
+    if (pause := pause_of(app.tools, sync.id)) is not None:
+        return _paused(sync, Paused(pause, runs.unfinished(app.tools.database, sync.id)))
+    silence = "" if sync.target.record_only else account_budget(app.tools, sync).silence(WAIT_SECONDS_MAX)
+    return without_run(sync, RunStatus.PAUSED, f"{sync.target.name} {silence}") if silence else None
+
+
+def _paused(sync: Sync, ended: Paused) -> RunReport:
+    """What is told of a paused sync: the run that waits for it to be resumed, as far as it came, or none."""
+    report = without_run(sync, RunStatus.PAUSED, "") if ended.run is None else run_report(ended.run)
+    waits = "" if ended.run is None else f"; run {ended.run.run} goes on when it is resumed"
+    return replace(
+        report,
+        status=RunStatus.PAUSED,
+        reason=f"{ended.pause}{waits}",
+        next=f"tidegate resume {sync.id}",
+        paused_by=ended.pause.by,
+    )
 
 
 def _unobserved(progress: Progress) -> None:

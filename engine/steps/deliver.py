@@ -107,7 +107,7 @@ async def _deliver(
         jobs=target.jobs,
     )
     seats = _seats(tools, sync)
-    last_mile = LastMile(tools, session, sync, work.segment, work.counted)
+    last_mile = LastMile(tools, session, sync, work.segment, work.counted, work.halting)
     sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log, seats, last_mile)
     rules = WindowRules(
         WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio, WINDOW_RECORDS_MAX // target.limits.records

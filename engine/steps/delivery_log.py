@@ -53,6 +53,8 @@ class Work:
     job_seconds: float = 0.0
     counted: Counted = NOTHING_COUNTED
     superseded: str = ""
+    halting: Callable[[Position], None] = lambda _head: None
+    """Told, before each window and each call, where the stream stands in which people pause the sync or cancel the run."""
 
 
 class LedgerLog:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from engine.core.events import PlanMade, RunStarted
 from engine.core.names import RunId, run_id
-from engine.delivery.executor import StopSignal
 from engine.failpoints import failpoint
 from engine.ledger.log import Fence
 from engine.segments.compute import Session
@@ -18,16 +17,15 @@ from engine.steps.erase_segments import stored_versions
 from engine.steps.erase_sync import clean_sync, is_unfinished, mark_sync, people_in
 from engine.steps.erased import erased, erasures_head
 from engine.steps.facts import Sync, Tools
+from engine.steps.halt import Stopping
 from engine.steps.removals import removals
 from engine.steps.trip import Observe, Trip
 
-Send = Callable[[Trip, Session, PlanMade, StopSignal], None]
-"""From a plan in the ledger to the end of its run; see `engine.steps.run`."""
+Send = Callable[[Trip, Session, PlanMade, Stopping], None]
+"""From a plan in the ledger to the end of its run; see `engine.steps.send`."""
 
 
-def remove_people(
-    tools: Tools, sync: Sync, fence: Fence, stop: StopSignal, observe: Observe, send: Send
-) -> RunId | None:
+def remove_people(tools: Tools, sync: Sync, fence: Fence, stop: Stopping, observe: Observe, send: Send) -> RunId | None:
     """Mark, remove and clean; returns the run that removed, if there was anything to remove.
 
     Nothing when nobody is to be forgotten, or nothing is left to do. Raises as `send` does, and `ErasureKeyMissing`.

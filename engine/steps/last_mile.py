@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from engine.core.names import (
     StreamId,
     VersionNumber,
     dataset_stream,
+    halt_stream,
 )
 from engine.core.plan import unconsented
 from engine.core.relations import union
@@ -52,18 +53,33 @@ NOTHING_COUNTED = Counted(MappingProxyType({}), None)
 
 
 class LastMile:
-    """Which rows of a plan may not leave any more."""
+    """Which rows of a plan may not leave any more.
 
-    def __init__(self, tools: Tools, session: Session, sync: Sync, plan: SegmentRef, counted: Counted) -> None:
+    ``halting`` is told where the stream stands in which people pause the sync and cancel its runs: an intent rests on it as
+    on consent, so that no window begins behind such a decision.
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        session: Session,
+        sync: Sync,
+        plan: SegmentRef,
+        counted: Counted,
+        halting: Callable[[Position], None] = lambda _head: None,
+    ) -> None:
         self._tools = tools
         self._session = session
         self._sync = sync
         self._plan = plan
         self._counted = counted
+        self._halting = halting
+        self._halts = halt_stream(sync.id)
         self._withheld: list[int] = []
         self._heads: Mapping[StreamId, Position] | None = None
         self._looking = asyncio.Lock()
-        self._streams = (CONSENT_STREAM, ERASURE_STREAM, SUPPRESSION_STREAM, *map(dataset_stream, _registers(sync)))
+        registers = map(dataset_stream, _registers(sync))
+        self._streams = (CONSENT_STREAM, ERASURE_STREAM, SUPPRESSION_STREAM, self._halts, *registers)
 
     async def withheld(self, first: int, last: int) -> Withheld:
         """The rows from ``first`` to ``last``, both included, whose subjects must not be sent any more.
@@ -77,6 +93,7 @@ class LastMile:
 
     def _look(self) -> Mapping[StreamId, Position]:
         heads, until = self._tools.ledger.heads(self._streams), self._counted.until
+        self._halting(heads[self._halts])
         still_counts = until is None or self._tools.clock.now() < datetime.fromisoformat(until)
         if heads != self._heads or not still_counts:
             self._look_again(still_counts=still_counts)

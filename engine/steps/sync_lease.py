@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.core.names import SyncId
 from engine.ledger.lease import HeldLease
 from engine.steps.facts import Tools
@@ -9,6 +11,6 @@ from engine.steps.facts import Tools
 LEASE_SECONDS = 15.0
 
 
-def sync_lease(tools: Tools, sync: SyncId) -> HeldLease:
-    """The lease to hold; entering it raises `Busy` while another process has it."""
-    return HeldLease(tools.database, tools.clock, f"sync:{sync}", tools.holder, LEASE_SECONDS)
+def sync_lease(tools: Tools, sync: SyncId, beside: Callable[[], None] = lambda: None) -> HeldLease:
+    """The lease to hold; entering it raises `Busy` while another process has it. ``beside`` is called with each heartbeat."""
+    return HeldLease(tools.database, tools.clock, f"sync:{sync}", tools.holder, LEASE_SECONDS, beside)

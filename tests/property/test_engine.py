@@ -49,6 +49,7 @@ class Engine(RuleBasedStateMachine):
         self.rows: dict[int, str] = {}
         self.agreed: dict[int, bool] = {}
         self.forgotten: set[int] = set()
+        self.paused = False
 
     @initialize(
         rows=st.dictionaries(st.sampled_from(IDS), names, min_size=1),
@@ -85,6 +86,8 @@ class Engine(RuleBasedStateMachine):
     @rule()
     def a_run_that_nothing_disturbs_brings_the_desired_state(self) -> None:
         report = self._run()
+        if self.paused:
+            return
         assert report["status"] in {"succeeded", "unchanged", "partial"}
         if report["status"] != "partial" and not report["plan"]["withheld"]:
             assert self._reached() == self._wanted()
@@ -112,6 +115,34 @@ class Engine(RuleBasedStateMachine):
             self.project.run("run", SYNC)
         finally:
             failpoints._points.armed.clear()
+
+    @rule(is_paused=st.booleans())
+    def the_sync_is_paused_or_resumed(self, is_paused: bool) -> None:
+        assert self.project.run("pause" if is_paused else "resume", SYNC, "--reason", "maintenance").code == 0
+        self.paused = is_paused
+
+    @rule(word=st.sampled_from(["pause", "cancel"]), call=st.integers(1, 5))
+    def a_run_that_another_process_halts(self, word: str, call: int) -> None:
+        """Whatever was acknowledged until then counts, and nothing else; what is left is owed."""
+        calls, halted = iter(range(1, 1_000)), list[int]()
+
+        def answer(_body: object) -> None:
+            if next(calls) == call:
+                halted.append(self.project.run(word, SYNC).code)
+
+        report = self._run(answer)
+        assert halted in ([], [0])
+        if halted and word == "pause":
+            self.paused = True
+        if self.paused or not halted:
+            return
+        assert report["status"] in {"cancelled", "succeeded", "partial"}, report
+
+    @rule()
+    def the_run_that_has_not_ended_is_given_up(self) -> None:
+        before = len(self.receiver.journal)
+        assert self.project.run("cancel", SYNC).code in {0, 2}
+        assert len(self.receiver.journal) == before
 
     @rule(id=st.sampled_from(IDS))
     def somebody_is_forgotten(self, id: int) -> None:
@@ -142,6 +173,8 @@ class Engine(RuleBasedStateMachine):
 
     def _settle(self) -> None:
         """What was set aside comes back when its values change; then run until nothing is left."""
+        assert self.project.run("resume", SYNC).code == 0
+        self.paused = False
         self.rows = {id: name + "." for id, name in self.rows.items()}
         self._write()
         statuses = []
@@ -157,11 +190,12 @@ class Engine(RuleBasedStateMachine):
         assert self.project.run("erasures", "list").code == 0
 
     def _run(self, answer: Callable[[dict[str, Any]], Answer | None] = lambda _: None) -> dict[str, Any]:
-        self.receiver.answer = answer
+        self.receiver.answer, before, was_paused = answer, len(self.receiver.journal), self.paused
         try:
             report = self.project.report()
         finally:
             self.receiver.answer = lambda _: None
+        assert (report["status"] == "paused" and len(self.receiver.journal) == before) or not was_paused
         assert report["status"] != "succeeded" or report["rejected"] + report["failed"] + report["unknown"] == 0
         return report
 
@@ -186,7 +220,8 @@ class Engine(RuleBasedStateMachine):
     def _write(self) -> None:
         self.project.people({id: (name, 1.0) for id, name in self.rows.items()})
         decisions = [granted(str(id)) if yes else withdrawn(str(id)) for id, yes in self.agreed.items()]
-        decide(self.project, *decisions)
+        # Somebody who is in no row and is never forgotten: a register that is empty is refused.
+        decide(self.project, granted("0"), *decisions)
 
 
 def _ids(body: Mapping[str, Any]) -> set[str]:

@@ -8,6 +8,7 @@ import click
 from rich.text import Text
 
 from engine.faces.cli.group import Command
+from engine.faces.cli.halt import pause_words
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count, moment, plain, seconds
 from engine.faces.cli.render import (
@@ -126,6 +127,9 @@ def _words(sync: SyncStatus) -> Lines:
     """What the row does not say of a sync."""
     if sync.reason:
         yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.reason))
+    if sync.paused is not None:
+        yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(pause_words(sync.paused)))
+        yield from next_step(f"tidegate resume {sync.sync}")
     if sync.pinned_version is not None:
         kept = f"pinned to version {sync.pinned_version}; `tidegate unpin {sync.sync}` lets it go on"
         yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(kept))

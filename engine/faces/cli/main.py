@@ -49,6 +49,9 @@ COMMANDS = {
             "Allow what a run was held for: let the next run send its plan, or accept its version.",
         ),
         "reject": Entry(_HERE + "decide:reject", "Refuse what a run was held for: its plan, or its version."),
+        "pause": Entry(_HERE + "halt:pause", "Let a sync do nothing until it is resumed."),
+        "resume": Entry(_HERE + "halt:resume", "Let a paused sync run again."),
+        "cancel": Entry(_HERE + "halt:cancel", "Give up a run that has not ended."),
     },
     "Privacy": {
         "consent": Entry(_HERE + "consent:consent", "Record who agreed to what, and who took it back."),

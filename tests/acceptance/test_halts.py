@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine import failpoints
 from engine.delivery import executor
 from engine.failpoints import VARIABLE
 from engine.steps import sync_lease
@@ -194,6 +195,23 @@ def test_a_run_that_waits_because_of_a_pause_can_be_cancelled_by_its_id_and_ends
     assert (project.report()["delivered"]["inserts"], receiver.records) == (2 * WINDOW, many)
 
 
+def test_a_run_that_died_in_a_window_and_is_cancelled_does_not_send_that_window_again(
+    project: TestProject, receiver: Receiver, many: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows what became of it, and the next plan sends those records anew."""
+    monkeypatch.setitem(failpoints._points.armed, "window.before_receipt", failpoints._Armed("raise", "", 2))
+    project.run("run", SYNC)
+    monkeypatch.undo()
+    calls = len(receiver.journal)
+
+    ended = project.run("--json", "cancel", SYNC).json["ended"]
+
+    assert (ended["status"], len(receiver.journal), calls) == ("cancelled", calls, 2 * WINDOW)
+    assert (ended["delivered"]["inserts"], ended["unknown"]) == (WINDOW, WINDOW)
+    assert project.report()["status"] == "succeeded"
+    assert (len(receiver.journal), receiver.records) == (calls + 2 * WINDOW, many)
+
+
 @pytest.mark.parametrize(
     ("name", "said"), [(SYNC, "No run of"), ("nobody", "neither a sync nor a run"), ("", "has ended")]
 )
@@ -262,18 +280,20 @@ def test_a_pause_is_seen_while_a_call_does_not_come_back(
     """With a heartbeat of the lease, as where a job is waited for; the window is sent again under its keys."""
     monkeypatch.setattr(sync_lease, "LEASE_SECONDS", 0.9)
     monkeypatch.setattr(executor, "GRACE_SECONDS", 0.1)
-    ended = threading.Event()
+    ended, came_back = threading.Event(), list[bool]()
 
     def answer(_body: object) -> Answer | None:
         if len(receiver.journal) == 1:
             done(project, "pause", SYNC)
-            ended.wait(20)
+            came_back.append(ended.wait(20))
         return None
 
     receiver.answer = answer
     report = project.report()
+    waited_for_the_call = bool(came_back)
     ended.set()
 
+    assert not waited_for_the_call
     assert (report["status"], status(project)["last_status"]) == ("paused", "running")
     receiver.answer = lambda _body: None
     done(project, "resume", SYNC)

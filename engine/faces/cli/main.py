@@ -38,6 +38,8 @@ COMMANDS = {
         "runs": Entry(_HERE + "look:runs", "List the runs of a sync, newest first."),
         "versions": Entry(_HERE + "look:versions", "List the versions of a dataset."),
         "diff": Entry(_HERE + "look:diff", "Compare two versions of a dataset."),
+        "lineage": Entry(_HERE + "lineage:lineage", "Show where each field of a destination comes from."),
+        "impact": Entry(_HERE + "lineage:impact", "Show which syncs a change of a dataset or a column reaches."),
         "gates": Entry(_HERE + "gates:gates", "Explain every check: its rule, and what it found last."),
         "show": Entry(_HERE + "past:show", "Show one record: delivered, wanted, why, and its whole story."),
         "state": Entry(_HERE + "past:state", "Write what a destination held at a moment to a file."),

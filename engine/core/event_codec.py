@@ -49,6 +49,7 @@ UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType(
         (WindowReceived.type, 1): _batches_with("withheld", 0),
         (StateFolded.type, 1): _with("resync", False),
         (SyncPinned.type, 1): _with("keys", None),
+        (SyncPinned.type, 2): _with("through", None),
         (RunFinished.type, 1): _with("unchanged", 0),
         (RunFinished.type, 2): _with("candidate", None),
     }

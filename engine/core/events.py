@@ -194,16 +194,18 @@ class VersionWithdrawn(Event):
 class SyncPinned(Event):
     """A person keeps a sync at ``version``, whatever versions follow.
 
-    Or only some of its rows: ``keys`` names those that are kept, each with its version; the others follow the newest.
+    Or only some of its rows: ``keys`` names those that are kept, each with its version; the others follow the newest. Or for
+    one step of a backfill that goes on ``through`` a later version.
     """
 
     type = "sync.pinned"
-    schema = 2
+    schema = 3
     sync: SyncId
     dataset: DatasetId
     version: VersionNumber
     reason: str
     keys: SegmentRef | None = None
+    through: VersionNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)

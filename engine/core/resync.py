@@ -22,6 +22,7 @@ class Scope(StrEnum):
     WHERE = "where"
     REJECTED = "rejected"
     SINCE = "since"
+    VERSIONS = "versions"
 
 
 def sent_again(rows: Table) -> Table:

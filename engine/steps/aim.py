@@ -22,7 +22,10 @@ FITS = "version.columns"
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A sync is kept at ``version`` of ``dataset``, or only the rows of ``keys`` are: by whom, since when and why."""
+    """A sync is kept at ``version`` of ``dataset``, or only the rows of ``keys`` are: by whom, since when and why.
+
+    ``through`` is set where that is one step of a backfill.
+    """
 
     version: VersionNumber
     reason: str
@@ -30,6 +33,7 @@ class Pin:
     since: datetime
     dataset: DatasetId
     keys: SegmentRef | None = None
+    through: VersionNumber | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ def pin_of(tools: Tools, sync: SyncId) -> Pin | None:
     for fact in tools.ledger.tail(1, pin_stream(sync)):
         if isinstance(fact.event, SyncPinned):
             event = fact.event
-            return Pin(event.version, event.reason, fact.actor, fact.recorded_at, event.dataset, event.keys)
+            told = (event.version, event.reason, fact.actor, fact.recorded_at, event.dataset)
+            return Pin(*told, event.keys, event.through)
     return None
 
 

@@ -22,8 +22,8 @@ def pin_anchor(sync: SyncId) -> str:
     return f"{ANCHOR}{sync}"
 
 
-def pin(tools: Tools, sync: Sync, version: VersionNumber, reason: str) -> None:
-    """Keep ``sync`` at ``version``; returns when that is durable.
+def pin(tools: Tools, sync: Sync, version: VersionNumber, reason: str, *, through: VersionNumber | None = None) -> None:
+    """Keep ``sync`` at ``version``, perhaps as a step of a backfill; returns when that is durable.
 
     Raises `ConfigurationError` for a version that was never accepted or was withdrawn, `Busy` while a run of the sync goes
     on, and `LedgerRegressed` when the ledger may not say so.
@@ -31,7 +31,7 @@ def pin(tools: Tools, sync: Sync, version: VersionNumber, reason: str) -> None:
     check_anchors(tools)
     known_good(tools, sync.dataset, version)
     with sync_lease(tools, sync.id) as lease:
-        event = SyncPinned(sync=sync.id, dataset=sync.dataset.id, version=version, reason=reason)
+        event = SyncPinned(sync=sync.id, dataset=sync.dataset.id, version=version, reason=reason, through=through)
         tools.ledger.append(pin_stream(sync.id), event, fence=lease.fence)
     drop_anchor(tools, pin_anchor(sync.id), pin_stream(sync.id))
 

@@ -19,7 +19,7 @@ from engine.core.relations import union
 from engine.core.state import live
 from engine.core.touched import moving, touched_ids
 from engine.core.verdict import Verdict, worst
-from engine.ledger.projections import states, versions
+from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.segments.digest import content_digest
 from engine.segments.files import Storage
@@ -50,7 +50,7 @@ from engine.steps.quarantined_rows import (
     quarantine_applied,
     quarantine_of,
 )
-from engine.steps.snapshots import snapshot_table
+from engine.steps.snapshots import change_tables, snapshot_table
 from engine.steps.suppression import identified
 from engine.steps.untouched import Untouched, untouched
 
@@ -278,8 +278,7 @@ def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumbe
     """Primary keys, as text, of rows that differ between version ``since`` and the one of ``sides``, either way."""
     key = sync.dataset.schema.key
     first, last = sorted((since, sides.version))
-    between = [row for row in versions.listing(tools.database, sync.dataset.id) if first < row.version <= last]
-    tables = [session.table(tools.storage.local(row.changes)) for row in between if row.changes is not None]
+    tables = change_tables(tools, session, sync.dataset.id, first, last)
     if sides.preview.dataset is not None and sides.preview.dataset.changed is not None:
         tables.append(sides.preview.dataset.changed)
     pks = [table.select(pk=key_text([table[c] for c in key])) for table in tables]

@@ -37,7 +37,7 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.fold import remember, stacked
 from engine.steps.kept_rows import kept_rows, misfit, with_kept
 from engine.steps.sent import sent_records
-from engine.steps.snapshots import snapshot_table
+from engine.steps.snapshots import change_tables, snapshot_table
 from engine.steps.sync_lease import sync_lease
 
 CONDITION_SECONDS_MAX = 60.0
@@ -82,7 +82,16 @@ class Since:
     scope = Scope.SINCE
 
 
-Wanted: TypeAlias = All | Keys | Where | Rejected | Since
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The records of the rows that came, changed or went with the versions ``first`` to ``last``, both included."""
+
+    first: VersionNumber
+    last: VersionNumber
+    scope = Scope.VERSIONS
+
+
+Wanted: TypeAlias = All | Keys | Where | Rejected | Since | Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +189,9 @@ def _chosen(tools: Tools, session: Session, sync: Sync, wanted: Wanted, sides: _
             _refuse_unknown(session, keys, held, sent, sides.identities)
             return sent_again(held.semi_join(named, "id")), orphans(sent.anti_join(held, "id"))
         case Where(expression):
-            pks = _satisfying(tools, session, sync, expression, sides)
-            now = sides.identities.semi_join(pks, "pk")
-            near = held.filter(held.pk.isin(pks.pk) | held.id.isin(now.id))
-            sent = sent_records(tools, session, sync).semi_join(pks, "pk")
-            return sent_again(not_given_up(near)), orphans(sent.anti_join(held, "id"))
+            return _of_rows(tools, session, sync, _satisfying(tools, session, sync, expression, sides), sides)
+        case Versions(first, last):
+            return _of_rows(tools, session, sync, _moved(tools, session, sync, first, last), sides)
         case Rejected():
             return released(held.filter(held.attempts > 0)), orphans(held.limit(0))
         case Since(moment):
@@ -192,6 +199,23 @@ def _chosen(tools: Tools, session: Session, sync: Sync, wanted: Wanted, sides: _
             return sent_again(not_given_up(held.semi_join(sent, "id"))), orphans(sent.anti_join(held, "id"))
         case _:
             assert_never(wanted)
+
+
+def _of_rows(tools: Tools, session: Session, sync: Sync, pks: Table, sides: _Sides) -> tuple[Table, Table]:
+    held, now = sides.held, sides.identities.semi_join(pks, "pk")
+    near = held.filter(held.pk.isin(pks.pk) | held.id.isin(now.id))
+    sent = sent_records(tools, session, sync).semi_join(pks, "pk")
+    return sent_again(not_given_up(near)), orphans(sent.anti_join(held, "id"))
+
+
+def _moved(tools: Tools, session: Session, sync: Sync, first: VersionNumber, last: VersionNumber) -> Table:
+    """``pk`` of the rows that some versions came with; with the first version of all, every row of it came."""
+    dataset = sync.dataset
+    tables = change_tables(tools, session, dataset.id, VersionNumber(first - 1), last)
+    if first == 1:
+        tables.append(snapshot_table(tools, session, dataset.id, first))
+    pks = [table.select(pk=key_text([table[c] for c in dataset.schema.key])) for table in tables]
+    return session.cached(union(*pks, distinct=True))
 
 
 def _satisfying(tools: Tools, session: Session, sync: Sync, expression: str, sides: _Sides) -> Table:

@@ -53,6 +53,14 @@ def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: 
     return session.named(rows) if segments else rows
 
 
+def change_tables(
+    tools: Tools, session: Session, dataset: DatasetId, after: VersionNumber, last: VersionNumber
+) -> list[Table]:
+    """The rows that changed with each version behind ``after`` up to ``last``, oldest first."""
+    between = [row for row in versions.listing(tools.database, dataset) if after < row.version <= last]
+    return [session.table(_changes(tools, row)) for row in between if row.changes is not None]
+
+
 def _has_snapshot(tools: Tools, row: VersionRow) -> bool:
     return tools.storage.exists(row.snapshot)
 

@@ -73,6 +73,9 @@ COMMANDS = {
         "resync": Entry(
             _HERE + "resync:resync", "Send a sync's records again, all or some, or record them as delivered."
         ),
+        "backfill": Entry(
+            _HERE + "backfill:backfill", "Send a range of versions, in its newest state or step by step."
+        ),
         "retry": Entry(_HERE + "quarantine:retry", "Release what was rejected and run the sync now."),
         "quarantine": Entry(
             _HERE + "quarantine:quarantine",

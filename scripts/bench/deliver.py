@@ -40,7 +40,7 @@ from engine.delivery.executor import End, StopSignal  # noqa: E402
 from engine.delivery.stop import StopRequest  # noqa: E402
 from engine.segments.compute import Session  # noqa: E402
 from engine.service.runs import run_syncs  # noqa: E402
-from engine.steps import run as run_steps  # noqa: E402
+from engine.steps import send as send_step  # noqa: E402
 from engine.steps.deliver import deliver, payloads_from  # noqa: E402
 from engine.steps.delivery_log import Work  # noqa: E402
 from engine.steps.facts import Sync, Tools  # noqa: E402
@@ -90,7 +90,7 @@ class Bench:
 def main() -> None:
     options = _options()
     bench = Bench()
-    run_steps.deliver = bench.deliver
+    send_step.deliver = bench.deliver
     with tempfile.TemporaryDirectory() as folder, sink() as port:
         home = Path(folder)
         write_project(home, port=port, memory=options.memory)

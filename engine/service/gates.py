@@ -21,7 +21,7 @@ from engine.service.failing_rows import FailingRow, failing_of_candidate, failin
 from engine.steps.candidate import DRIFT, VALUES
 from engine.steps.capture import KEY_TYPE
 from engine.steps.consent import APPLIED, IGNORED
-from engine.steps.contract import DEPRECATED
+from engine.steps.contract import CHANGE, DEPRECATED
 from engine.steps.contract import VERSION as CONTRACT
 from engine.steps.facts import Dataset, Sync
 from engine.steps.gate import candidate_facts
@@ -101,6 +101,7 @@ def _of_dataset(app: App, dataset: Dataset, samples: int) -> list[GateReport]:
     rules = [
         (CONTRACT, ("the contract breaks nothing that the one before promised, and its version says what changed",)),
         (DEPRECATED, ("nobody ended the contract",)),
+        (CHANGE, ("what a contract changes waits for a person",) if dataset.needs_approval else ()),
         (DRIFT, ("the source has every column of the contract, with values of its type",)),
         (VALUES, ("every value can be kept in the type of its column",)),
         *((check.name, check.words(facts)) for check in CANDIDATE),
@@ -111,7 +112,7 @@ def _of_dataset(app: App, dataset: Dataset, samples: int) -> list[GateReport]:
     events = reversed(app.tools.ledger.tail(LOOKED_AT_MAX, dataset_stream(dataset.id)))
     judgements = [(r.event.checks, r.recorded_at, r.event) for r in events if isinstance(r.event, Judgement)]
     told = _newest(judgements)
-    for silent in (CONTRACT, DEPRECATED, VALUES, KEY_TYPE):
+    for silent in (CONTRACT, DEPRECATED, CHANGE, VALUES, KEY_TYPE):
         # They speak only when they fail; a candidate that came through all checks has passed them.
         last = next((j for j in judgements if not isinstance(j[2], CaptureBlocked)), None)
         if last is not None and (silent not in told or told[silent].at < last[1]):

@@ -117,7 +117,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, usable: Us
         definition=contract.definition,
         classes=resolved.classes,
         refused=str(usable.refused or ""),
-        refuses_ended=project.environment.require_approval,
+        needs_approval=project.environment.require_approval,
     )
     resolved.files[id] = file
     if is_register:

@@ -67,7 +67,7 @@ def _ends(project: Project, resolved: Resolved, ledger: Engine, now: datetime) -
     """A warning for each contract that a person ended, and a problem once nothing may be read under it."""
     for id, dataset in resolved.datasets.items():
         ends, file = deprecation(ledger, id), resolved.files[id].file
-        if ends is not None and dataset.refuses_ended and ends.is_over(now):
+        if ends is not None and dataset.needs_approval and ends.is_over(now):
             resolved.problems.append(project.problem(file, ("contract",), ENDED, ends.words(now), move_on(ends)))
         elif ends is not None:
             resolved.warnings.append(f"{file}: {ends.words(now)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from engine.core.canonical import digest_of
 from engine.core.content import content_digest, sums
 from engine.core.diff import IncomparableTypes
 from engine.core.events import (
@@ -206,6 +207,9 @@ def _accept(facts: _Facts, candidate: Read, ref: SegmentRef, found: Difference) 
 def _hold(facts: _Facts, candidate: Read, ref: SegmentRef, found: Difference) -> Held | Blocked:
     """Let the candidate wait for people, unless one of them refused just this; the same is not asked a second time."""
     tools, dataset, content = facts.tools, facts.dataset, _content(facts, ref)
+    if facts.contracts.asks:
+        # A person who refused these rows under one contract has said nothing of them under another.
+        content = digest_of([content, contract_digest(dataset)])
     said = rejection(tools.database, dataset.id, content)
     if said is not None:
         assert isinstance(said.event, VersionRejected)

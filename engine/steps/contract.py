@@ -17,13 +17,14 @@ from engine.contracts.succession import Succession, succession
 from engine.core.aim import aim
 from engine.core.events import CheckResult, ContractRecorded
 from engine.core.names import Digest, VersionNumber
-from engine.core.verdict import warned
+from engine.core.verdict import Verdict, failed, warned
 from engine.errors import ContractRefused
 from engine.ledger.contracts import ContractLog, Deprecation, contract_log, deprecation
 from engine.steps.facts import Dataset
 
 VERSION = "contract.version"
 DEPRECATED = "contract.deprecated"
+CHANGE = "contract.change"
 SAFE = "Nothing was read, and the version before stays current."
 MEND = "mend the contract; whatever reads other datasets goes on"
 WAY_OUT = (
@@ -68,9 +69,25 @@ class Contracts:
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
-        """A warning when the contract's version grew by less than its changes ask for, and when it ends; else silent."""
+        """What is to be said of the contract beside the rows: silent when nothing is.
+
+        A warning when its version grew by less than its changes ask for, and when it ends; a hold when people have to
+        approve what it changes.
+        """
         told = ((VERSION, self.words), (DEPRECATED, self.notice))
-        return tuple(warned(check, words) for check, words in told if words)
+        warnings = [warned(check, words) for check, words in told if words]
+        return (*warnings, failed(CHANGE, Verdict.HOLD, self._asked)) if self.asks else tuple(warnings)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the contract is another than the one of the newest good version, and people approve such changes."""
+        return self.dataset.needs_approval and self.follows is not None and bool(self.follows.changes)
+
+    @property
+    def _asked(self) -> str:
+        assert self.follows is not None, "something changed"
+        follows = self.follows
+        return f"the contract changes from {follows.before} to {follows.after}, {follows.kind}: {follows.reasons}"
 
     def record(self, version: VersionNumber) -> tuple[ContractRecorded, ...]:
         """What to append with a capture that accepts ``version`` or confirms it: nothing when the contract stands already."""
@@ -94,7 +111,7 @@ def contracts(database: Engine, dataset: Dataset, now: datetime) -> Contracts:
     if dataset.refused:
         raise ContractRefused(f"{dataset.id} is not read: {dataset.refused}", safe=SAFE, next=MEND)
     ends = deprecation(database, dataset.id)
-    if ends is not None and dataset.refuses_ended and ends.is_over(now):
+    if ends is not None and dataset.needs_approval and ends.is_over(now):
         raise ContractRefused(f"Nothing is read any more: {ends.words(now)}", safe=SAFE, next=move_on(ends))
     found = replace(compared(database, dataset), notice=ends.words(now) if ends else "")
     if found.breaks:

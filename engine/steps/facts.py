@@ -69,8 +69,9 @@ class Dataset:
     """The text of all that Tidegate acts upon in its contract; empty where none is recorded or compared."""
     refused: str = ""
     """Why nothing may be read under its contract in this environment, such as that it is retired; empty when it may."""
-    refuses_ended: bool = False
-    """Whether nothing may be read under its contract once the day is over on which a person ended it."""
+    needs_approval: bool = False
+    """Whether people approve what its environment sends: a changed contract waits for them too, and one is not read under
+    from the day on that a person ended it."""
     classes: Classifications = USUAL
     """The project's words for how sensitive a column is, in which contracts are compared."""
 

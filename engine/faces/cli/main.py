@@ -38,11 +38,16 @@ COMMANDS = {
         "runs": Entry(_HERE + "look:runs", "List the runs of a sync, newest first."),
         "versions": Entry(_HERE + "look:versions", "List the versions of a dataset."),
         "diff": Entry(_HERE + "look:diff", "Compare two versions of a dataset."),
-        "lineage": Entry(_HERE + "lineage:lineage", "Show where each field of a destination comes from."),
-        "impact": Entry(_HERE + "lineage:impact", "Show which syncs a change of a dataset or a column reaches."),
+        "lineage": Entry(
+            _HERE + "lineage:lineage", "Show from which column of a source each field of a destination comes."
+        ),
+        "impact": Entry(
+            _HERE + "lineage:impact",
+            "Show which syncs a change of a dataset, of one contract major (customers@1) or of a column reaches.",
+        ),
         "gates": Entry(_HERE + "gates:gates", "Explain every check: its rule, and what it found last."),
-        "show": Entry(_HERE + "past:show", "Show one record: delivered, wanted, why, and its whole story."),
-        "state": Entry(_HERE + "past:state", "Write what a destination held at a moment to a file."),
+        "show": Entry(_HERE + "past:show", "Show one record: delivered, wanted, and why, with its whole story."),
+        "state": Entry(_HERE + "past:state", "Write what a destination had acknowledged at a moment to a file."),
     },
     "Decide": {
         "approvals": Entry(_HERE + "decide:approvals", "List the versions and plans that wait for a decision."),
@@ -52,8 +57,8 @@ COMMANDS = {
         ),
         "reject": Entry(_HERE + "decide:reject", "Refuse what a run was held for: its plan, or its version."),
         "pause": Entry(_HERE + "halt:pause", "Let a sync do nothing until it is resumed."),
-        "resume": Entry(_HERE + "halt:resume", "Let a paused sync run again."),
-        "cancel": Entry(_HERE + "halt:cancel", "Give up a run that has not ended."),
+        "resume": Entry(_HERE + "halt:resume", "Let a paused sync run again; its next run goes on where it stopped."),
+        "cancel": Entry(_HERE + "halt:cancel", "Give up a run that has not ended: of a sync, or by its id."),
     },
     "Privacy": {
         "consent": Entry(_HERE + "consent:consent", "Record who agreed to what, and who took it back."),
@@ -70,12 +75,8 @@ COMMANDS = {
         "rollback": Entry(_HERE + "undo:rollback", "Put a destination back to an earlier version, and keep it there."),
         "unpin": Entry(_HERE + "undo:unpin", "Let a sync that was rolled back follow the newest version again."),
         "dataset": Entry(_HERE + "undo:dataset", "Care for the versions of a dataset."),
-        "resync": Entry(
-            _HERE + "resync:resync", "Send a sync's records again, all or some, or record them as delivered."
-        ),
-        "backfill": Entry(
-            _HERE + "backfill:backfill", "Send a range of versions, in its newest state or step by step."
-        ),
+        "resync": Entry(_HERE + "resync:resync", "Send a sync's records again."),
+        "backfill": Entry(_HERE + "backfill:backfill", "Send a range of versions."),
         "retry": Entry(_HERE + "quarantine:retry", "Release what was rejected and run the sync now."),
         "quarantine": Entry(
             _HERE + "quarantine:quarantine",

@@ -56,6 +56,9 @@ FORGET_NAMES = frozenset(
 """Points that forgetting somebody passes."""
 REVIEW_NAMES = frozenset({"hold.before_commit", "hold.after_commit", "review.before_commit", "review.after_commit"})
 """Points that a version passes which is held, and then decided about."""
+STORAGE_NAMES = frozenset({"collect.before_commit", "collect.after_commit"})
+"""Points that are passed when files are removed."""
+EVERY_NAME = NAMES | FORGET_NAMES | REVIEW_NAMES | STORAGE_NAMES
 
 
 class FailpointRaised(RuntimeError):
@@ -81,10 +84,8 @@ def _parse(text: str) -> _Points:
         name, _, rest = item.partition("=")
         rest, _, hit = rest.partition("@")
         action, _, argument = rest.partition(":")
-        if name not in NAMES | FORGET_NAMES | REVIEW_NAMES:
-            raise ValueError(
-                f"unknown failpoint {name!r}; known: {', '.join(sorted(NAMES | FORGET_NAMES | REVIEW_NAMES))}"
-            )
+        if name not in EVERY_NAME:
+            raise ValueError(f"unknown failpoint {name!r}; known: {', '.join(sorted(EVERY_NAME))}")
         points.armed[name] = _Armed(action, argument, int(hit) if hit else None)
     return points
 

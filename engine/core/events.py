@@ -616,6 +616,16 @@ class LostEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesCollected(Event):
+    """Files below ``folder`` that no event names, and their ``bytes``, are removed; a write from before does not count."""
+
+    type = "storage.files_collected"
+    folder: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class RegressionAccepted(Event):
     """A person let runs go on from a ledger that went back in time; ``unreadable`` are anchors that name nothing."""
 
@@ -665,6 +675,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             PlanApproved,
             PlanRejected,
             PlanDecisionRefused,
+            FilesCollected,
             RegressionAccepted,
         )
     }

@@ -35,6 +35,8 @@ SUPPRESSION_STREAM = StreamId("suppression")
 """Suppression lists that were imported here."""
 LEDGER_STREAM = StreamId("ledger")
 """What people decided about the ledger as a whole."""
+STORAGE_STREAM = StreamId("storage")
+"""What was removed of the storage because no event names it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from engine.core.names import Digest, SegmentRef
 from engine.errors import ConfigurationError, SegmentDamaged, StorageError
 from engine.failpoints import failpoint
 from engine.owner_only import FILE_MODE, FOLDER_MODE, make_file, make_folder
+from engine.segments.stored import StoredFile, stored_file
 
 _TEMPORARY = ".writing"
 
@@ -213,9 +214,13 @@ class Storage:
 
     def paths(self, folder: str) -> list[str]:
         """Every file below a folder, by its path below the root, half-written ones too."""
+        return [file.path for file in self.files(folder)]
+
+    def files(self, folder: str) -> list[StoredFile]:
+        """Every file below a folder, by path, half-written ones too."""
         self._filesystem.invalidate_cache()
-        found = self._filesystem.find(f"{self._root}/{folder}")
-        return sorted(str(path).removeprefix(self._root).lstrip("/") for path in found)
+        found = self._filesystem.find(f"{self._root}/{folder}", detail=True)
+        return [stored_file(self._root, path, told) for path, told in sorted(found.items())]
 
     @contextmanager
     def reading_path(self, path: str) -> Iterator[Path]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from ibis.expr.types import Table
 from sqlalchemy import select
 
+from engine.core.named_segments import named_segments
 from engine.core.names import (
     CONSENT_STREAM,
     DatasetId,
@@ -30,7 +31,7 @@ from engine.segments.compute import Session
 from engine.service.app import App
 from engine.service.erasure_report import Verified, read_report, verified
 from engine.steps.erase_proof import Searched, chunks_of, count_about, own_values, search, sweep
-from engine.steps.erase_segments import People, Versions, kept_segments, named_segments, people_of
+from engine.steps.erase_segments import People, Versions, kept_segments, people_of
 from engine.steps.erased import Erased, stored_key
 from engine.steps.facts import Tools
 from engine.steps.snapshots import version_folder

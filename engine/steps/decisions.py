@@ -17,6 +17,7 @@ from ibis.expr.types import Table
 
 from engine.core.consent import Status
 from engine.core.events import ConsentDecided, SegmentsErased
+from engine.core.named_segments import named_segments
 from engine.core.names import CONSENT_STREAM, Position, SegmentRef
 from engine.core.relations import union
 from engine.ledger.projections.replaced import erased_through
@@ -27,7 +28,6 @@ from engine.steps.erase_segments import (
     commit_rewritten,
     dropping,
     kept_segments,
-    named_segments,
     nobody,
     remove_old,
     rewritten,

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -19,7 +18,8 @@ from ibis.expr.types import BooleanValue, Table
 
 from engine.core.canonical import key_text, text
 from engine.core.erasure import keys_about, subjects_of
-from engine.core.events import ErasedSegment, Event, SegmentsErased
+from engine.core.events import ErasedSegment, SegmentsErased
+from engine.core.named_segments import named_segments
 from engine.core.names import DatasetId, Position, SegmentRef, StreamId, dataset_stream
 from engine.core.relations import union
 from engine.errors import LedgerConflict
@@ -114,20 +114,6 @@ def _newest(tools: Tools, session: Session, kept: Versions) -> tuple[Table, list
     ref = row.snapshot if tools.storage.exists(row.snapshot) else kept.segments[-1]
     table = session.table(tools.storage.local(ref))
     return table, [c for c in kept.columns if c in table.columns]
-
-
-def named_segments(event: Event) -> Iterator[SegmentRef]:
-    """Every segment that an event names."""
-    for field in dataclasses.fields(event):
-        yield from _refs(getattr(event, field.name))
-
-
-def _refs(value: Any) -> Iterator[SegmentRef]:
-    if isinstance(value, SegmentRef):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _refs(item)
 
 
 def rewritten(

@@ -134,6 +134,8 @@ def stacked(
     if len(stack) == 1 or (len(stack) <= LAYERS_MAX and 2 * newer <= stack[0].rows):
         return stack
     merged = live([session.table(tools.storage.local(ref)) for ref in stack])
-    with tools.storage.writing(f"syncs/{sync}/state", f"{run}-merged") as draft:
-        session.write(merged, draft.local)
-    return (draft.ref,)
+    with tools.storage.writing(f"syncs/{sync}/state", f"{run}-merged") as whole:
+        session.write(merged, whole.local)
+    # No event will name the layer: what it held is part of the whole.
+    tools.storage.remove(draft.ref)
+    return (whole.ref,)

@@ -1,0 +1,51 @@
+"""Collect garbage: remove files that no event names."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+from rich.text import Text
+
+from engine.faces.cli.group import Command
+from engine.faces.cli.opening import opened
+from engine.faces.cli.plain import count, plain
+from engine.faces.cli.render import Column, Lines, cell, figure, next_step, show, table
+from engine.service.garbage import OLDER_THAN, GarbageReport, collect_garbage
+
+_HOURS = int(OLDER_THAN / timedelta(hours=1))
+
+
+@click.command(cls=Command)
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@click.option(
+    "--older-than",
+    type=click.IntRange(min=0),
+    default=_HOURS,
+    show_default=True,
+    metavar="HOURS",
+    help="Leave what was written in the last so many hours.",
+)
+@click.pass_context
+def gc(context: click.Context, dry_run: bool, older_than: int) -> int:  # noqa: FBT001 - click passes by name
+    """Remove files of the storage that no event names.
+
+    They are what crashes, refused captures and lost races left. Nothing that the ledger knows of is touched, and runs and
+    captures may go on meanwhile.
+    """
+    with opened(context) as app:
+        report = collect_garbage(app, older_than=timedelta(hours=older_than), dry_run=dry_run)
+    show(context, report, garbage_view)
+    return 0
+
+
+def garbage_view(report: GarbageReport) -> Lines:
+    """A row a folder, then the sum."""
+    if report.folders:
+        columns = [Column("folder"), Column("files", is_number=True), Column("bytes", is_number=True), Column("left")]
+        rows = ([cell(f.folder), figure(f.files), figure(f.bytes), cell(f.left)] for f in report.folders)
+        yield from table(columns, rows)
+    done = "would be removed" if report.dry_run else "removed"
+    yield Text(plain(f"{count(report.files, 'file')} that no event names {done}, {report.bytes:,} bytes."))
+    if report.dry_run and report.files:
+        yield from next_step("tidegate gc")

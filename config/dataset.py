@@ -53,9 +53,16 @@ class NoSubject(Model):
 
 
 class Retain(Model):
-    """How many accepted versions stay readable."""
+    """How many accepted versions stay readable at least: the newest, those of the last days, or what either of both keeps."""
 
-    versions: Positive
+    versions: Positive | None = None
+    days: Positive | None = None
+
+    @model_validator(mode="after")
+    def _some_rule(self) -> Self:
+        if self.versions is None and self.days is None:
+            raise refusal(Code.MISSING_KEY, "needs `versions`, `days` or both")
+        return self
 
 
 IdentifierKind: TypeAlias = Literal["email", "phone", "id"]

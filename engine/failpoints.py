@@ -56,7 +56,9 @@ FORGET_NAMES = frozenset(
 """Points that forgetting somebody passes."""
 REVIEW_NAMES = frozenset({"hold.before_commit", "hold.after_commit", "review.before_commit", "review.after_commit"})
 """Points that a version passes which is held, and then decided about."""
-STORAGE_NAMES = frozenset({"collect.before_commit", "collect.after_commit"})
+STORAGE_NAMES = frozenset(
+    {"collect.before_commit", "collect.after_commit", "retain.before_commit", "retain.after_commit"}
+)
 """Points that are passed when files are removed."""
 EVERY_NAME = NAMES | FORGET_NAMES | REVIEW_NAMES | STORAGE_NAMES
 

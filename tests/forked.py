@@ -17,8 +17,8 @@ from pathlib import Path
 
 import engine.faces.cli.decide
 import engine.faces.cli.forget
-import engine.faces.cli.halt
 import engine.faces.cli.garbage
+import engine.faces.cli.halt
 import engine.faces.cli.look
 import engine.faces.cli.quarantine
 import engine.faces.cli.run

@@ -17,6 +17,9 @@ from engine.core.relations import union
 
 CHANGE = "_change"
 """Column of a change segment: ``insert``, ``update`` or ``delete``."""
+PLACE = "_place"
+"""Column of several change segments in one table: the place of the row's segment among them, from 0."""
+SEGMENTS_MAX = 1_000_000
 _LEVEL = "_level"
 _HASH = "_hash"
 
@@ -62,17 +65,32 @@ def change_rows(keys: Table, before: Table, after: Table, key: Sequence[str]) ->
 
 
 def version_rows(snapshot: Table, segments: Sequence[Table], key: Sequence[str]) -> Table:
-    """A later version from a snapshot and the change segments after it, oldest first."""
+    """A later version from a snapshot and the change segments after it, oldest first.
+
+    Several that follow one another and are alike may come as one table, with their order in `PLACE`.
+    """
     if not segments:
         return snapshot
-    shapes = [segment.drop(CHANGE).schema() for segment in segments]
-    levels = [_carried(segment, shapes[i:], CHANGE).mutate(**{_LEVEL: i}) for i, segment in enumerate(segments)]
+    shapes = [_shape(segment) for segment in segments]
+    levels = [_carried(_placed(segment, i), shapes[i:], CHANGE, _LEVEL) for i, segment in enumerate(segments)]
     changes = union(*levels)
-    place = ibis.row_number().over(group_by=list(key), order_by=ibis.desc(_LEVEL))
-    last = changes.mutate(_place=place).filter(lambda t: t["_place"] == 0)
-    untouched = _carried(snapshot, shapes).anti_join(last.select(*key), list(key))
+    # The newest change of each key is found by keys alone: most columns are then read once, of the rows that are kept.
+    newest = changes.group_by(list(key)).aggregate(**{_LEVEL: changes[_LEVEL].max()})
+    last = changes.semi_join(newest, [*key, _LEVEL])
+    untouched = _carried(snapshot, shapes).anti_join(newest, list(key))
     present = last.filter(last[CHANGE] != "delete").select(*shapes[-1].names)
     return union(untouched, present)
+
+
+def _shape(segment: Table) -> Schema:
+    return segment.drop(*(name for name in (CHANGE, PLACE) if name in segment.columns)).schema()
+
+
+def _placed(segment: Table, place: int) -> Table:
+    """The rows of a change segment, or of several, with a number that grows from each to the next as `_LEVEL`."""
+    within = segment[PLACE].cast("int64") if PLACE in segment.columns else 0
+    level = ibis.literal(place * SEGMENTS_MAX, type="int64") + within
+    return segment.select(CHANGE, **{_LEVEL: level}, **{name: segment[name] for name in _shape(segment).names})
 
 
 def _compared(before: Table, after: Table, name: str) -> Iterator[tuple[Column, Column]]:

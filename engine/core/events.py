@@ -191,6 +191,40 @@ class VersionWithdrawn(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class VersionsDropped(Event):
+    """The files ``segments`` are not kept any more, and so ``versions`` cannot be read again; their digests stay here.
+
+    A version that is not among them is rebuilt from an older snapshot.
+    """
+
+    type = "dataset.versions_dropped"
+    dataset: DatasetId
+    versions: tuple[VersionNumber, ...]
+    segments: tuple[SegmentRef, ...]
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHoldPlaced(Event):
+    """A person lets no rule drop ``version``, until it is released."""
+
+    type = "dataset.legal_hold_placed"
+    dataset: DatasetId
+    version: VersionNumber
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHoldReleased(Event):
+    """A person lets ``version`` be dropped again when a rule says so."""
+
+    type = "dataset.legal_hold_released"
+    dataset: DatasetId
+    version: VersionNumber
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SyncPinned(Event):
     """A person keeps a sync at ``version``, whatever versions follow.
 
@@ -651,6 +685,9 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             VersionRejected,
             VersionDecisionRefused,
             VersionWithdrawn,
+            VersionsDropped,
+            LegalHoldPlaced,
+            LegalHoldReleased,
             SyncPinned,
             SyncUnpinned,
             SyncPaused,

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.core.events import CheckResult
+from engine.core.names import DatasetId
 from engine.core.verdict import blocked, reasons, stopping
 from engine.errors import ContractRefused
 from engine.ledger.projections import versions
 from engine.service.app import App
+from engine.service.retention import drop_old
 from engine.steps.anchors import check_anchors
 from engine.steps.capture import Accepted, Blocked, Captured, Held, Unchanged, as_captured, capture
 from engine.steps.contract import VERSION
@@ -43,7 +45,10 @@ def capture_dataset(app: App, name: str) -> CaptureReport:
     """Read, judge and accept one dataset; raises what a read may raise, `LedgerRegressed` and `ContractRefused` before it."""
     dataset = app.dataset(name)
     check_anchors(app.tools)
-    return _report(dataset, _settled(app.tools, dataset))
+    captured = _settled(app.tools, dataset)
+    if isinstance(captured, Accepted):
+        drop_old(app, [dataset.id])
+    return _report(dataset, captured)
 
 
 class SharedReads:
@@ -66,6 +71,11 @@ class SharedReads:
                 check = blocked(VERSION, f"{error.what}. {error.next}")
                 self._done[dataset.id] = Blocked(dataset.id, latest.version if latest else None, (check,), 0.0)
         return self._done[dataset.id]
+
+    @property
+    def accepted(self) -> list[DatasetId]:
+        """The datasets of which a version was accepted."""
+        return [DatasetId(id) for id, captured in self._done.items() if isinstance(captured, Accepted)]
 
     def of_sync(self, dataset: Dataset, registers: tuple[Dataset, ...]) -> Callable[[], Captured]:
         """Reads the consent registers, then the dataset; a register that is held or blocked holds or blocks."""

@@ -21,6 +21,7 @@ from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import Session
 from engine.service.app import App
 from engine.service.samples import MASK, is_id_shown, masked, may_show
+from engine.steps.dropped import dropped_versions
 from engine.steps.facts import Dataset, Sync, Tools
 from engine.steps.snapshots import snapshot_table
 
@@ -100,6 +101,8 @@ def _sides(
     else:
         after = session.table(tools.storage.local(judged.snapshot))
     earlier = [row.version for row in versions.listing(tools.database, dataset.id) if row.version < judged.version]
+    if earlier and earlier[-1] in dropped_versions(tools, dataset.id):
+        return after, None
     return after, snapshot_table(tools, session, dataset.id, earlier[-1]) if earlier else None
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from engine.service.app import App
+from engine.service.retention import DroppedReport, drop_old
+from engine.steps.anchors import check_anchors
 from engine.steps.collect import Collected, collect, collectable
 
 OLDER_THAN = timedelta(days=1)
@@ -32,17 +34,23 @@ class GarbageReport:
     files: int
     bytes: int
     folders: tuple[FolderReport, ...]
+    dropped: tuple[DroppedReport, ...]
+    """What the datasets' rules dropped before; its files are no garbage, and are not counted with it."""
 
 
 def collect_garbage(app: App, *, older_than: timedelta = OLDER_THAN, dry_run: bool) -> GarbageReport:
-    """Remove what nobody names and nobody has touched for that long; raises `LedgerRegressed` before anything.
+    """Drop old versions as the datasets' files say, and remove what nobody names and nobody has touched for that long.
 
-    Without an effect on anything that the project knows: it is safe beside runs and captures, at any time.
+    Raises `LedgerRegressed` before anything. It is safe beside runs and captures, at any time.
     """
+    check_anchors(app.tools)
+    dropped = tuple(drop_old(app, app.datasets, dry_run=dry_run))
     act = collectable if dry_run else collect
     found = [*act(app.tools, older_than), *_scratch(app, older_than, dry_run=dry_run)]
     folders = tuple(FolderReport(one.folder, one.files, one.bytes, one.left) for one in found if one.files or one.left)
-    return GarbageReport(dry_run, sum(one.files for one in folders), sum(one.bytes for one in folders), folders)
+    return GarbageReport(
+        dry_run, sum(one.files for one in folders), sum(one.bytes for one in folders), folders, dropped
+    )
 
 
 def _scratch(app: App, older_than: timedelta, *, dry_run: bool) -> list[Collected]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from config.dataset import DatasetFile
 from config.gates import ChangeGate, DestructionGate, OnFail
@@ -19,6 +20,7 @@ from engine.checks.rules import (
     SyncRules,
     ValueRules,
 )
+from engine.core.retention import KEEP_ALL, Rule
 from engine.core.verdict import Verdict
 
 _ON_FAIL: dict[OnFail, Verdict] = {"block": Verdict.BLOCK, "review": Verdict.HOLD, "warn": Verdict.WARN}
@@ -49,6 +51,13 @@ def dataset_rules(file: DatasetFile) -> DatasetRules:
         values=ValueRules(values.columns, values.max_new, _ON_FAIL[values.on_fail]) if values else ValueRules(),
         query_seconds_max=file.gates.queries.timeout.total_seconds(),
     )
+
+
+def retention_rule(file: DatasetFile) -> Rule:
+    """How many versions a dataset's file keeps; every one when it says nothing."""
+    if file.retain is None:
+        return KEEP_ALL
+    return Rule(file.retain.versions, None if file.retain.days is None else timedelta(days=file.retain.days))
 
 
 def sync_rules(file: SyncFile) -> SyncRules:

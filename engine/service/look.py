@@ -24,9 +24,11 @@ from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
 from engine.steps.aim import pin_of, pinned_version, withdrawals
 from engine.steps.delivered_state import state_rows
+from engine.steps.dropped import dropped_versions
 from engine.steps.facts import Dataset, Sync, Tools
 from engine.steps.halt import pause_of
 from engine.steps.removals import owed_to_people
+from engine.steps.retention import holds
 from engine.steps.snapshots import snapshot_table
 
 
@@ -64,7 +66,7 @@ class SyncStatus:
 
 @dataclass(frozen=True, slots=True)
 class VersionReport:
-    """One version, ``accepted`` or ``held``; ``snapshot_kept`` says whether it is stored whole or as changes.
+    """One version: ``accepted``, ``held``, or ``dropped`` where its rows are not kept any more; ``snapshot_kept`` says whether it is stored whole or as changes.
 
     ``candidate`` is what `tidegate approve` takes of one that is held; it was accepted never, and may never be.
     ``contract`` is the version of its contract, and ``withdrawn`` why a person marked it as bad,
@@ -84,6 +86,8 @@ class VersionReport:
     candidate: str = ""
     withdrawn: str | None = None
     quarantined: int = 0
+    legal_hold: str | None = None
+    """Why no rule may drop it; None where a rule may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,8 @@ def run_list(app: App, name: str, limit: int) -> list[RunReport]:
 def version_list(app: App, name: str) -> list[VersionReport]:
     """Every accepted version of a dataset, oldest first, and the one that waits for approval."""
     dataset = app.dataset(name)
-    bad = withdrawals(app.tools, dataset.id)
+    bad, gone = withdrawals(app.tools, dataset.id), dropped_versions(app.tools, dataset.id)
+    kept = holds(app.tools, dataset.id)
     accepted = [
         VersionReport(
             dataset=dataset.id,
@@ -169,6 +174,8 @@ def version_list(app: App, name: str) -> list[VersionReport]:
             contract=row.contract,
             withdrawn=bad[row.version].reason if row.version in bad else None,
             quarantined=row.quarantine.rows if row.quarantine else 0,
+            status="dropped" if row.version in gone else "accepted",
+            legal_hold=kept[row.version].reason if row.version in kept else None,
         )
         for row in versions.listing(app.tools.database, dataset.id)
     ]

@@ -24,7 +24,7 @@ from engine.core.names import DatasetId, SyncId, dataset_id
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.service.consent_rule import consent_rule, consent_warnings, withdrawal_findings
 from engine.service.contracts import Usable, usable_contracts
-from engine.service.gate_rules import dataset_rules, sync_rules
+from engine.service.gate_rules import dataset_rules, retention_rule, sync_rules
 from engine.service.identifiers import identifier_findings, identifier_kinds
 from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
 from engine.service.subjects import subject_columns, subject_findings, subject_warnings
@@ -118,6 +118,7 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, usable: Us
         classes=resolved.classes,
         refused=str(usable.refused or ""),
         needs_approval=project.environment.require_approval,
+        retain=retention_rule(file),
     )
     resolved.files[id] = file
     if is_register:

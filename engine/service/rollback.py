@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from engine.segments.compute import Session
 from engine.segments.files import Storage
 from engine.service.app import App
 from engine.service.plans import plan_counts, plan_samples
+from engine.service.references import referred
 from engine.service.reports import PlanCounts, RunReport
 from engine.service.runs import Observe, run_as_captured
 from engine.service.samples import Sample
@@ -36,8 +36,6 @@ from engine.steps.kept_rows import KeptRows, keep, keeping, kept_rows, with_kept
 from engine.steps.pin import known_good, pin, pin_to_take_away, unpin, withdraw
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.snapshots import snapshot_table
-
-_VERSION = re.compile(r"(?P<dataset>[a-z][a-z0-9_-]{0,62}(@[0-9]+)?)@(?P<version>[1-9][0-9]{0,17})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,22 +180,7 @@ def _following(app: App, dataset: Dataset, version: VersionNumber) -> list[Sync]
 
 
 def _referred(app: App, reference: str) -> tuple[Dataset, VersionNumber]:
-    match = _VERSION.fullmatch(reference)
-    if match is None:
-        raise ConfigurationError(
-            f"`{reference}` names no version",
-            safe="Nothing was changed.",
-            next="say which one as `customers@42`, or `customers@1@42` where the dataset has several majors",
-        )
-    dataset = app.dataset(match["dataset"])
-    majors = [id for id in app.dataset_names if id.split("@")[0] == match["dataset"]]
-    if len(majors) > 1:
-        told = " or ".join(f"`{id}@{match['version']}`" for id in majors)
-        raise ConfigurationError(
-            f"`{reference}` may be a version of {' or of '.join(majors)}",
-            safe="Nothing was changed.",
-            next=f"say {told}",
-        )
+    dataset, version = referred(app, reference)
     name = dataset.id.split("@")[0]
     if any(file.kind == "consent" for file in app.project.datasets.values() if file.name == name):
         raise ConfigurationError(
@@ -205,7 +188,7 @@ def _referred(app: App, reference: str) -> tuple[Dataset, VersionNumber]:
             safe="Nothing was changed.",
             next="record the decisions that are right: `tidegate consent import FILE`",
         )
-    return dataset, VersionNumber(int(match["version"]))
+    return dataset, version
 
 
 def _preview(app: App, sync: Sync, to: VersionNumber, samples: int, only: Sequence[str] | None = None) -> MovePreview:

@@ -16,6 +16,7 @@ from engine.service.captures import SharedReads
 from engine.service.deprecations import notice
 from engine.service.erasure import finish_open
 from engine.service.reports import STEPS, ChangeCounts, PlanCounts, RunReport, merged, run_report
+from engine.service.retention import drop_old
 from engine.steps.capture import Captured
 from engine.steps.deliver import account_budget
 from engine.steps.facts import Sync
@@ -52,6 +53,7 @@ def run_syncs(app: App, names: Sequence[str], stop: StopRequest, observe: Observ
         )
         for sync in syncs
     ]
+    drop_old(app, reads.accepted)
     finish_open(app, stop)
     return reports
 

@@ -14,6 +14,7 @@ from engine.ledger.database import reading
 from engine.ledger.projections import runs, versions
 from engine.ledger.recorded import facts, recorded
 from engine.ledger.tables import event as table
+from engine.steps.dropped import dropped_versions
 from engine.steps.facts import Sync, Tools
 from engine.steps.suppression import suppression_lists
 
@@ -74,10 +75,10 @@ def pinned_version(tools: Tools, sync: SyncId) -> VersionNumber | None:
 
 
 def wanted_version(tools: Tools, dataset: DatasetId, pinned: VersionNumber | None) -> VersionNumber:
-    """The version that a sync of ``dataset`` is brought to when it is ``pinned`` so, 0 when there is none."""
+    """The version that a sync of ``dataset`` is brought to when it is ``pinned`` so, 0 when there is none that is kept."""
     latest = versions.latest(tools.database, dataset)
     newest = latest.version if latest else VersionNumber(0)
-    return aim(newest, withdrawals(tools, dataset).keys(), pinned)
+    return aim(newest, withdrawals(tools, dataset).keys() | dropped_versions(tools, dataset).keys(), pinned)
 
 
 def foreign_pin(tools: Tools, sync: Sync) -> CheckResult | None:

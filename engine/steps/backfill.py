@@ -10,6 +10,7 @@ from engine.core.names import VersionNumber
 from engine.errors import ConfigurationError
 from engine.ledger.projections import versions
 from engine.steps.aim import pin_of, withdrawals
+from engine.steps.dropped import dropped_versions, not_kept
 from engine.steps.facts import Sync, Tools
 from engine.steps.pin import known_good, pin
 
@@ -36,6 +37,9 @@ def steps_left(tools: Tools, sync: Sync, first: VersionNumber, last: VersionNumb
                 f"`tidegate unpin {sync.id} --yes` lets it go{goes_on}",
             )
         begins_at = found.version
+    for version, drop in sorted(dropped_versions(tools, sync.dataset.id).items()):
+        if begins_at <= version <= last:
+            raise not_kept(sync.dataset.id, version, drop)
     bad = withdrawals(tools, sync.dataset.id)
     listed = [row.version for row in versions.listing(tools.database, sync.dataset.id)]
     steps = [version for version in listed if begins_at <= version <= last and version not in bad]

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 
-from engine.core.events import FilesCollected
+from engine.core.events import FilesCollected, VersionsDropped
 from engine.core.named_segments import named_segments
 from engine.core.names import (
     CONSENT_STREAM,
@@ -137,7 +137,13 @@ def _folders(tools: Tools, parent: str) -> list[str]:
 
 def _named_of(tools: Tools, files: Sequence[StoredFile], *, stream: StreamId) -> Iterator[SegmentRef]:
     del files
-    return _named_in(tools, stream)
+    named, dropped = dict[SegmentRef, None](), set[SegmentRef]()
+    for fact in tools.ledger.read(stream):
+        if isinstance(fact.event, VersionsDropped):
+            dropped.update(fact.event.segments)
+        else:
+            named |= dict.fromkeys(named_segments(fact.event))
+    return (ref for ref in named if ref not in dropped)
 
 
 def _named_of_sync(tools: Tools, files: Sequence[StoredFile], *, sync: SyncId) -> Iterator[SegmentRef]:

@@ -22,6 +22,7 @@ from engine.core.pace import Pace
 from engine.core.plan import PlanRules
 from engine.core.promises import NO_PROMISES, Promises
 from engine.core.quota import Quota
+from engine.core.retention import KEEP_ALL, Rule
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.core.schema import TableSchema
 from engine.core.suppression import Identifier
@@ -74,6 +75,8 @@ class Dataset:
     from the day on that a person ended it."""
     classes: Classifications = USUAL
     """The project's words for how sensitive a column is, in which contracts are compared."""
+    retain: Rule = KEEP_ALL
+    """How many of its versions are kept."""
 
 
 @dataclass(frozen=True, slots=True)

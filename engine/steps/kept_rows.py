@@ -16,7 +16,7 @@ from engine.core.canonical import digest_of, key_text, text
 from engine.core.compare import KEPT_ROWS
 from engine.core.desired import ids
 from engine.core.events import CheckResult, SyncPinned
-from engine.core.names import SegmentRef, VersionNumber, pin_stream
+from engine.core.names import SegmentRef, VersionNumber, dataset_stream, pin_stream
 from engine.core.relations import union
 from engine.errors import ConfigurationError
 from engine.ledger.projections import states
@@ -26,8 +26,9 @@ from engine.steps.aim import pin_of, pinned_version, unfit_version, wanted_versi
 from engine.steps.anchors import check_anchors, drop_anchor
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
-from engine.steps.pin import known_good, pin_anchor
+from engine.steps.pin import ATTEMPTS_MAX, known_good, pin_anchor
 from engine.steps.quarantined_rows import quarantine_of
+from engine.steps.races import raced
 from engine.steps.snapshots import snapshot_table
 from engine.steps.sync_lease import sync_lease
 
@@ -171,5 +172,11 @@ def keep(tools: Tools, sync: Sync, version: VersionNumber, keys: Sequence[str], 
     with sync_lease(tools, sync.id) as lease, tools.compute.session() as session:
         _, ref = keeping(tools, session, sync, version, keys, tools.storage)
         event = SyncPinned(sync=sync.id, dataset=sync.dataset.id, version=version, reason=reason, keys=ref)
-        tools.ledger.append(pin_stream(sync.id), event, fence=lease.fence)
+
+        def kept() -> None:
+            heads = tools.ledger.heads([dataset_stream(sync.dataset.id)])
+            known_good(tools, sync.dataset, version)
+            tools.ledger.append(pin_stream(sync.id), event, fence=lease.fence, resting_on=heads)
+
+        raced(kept, ATTEMPTS_MAX)
     drop_anchor(tools, pin_anchor(sync.id), pin_stream(sync.id))

@@ -8,13 +8,17 @@ from __future__ import annotations
 from engine.core.events import SyncPinned, SyncUnpinned, VersionWithdrawn
 from engine.core.names import SyncId, VersionNumber, dataset_stream, pin_stream
 from engine.errors import ConfigurationError
+from engine.ledger.log import Fence
 from engine.ledger.projections import versions
 from engine.steps.aim import Pin, pin_of, withdrawals
 from engine.steps.anchors import check_anchors, dataset_anchor, drop_anchor
+from engine.steps.dropped import dropped_versions, not_kept
 from engine.steps.facts import Dataset, Sync, Tools
+from engine.steps.races import raced
 from engine.steps.sync_lease import sync_lease
 
 ANCHOR = "pin."
+ATTEMPTS_MAX = 3
 
 
 def pin_anchor(sync: SyncId) -> str:
@@ -29,10 +33,16 @@ def pin(tools: Tools, sync: Sync, version: VersionNumber, reason: str, *, throug
     on, and `LedgerRegressed` when the ledger may not say so.
     """
     check_anchors(tools)
-    known_good(tools, sync.dataset, version)
+    event = SyncPinned(sync=sync.id, dataset=sync.dataset.id, version=version, reason=reason, through=through)
+
+    def pinned(fence: Fence) -> None:
+        # A version may be dropped until it is pinned, so the pin rests on the dataset as it was looked at.
+        heads = tools.ledger.heads([dataset_stream(sync.dataset.id)])
+        known_good(tools, sync.dataset, version)
+        tools.ledger.append(pin_stream(sync.id), event, fence=fence, resting_on=heads)
+
     with sync_lease(tools, sync.id) as lease:
-        event = SyncPinned(sync=sync.id, dataset=sync.dataset.id, version=version, reason=reason, through=through)
-        tools.ledger.append(pin_stream(sync.id), event, fence=lease.fence)
+        raced(lambda: pinned(lease.fence), ATTEMPTS_MAX)
     drop_anchor(tools, pin_anchor(sync.id), pin_stream(sync.id))
 
 
@@ -63,10 +73,10 @@ def withdraw(tools: Tools, dataset: Dataset, version: VersionNumber, reason: str
     older: then nothing could take its place.
     """
     check_anchors(tools)
-    bad = known_good(tools, dataset, version)
+    bad = known_good(tools, dataset, version) | dropped_versions(tools, dataset.id).keys()
     if not any(older not in bad for older in range(1, version)):
         raise ConfigurationError(
-            f"No good version of {dataset.id} is older than {version}",
+            f"No good version of {dataset.id} that is kept is older than {version}",
             safe="Nothing was changed.",
             next="pause what uses it, mend the source, and capture a good version first",
         )
@@ -76,7 +86,7 @@ def withdraw(tools: Tools, dataset: Dataset, version: VersionNumber, reason: str
 
 
 def known_good(tools: Tools, dataset: Dataset, version: VersionNumber) -> frozenset[VersionNumber]:
-    """Refuse a version that was never accepted or is withdrawn; returns the versions that are."""
+    """Refuse a version that was never accepted, is not kept any more or is withdrawn; returns the versions that are withdrawn."""
     name = dataset.id.split("@")[0]
     bad = withdrawals(tools, dataset.id)
     if versions.get(tools.database, dataset.id, version) is None:
@@ -85,6 +95,8 @@ def known_good(tools: Tools, dataset: Dataset, version: VersionNumber) -> frozen
             safe="Nothing was changed.",
             next=f"`tidegate versions {name}` lists them",
         )
+    if (drop := dropped_versions(tools, dataset.id).get(version)) is not None:
+        raise not_kept(dataset.id, version, drop)
     if version in bad:
         raise ConfigurationError(
             f"Version {version} of {dataset.id} was withdrawn by {bad[version].by}",

@@ -35,6 +35,7 @@ from engine.steps.consent import (
     register_versions,
 )
 from engine.steps.delivered_state import Delivered, state_layers
+from engine.steps.dropped import with_what_is_kept
 from engine.steps.facts import Sync, Tools
 from engine.steps.keep_out import NOBODY, KeptOut, kept_out, lists_usable, suppression_applied
 from engine.steps.kept_rows import KeptRows, kept_rows, misfit, quarantine_with_kept, with_kept
@@ -143,6 +144,7 @@ def plan(
     kept = kept_rows(tools, session, sync) if keeping is None and to is None and foreign is None else keeping
     registers = register_versions(tools, sync, preview) | (kept.register if kept else {})
     how = comparison(state, mapping=mapping, registers=registers, now=tools.clock.now())
+    how = with_what_is_kept(tools, sync.dataset.id, how, version)
     if state is not None and isinstance(how, Incremental) and how.since == version and not how.unsettled:
         return Settled(version, untouched(tools, session, sync))
     rows = candidate.rows if candidate else snapshot_table(tools, session, sync.dataset.id, version)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from ibis.expr.types import Table
 
-from engine.core.diff import version_rows
+from engine.core.diff import PLACE, version_rows
 from engine.core.names import DatasetId, SegmentRef, VersionNumber
 from engine.errors import StorageError
 from engine.ledger.projections import versions
 from engine.ledger.projections.versions import VersionRow
 from engine.segments.compute import Session
+from engine.steps.dropped import dropped_versions, not_kept
 from engine.steps.facts import Tools
 
 
@@ -30,7 +31,8 @@ def drop_candidate(tools: Tools, *refs: SegmentRef | None) -> None:
 def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: VersionNumber) -> Table:
     """The rows of ``version``, exactly as they were captured.
 
-    Raises `StorageError` when the version is not kept and `SegmentDamaged` when a file is not what the ledger names.
+    Raises `ConfigurationError` when the version is not kept any more, `StorageError` when there never was one, and
+    `SegmentDamaged` when a file is not what the ledger names.
     """
     listed = {row.version: row for row in versions.listing(tools.database, dataset)}
     if version not in listed:
@@ -39,6 +41,8 @@ def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: 
             where=str(dataset),
             next=f"see `tidegate versions {dataset.split('@')[0]}`",
         )
+    if (drop := dropped_versions(tools, dataset).get(version)) is not None:
+        raise not_kept(dataset, version, drop)
     later: list[VersionRow] = []
     at = version
     while not _has_snapshot(tools, listed[at]):
@@ -48,7 +52,7 @@ def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: 
         later.append(row)
         at = VersionNumber(at - 1)
     base = session.table(tools.storage.local(listed[at].snapshot))
-    segments = [session.table(_changes(tools, row)) for row in reversed(later)]
+    segments = session.layered([_changes(tools, row) for row in reversed(later)], PLACE)
     rows = version_rows(base, segments, listed[version].key)
     return session.named(rows) if segments else rows
 
@@ -56,7 +60,13 @@ def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: 
 def change_tables(
     tools: Tools, session: Session, dataset: DatasetId, after: VersionNumber, last: VersionNumber
 ) -> list[Table]:
-    """The rows that changed with each version behind ``after`` up to ``last``, oldest first."""
+    """The rows that changed with each version behind ``after`` up to ``last``, oldest first.
+
+    Raises `ConfigurationError` when one of them is not kept any more.
+    """
+    for version, drop in sorted(dropped_versions(tools, dataset).items()):
+        if after < version <= last:
+            raise not_kept(dataset, version, drop)
     between = [row for row in versions.listing(tools.database, dataset) if after < row.version <= last]
     return [session.table(_changes(tools, row)) for row in between if row.changes is not None]
 

@@ -34,6 +34,7 @@ from engine.ledger.projections.versions import VersionRow
 from engine.ledger.recorded import Recorded
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.consent import NO_PREVIEW, consent_now
+from engine.steps.dropped import dropped_versions
 from engine.steps.erased import erased, stored_key
 from engine.steps.facts import Sync, Tools
 
@@ -144,7 +145,11 @@ def _outcome(tools: Tools, exceptions: SegmentRef | None, place: int) -> str:
 
 def version_chapters(tools: Tools, session: Session, sync: Sync, pks: Sequence[str]) -> Iterator[Chapter]:
     """In which versions a row with one of these primary keys came, changed and went, oldest first."""
-    listed = {row.version: row for row in versions.listing(tools.database, sync.dataset.id)}
+    gone = dropped_versions(tools, sync.dataset.id)
+    if gone:
+        what = f"versions {min(gone)} to {max(gone)} are not all kept any more: what changed in {len(gone)} of them is not known"
+        yield Chapter(max(drop.at for drop in gone.values()), "version", what)
+    listed = {row.version: row for row in versions.listing(tools.database, sync.dataset.id) if row.version not in gone}
     for some in _groups(iter(listed.values())):
         parts = [part for row in some if (part := _changes(tools, session, row, pks)) is not None]
         for one in sorted(session.fetch(union(*parts)), key=lambda r: int(r["version"])) if parts else []:

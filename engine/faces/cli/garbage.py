@@ -28,9 +28,9 @@ _HOURS = int(OLDER_THAN / timedelta(hours=1))
 )
 @click.pass_context
 def gc(context: click.Context, dry_run: bool, older_than: int) -> int:  # noqa: FBT001 - click passes by name
-    """Remove files of the storage that no event names.
+    """Drop old versions, and remove files that no event names.
 
-    They are what crashes, refused captures and lost races left. Nothing that the ledger knows of is touched, and runs and
+    The datasets' files say which versions are old. Files without a name are what crashes, refused captures and lost races left. Nothing that the ledger knows of is touched, and runs and
     captures may go on meanwhile.
     """
     with opened(context) as app:
@@ -39,8 +39,17 @@ def gc(context: click.Context, dry_run: bool, older_than: int) -> int:  # noqa: 
     return 0
 
 
+def dropped_lines(report: GarbageReport) -> Lines:
+    """A line a dataset."""
+    verb = "would drop" if report.dry_run else "dropped"
+    for one in report.dropped:
+        said = f"{verb} {count(len(one.versions), 'version')} and {count(one.files, 'file')}, {one.bytes:,} bytes"
+        yield Text.assemble(cell(one.dataset, "bold"), ": ", plain(one.left or said))
+
+
 def garbage_view(report: GarbageReport) -> Lines:
-    """A row a folder, then the sum."""
+    """What was dropped of each dataset, a row a folder without names, then the sum."""
+    yield from dropped_lines(report)
     if report.folders:
         columns = [Column("folder"), Column("files", is_number=True), Column("bytes", is_number=True), Column("left")]
         rows = ([cell(f.folder), figure(f.files), figure(f.bytes), cell(f.left)] for f in report.folders)

@@ -225,7 +225,7 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
                 figure(v.inserts),
                 figure(v.updates),
                 figure(v.deletes),
-                cell("snapshot" if v.snapshot_kept else "changes"),
+                cell("" if v.status == "dropped" else "snapshot" if v.snapshot_kept else "changes"),
             ]
             for v in report
         ),
@@ -233,6 +233,8 @@ def versions_view(report: Sequence[VersionReport]) -> Lines:
     for v in report:
         if v.withdrawn is not None:
             yield Text.assemble(cell(f"version {v.version}", "bold"), ": withdrawn: ", plain(v.withdrawn))
+        if v.legal_hold is not None:
+            yield Text.assemble(cell(f"version {v.version}", "bold"), ": under legal hold: ", plain(v.legal_hold))
     for held in (v.candidate for v in report if v.candidate):
         yield from next_step(f"tidegate approve {held}")
 

@@ -86,7 +86,7 @@ COMMANDS = {
     "Care": {
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
-        "gc": Entry(_HERE + "garbage:gc", "Remove files of the storage that no event names."),
+        "gc": Entry(_HERE + "garbage:gc", "Drop old versions, and remove files that no event names."),
         "destination": Entry(
             _HERE + "destination:destination", "List and check destinations; write and test adapters."
         ),

@@ -27,6 +27,7 @@ from engine.faces.cli.render import (
 )
 from engine.faces.cli.run import run_view
 from engine.service.reports import RunReport
+from engine.service.retention import HoldReport, hold_version, release_version
 from engine.service.rollback import (
     MovePreview,
     UnpinReport,
@@ -142,6 +143,36 @@ def withdraw(context: click.Context, version: str, reason: str, yes: bool, sampl
             reports: list[RunReport] = withdraw_version(app, version, reason, stop, observe)
     show(context, reports, run_view)
     return exit_code(r.status for r in reports)
+
+
+@dataset.command(cls=Command)
+@click.argument("version", metavar="DATASET@VERSION")
+@click.option("--reason", required=True, metavar="TEXT", help="Why it must be kept; kept in the ledger.")
+@click.pass_context
+def hold(context: click.Context, version: str, reason: str) -> int:
+    """Let no rule drop a version, whatever `retain` says, until it is released."""
+    with opened(context) as app:
+        report = hold_version(app, version, reason)
+    show(context, report, hold_view)
+    return 0
+
+
+@dataset.command(cls=Command)
+@click.argument("version", metavar="DATASET@VERSION")
+@click.option("--reason", required=True, metavar="TEXT", help="Why it may go; kept in the ledger.")
+@click.pass_context
+def release(context: click.Context, version: str, reason: str) -> int:
+    """Let a version that was held be dropped when `retain` says so."""
+    with opened(context) as app:
+        report = release_version(app, version, reason)
+    show(context, report, hold_view)
+    return 0
+
+
+def hold_view(report: HoldReport) -> Lines:
+    """What holds from now on."""
+    kept = "is kept until it is released" if report.held else "may be dropped when its dataset's rule says so"
+    yield Text(plain(f"Version {report.version} of {report.dataset} {kept}."))
 
 
 def _preview_code(report: MovePreview) -> int:

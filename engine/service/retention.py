@@ -1,0 +1,69 @@
+"""Retention: which versions of each dataset are dropped by its rule, and which a person lets no rule drop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.core.names import DatasetId, SyncId
+from engine.ledger.projections import states
+from engine.service.app import App
+from engine.service.references import referred
+from engine.steps.legal_hold import place_hold, release_hold
+from engine.steps.retention import Dropped, droppable, retain
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedReport:
+    """What retention dropped of a dataset, or would: versions that cannot be read any more, and how many files and bytes.
+
+    Files go also where no version does: a snapshot of a version that is rebuilt from an older one. ``left`` says why nothing
+    could be looked at.
+    """
+
+    dataset: str
+    versions: tuple[int, ...]
+    files: int
+    bytes: int
+    left: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReport:
+    """A legal hold that was placed, or released where not ``held``."""
+
+    dataset: str
+    version: int
+    held: bool
+    reason: str
+
+
+def drop_old(app: App, datasets: Iterable[DatasetId], *, dry_run: bool = False) -> list[DroppedReport]:
+    """Let the rules of some datasets drop what nothing needs; with ``dry_run`` only look."""
+    syncs = _syncs(app)
+    act = droppable if dry_run else retain
+    found = [act(app.tools, id, app.datasets[id].retain, syncs) for id in datasets]
+    return [_report(dropped) for dropped in found if dropped.files or dropped.left]
+
+
+def hold_version(app: App, reference: str, reason: str) -> HoldReport:
+    """Let no rule drop a version; raises `ConfigurationError` for one that is not kept, or is held so already."""
+    dataset, version = referred(app, reference)
+    place_hold(app.tools, dataset, version, reason)
+    return HoldReport(dataset.id, version, True, reason)
+
+
+def release_version(app: App, reference: str, reason: str) -> HoldReport:
+    """Let a version be dropped again when a rule says so; raises `ConfigurationError` for one that is not held so."""
+    dataset, version = referred(app, reference)
+    release_hold(app.tools, dataset, version, reason)
+    return HoldReport(dataset.id, version, False, reason)
+
+
+def _syncs(app: App) -> tuple[SyncId, ...]:
+    """Every sync that may need a version: those of the project, and those that ever delivered."""
+    return tuple(dict.fromkeys((*(SyncId(name) for name in app.sync_names), *states.syncs(app.tools.database))))
+
+
+def _report(dropped: Dropped) -> DroppedReport:
+    return DroppedReport(dropped.dataset, tuple(dropped.versions), dropped.files, dropped.bytes, dropped.left)

@@ -7,11 +7,11 @@ from typing import Any
 
 from ibis.expr.types import Scalar, Table
 
-from engine.checks.delta import is_owed
 from engine.checks.facts import PlanFacts
 from engine.core.consent_rule import REMOVING
 from engine.core.effort import calls_for
 from engine.core.events import CheckResult
+from engine.core.plan import is_owed_to_people
 from engine.core.verdict import Verdict, failed, passed
 
 NAME = "budget"
@@ -32,7 +32,7 @@ def metrics(plan: Table, facts: PlanFacts) -> Mapping[str, Scalar]:
     """Rows by the runs of one operation in which they leave: removals for consent, what is sent, other deletes."""
     del facts
     removal = plan["op"].isin(REMOVING)
-    owed = is_owed(plan)
+    owed = is_owed_to_people(plan)
     kinds = {"first": removal & owed, "sent": ~removal, "last": removal & ~owed}
     return {name: plan.count(where=kind) for name, kind in kinds.items()}
 

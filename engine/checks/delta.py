@@ -15,8 +15,8 @@ from ibis.expr.types import BooleanValue, Scalar, Table
 from engine.checks.facts import PlanFacts
 from engine.checks.rules import DESTRUCTION, ChangeLimit, SyncRules
 from engine.checks.shares import is_above, percent, share
-from engine.core.desired import Refusal
 from engine.core.events import CheckResult
+from engine.core.plan import is_owed_to_people
 from engine.core.verdict import failed, passed
 
 
@@ -34,17 +34,17 @@ class Kind:
         return f"delta.{self.name}"
 
 
-def is_owed(plan: Table) -> BooleanValue:
-    """Whether a row of a plan is a removal that is owed to somebody."""
-    return (plan["op"] == "delete") & plan.reason.isin([refusal.value for refusal in Refusal])
-
-
 KINDS = (
     Kind("inserts", "inserts", lambda rules: rules.inserts, lambda plan: plan.change == "insert"),
-    Kind("updates", "updates", lambda rules: rules.updates, lambda plan: plan.change == "update"),
+    Kind(
+        "updates",
+        "updates",
+        lambda rules: rules.updates,
+        lambda plan: (plan.change == "update") & ~is_owed_to_people(plan),
+    ),
     Kind("deletes", "deletes", lambda rules: rules.deletes, lambda plan: plan.reason == "gone"),
     Kind("rekeyed", "re-keyed records", lambda rules: rules.rekeyed, lambda plan: plan.reason == "re-keyed"),
-    Kind("total", "changes", lambda rules: rules.total, lambda plan: ~is_owed(plan)),
+    Kind("total", "changes", lambda rules: rules.total, lambda plan: ~is_owed_to_people(plan)),
 )
 
 

@@ -22,6 +22,12 @@ ADOPTION = "adoption"
 REMOVALS = "erasure"
 """The comparison of a plan that only removes people who are to be forgotten: nothing is desired."""
 
+OWED_REMOVALS = "owed removals"
+"""The comparison of a plan that only has the removals of another, which waits, that are owed to people."""
+
+PARTIAL = frozenset({REMOVALS, OWED_REMOVALS})
+"""Comparisons of plans that look at some records only; nobody is asked about them, and no version is reached by them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Full:

@@ -238,6 +238,11 @@ def _changed(rows: Table, fields: Sequence[str], anew: BooleanValue) -> StringVa
     return ibis.literal("[") + present(names) + ibis.literal("]")
 
 
+def is_owed_to_people(plan: Table) -> BooleanValue:
+    """Which rows of a plan are removals that are owed to somebody: whatever else is in doubt, they are not."""
+    return plan["op"].isin(REMOVING) & plan.reason.isin([refusal.value for refusal in Refusal])
+
+
 def operations(judged: Table) -> Table:
     """The rows of a plan in its deterministic order: by rank, then by id."""
     rows = judged.filter(judged.verdict == "send")

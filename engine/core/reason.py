@@ -15,7 +15,9 @@ _NUMBER = re.compile(r"[+0-9][0-9 ()./-]{4,}[0-9]")
 """A telephone number is written in several words."""
 
 
-def check_reason(reason: str, names_one: Callable[[Sequence[str]], bool], *, safe: str) -> None:
+def check_reason(
+    reason: str, names_one: Callable[[Sequence[str]], bool], *, safe: str, where: str = "--reason"
+) -> None:
     """Refuse a reason that names one of those whom it is about, or an address at all.
 
     ``names_one`` is told the words of the reason, each as it stands and without punctuation, its numbers of several words,
@@ -23,17 +25,22 @@ def check_reason(reason: str, names_one: Callable[[Sequence[str]], bool], *, saf
     """
     if len(reason) > LETTERS_MAX:
         raise ConfigurationError(
-            f"The reason is longer than {LETTERS_MAX} letters", where="--reason", safe=safe, next="say it shortly"
+            f"The reason is longer than {LETTERS_MAX} letters", where=where, safe=safe, next="say it shortly"
         )
     words = dict.fromkeys(word for part in reason.split() for word in (part, part.strip(_PUNCTUATION)))
     numbers = _NUMBER.findall(reason)
     if "@" in reason or names_one([*words, *numbers, reason]):
         raise ConfigurationError(
             "The reason names somebody, and it is kept for ever",
-            where="--reason",
+            where=where,
             safe=safe,
             next="say why without saying who, such as the number of the request",
         )
+
+
+def names_nobody(_words: Sequence[str]) -> bool:
+    """Where a reason is about no person in particular."""
+    return False
 
 
 def naming(people: Collection[str]) -> Callable[[Sequence[str]], bool]:

@@ -90,12 +90,14 @@ def resync(
     return [run_as_captured(app, sync.id, stop, observe)]
 
 
-def adopt_version(app: App, name: str, stop: StopRequest, observe: Observe | None = None) -> list[RunReport]:
+def adopt_version(
+    app: App, name: str, reason: str, stop: StopRequest, observe: Observe | None = None
+) -> list[RunReport]:
     """Record the version that the sync is brought to as delivered; nothing is sent, and removals stay owed."""
     sync = _with_version(app, name)
     refuse_paused(app.tools, sync.id)
     refuse_rehearsal(sync)
-    return [run_as_captured(app, sync.id, stop, observe, adoption)]
+    return [run_as_captured(app, sync.id, stop, observe, adoption(reason))]
 
 
 def _with_version(app: App, name: str) -> Sync:

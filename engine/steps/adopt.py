@@ -24,13 +24,18 @@ from engine.segments.compute import ORDINAL, Session
 from engine.steps.aim import superseded
 from engine.steps.facts import Sync
 from engine.steps.fold import Settlement, remember, stacked
-from engine.steps.trip import Trip
+from engine.steps.trip import Made, Trip
 
 
-def adoption(planned: PlanMade) -> PlanMade:
-    """The plan as one that is adopted: an approval of the one allows nothing of the other."""
-    digest = digest_of([ADOPTION, planned.digest])
-    return replace(planned, comparison=ADOPTION, digest=digest, plan=plan_id(digest))
+def adoption(why: str) -> Made:
+    """The plan as one that is adopted, ``why`` a person said: an approval of the one allows nothing of the other."""
+
+    def adopted(planned: PlanMade) -> PlanMade:
+        digest = digest_of([ADOPTION, planned.digest])
+        reason = f"{planned.reason}; adopted: {why}" if why else planned.reason
+        return replace(planned, comparison=ADOPTION, digest=digest, plan=plan_id(digest), reason=reason)
+
+    return adopted
 
 
 def refuse_rehearsal(sync: Sync) -> None:

@@ -21,7 +21,7 @@ from engine.core.approval import (
     refusal,
     standing,
 )
-from engine.core.compare import REMOVALS
+from engine.core.compare import PARTIAL
 from engine.core.events import PlanApproved, PlanDecisionRefused, PlanMade, PlanRejected
 from engine.core.names import Digest, RunId, SyncId, run_stream
 from engine.core.outcome import RunStatus
@@ -63,19 +63,19 @@ def question(tools: Tools, sync: SyncId, digest: Digest) -> Question | None:
 def why_held(tools: Tools, sync: Sync, planned: PlanMade) -> str | None:
     """Why the plan must wait for people; None when nobody needs to be asked, or an approval counts under today's rules.
 
-    Removals that are owed to people wait for nobody.
+    Plans of nothing but removals that are owed to people wait for nobody.
 
     Once a window was intended, an approval that expires or is taken away comes too late: only a run that goes on to its
     end folds what was sent.
     """
     held_for = reasons(check for check in planned.checks if check.verdict == Verdict.HOLD.value)
-    if not held_for and sync.require_approval and planned.comparison != REMOVALS:
+    if not held_for and sync.require_approval and planned.comparison not in PARTIAL:
         held_for = EVERY_PLAN
     if not held_for or windows.last(tools.database, planned.run) is not None:
         return None
     asked = question(tools, sync.id, planned.digest)
     assert asked is not None, "the plan stands in the ledger"
-    match standing(asked.decisions, asked.asked_by, sync.approval, tools.clock.now()):
+    match _standing(tools, sync, asked):
         case Approved():
             return None
         case Rejected() | Undecided(""):
@@ -84,6 +84,12 @@ def why_held(tools: Tools, sync: Sync, planned: PlanMade) -> str | None:
             return f"{held_for}; the newest approval does not count: {why}"
         case never:
             assert_never(never)
+
+
+def is_approved(tools: Tools, sync: Sync, digest: Digest) -> bool:
+    """Whether people allowed the plan with this digest, under today's rules."""
+    asked = question(tools, sync.id, digest)
+    return asked is not None and isinstance(_standing(tools, sync, asked), Approved)
 
 
 def approve(tools: Tools, run: RunId, comment: str, rules: ApprovalRules) -> RunRow:
@@ -108,6 +114,10 @@ def reject(tools: Tools, run: RunId, comment: str, rules: ApprovalRules) -> RunR
         return refusal(tools.ledger.actor, rules) or PlanRejected(run=run, digest=digest, comment=comment)
 
     return _decide(tools, run, "reject", decided)
+
+
+def _standing(tools: Tools, sync: Sync, asked: Question) -> Approved | Rejected | Undecided:
+    return standing(asked.decisions, asked.asked_by, sync.approval, tools.clock.now())
 
 
 def _decide(

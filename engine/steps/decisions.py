@@ -137,7 +137,8 @@ def _known(tools: Tools, rows: pa.Table) -> pa.Table:
     if people is None:
         return rows
     marks = frozenset(people.tombstones)
-    return rows.filter(pa.array([people.key.tombstone(s) not in marks for s in rows.column("subject").to_pylist()]))
+    allowed = [people.key.tombstone(s) not in marks for s in rows.column("subject").to_pylist()]
+    return rows.filter(pa.array(allowed, pa.bool_()))
 
 
 def erase_decisions(tools: Tools, people: Erased) -> int:

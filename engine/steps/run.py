@@ -29,6 +29,7 @@ from engine.steps.delivery_log import jobs_left
 from engine.steps.erase_run import remove_people
 from engine.steps.facts import Sync, Tools
 from engine.steps.halt import Halts, Paused, Stopping, is_paused
+from engine.steps.owed_removals import remove_owed
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.send import buckets, but_for, run_row, send
 from engine.steps.sync_lease import sync_lease
@@ -176,6 +177,8 @@ def _plan_and_deliver(trip: Trip, session: Session, stop: Stopping) -> None:
     tools, sync = trip.tools, trip.sync
     with trip.timed("plan"):
         planned = plan(tools, session, sync, drafts=tools.storage)
+        if isinstance(planned, Planned) and remove_owed(trip, session, planned, stop):
+            planned = plan(tools, session, sync, drafts=tools.storage)
     match planned:
         case Settled(version, left):
             why = "the destination holds what the source says"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from engine.core.compare import ADOPTION, KEPT_ROWS, REMOVALS
+from engine.core.compare import ADOPTION, KEPT_ROWS, PARTIAL
 from engine.core.events import PlanMade
 from engine.core.names import RunId, SegmentRef
 from engine.core.outcome import Buckets, RunStatus, run_status
@@ -63,7 +63,9 @@ def _deliver(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRe
     asked = {name: number for name, number in planned.registers.items() if name != KEPT_ROWS}
     counted = Counted(asked, planned.consent_until, planned.version)
     job_seconds = trip.sync.target.jobs.deadline_seconds
-    given_up = stop.cancelled(trip.run) or superseded(trip.tools, trip.sync, planned)
+    # Whoever is to be removed is, whatever becomes of the version that their records came from.
+    unwanted = "" if planned.comparison in PARTIAL else superseded(trip.tools, trip.sync, planned)
+    given_up = stop.cancelled(trip.run) or unwanted
     halting = stop.halts.stands_at
     work = Work(
         trip.run, planned.plan, planned.digest, segment, trip.fence, sent, job_seconds, counted, given_up, halting
@@ -103,7 +105,7 @@ def _why(end: End | Paused | Superseded) -> str | None:
 
 def settlement(planned: PlanMade) -> Settlement:
     """What the state after a plan is folded under."""
-    registers, partial = dict(planned.registers), planned.comparison == REMOVALS
+    registers, partial = dict(planned.registers), planned.comparison in PARTIAL
     return Settlement(planned.version, planned.mapping, planned.place, registers, planned.consent_until, partial)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.core.events import PlanMade, RunFinished, RunResumed, RunStarted
-from engine.core.names import CandidateId, RunId, VersionNumber, run_stream
+from engine.core.names import CandidateId, RunId, VersionNumber, run_id, run_stream
 from engine.core.outcome import RunStatus
 from engine.ledger.log import Fence
 from engine.steps.facts import Sync, Tools
@@ -50,6 +50,11 @@ class Trip:
     seconds: dict[str, float] = field(default_factory=dict)
     refusal: Refusal | None = None
     made: Made = as_planned
+
+    def begin(self) -> None:
+        """Start a run of its own."""
+        sync, self.run = self.sync, run_id(self.tools.clock.now(), self.tools.entropy.token(3))
+        self.append(RunStarted(run=self.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
 
     def timed(self, step: str) -> _Timer:
         self.observe(step, 0, 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from destinations.base import Op
 from destinations.webhook import Webhook
@@ -112,3 +113,21 @@ def test_a_quarantine_that_still_names_somebody_is_found_by_the_proof(
 
     assert set_aside(project) == {"2"}
     assert (report["status"], report["datasets"][0]["rows_left"]) == ("open", 1), report
+
+
+@pytest.mark.slow
+def test_a_version_that_was_withdrawn_meanwhile_keeps_nobody_at_the_destination(
+    project: TestProject, receiver: Receiver
+) -> None:
+    """The way back to the version before waits for an approval, and the removal does not."""
+    project.people({1: ("Ada", 1.5), 2: (CANARY, 1.0)})
+    project.report()
+    project.people({1: ("Ada", 2.5), 2: (CANARY, 1.0)})
+    project.report()
+    settings = yaml.safe_load((project.folder / "tidegate.yaml").read_text(encoding="utf-8"))
+    settings["environments"]["development"]["require_approval"] = True
+    project.write("tidegate.yaml", settings)
+    assert project.run("dataset", "withdraw", "people@2", "--reason", "bad", "--yes").code == 4
+
+    assert forgotten(project, "2")["status"] == "complete"
+    assert receiver.records == {"1": {"name": "Ada", "score": 2.5}}

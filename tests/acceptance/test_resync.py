@@ -291,7 +291,8 @@ def test_a_destination_that_another_tool_filled_is_adopted(project: TestProject,
     shown = project.run("resync", SYNC, "--adopt")
     assert "NOTHING WOULD BE SENT" in shown.out
 
-    report = resynced(project, "--adopt")
+    report = resynced(project, "--adopt", "--reason", "another tool filled it")
+    assert report["plan"]["reason"] == "first run; adopted: another tool filled it"
 
     assert (report["status"], report["exit"], receiver.journal) == ("succeeded", 0, [])
     assert "3 records are recorded as delivered, and nothing was sent" in report["reason"]

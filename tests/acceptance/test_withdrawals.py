@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from engine.core.state import live
 from engine.segments.compute import Compute
@@ -217,3 +218,78 @@ def test_a_state_that_an_older_version_wrote_is_read(project: TestProject, recei
         (row,) = session.fetch(live([session.table(project.folder / "old.parquet")]))
 
     assert (json.loads(row["basis"]), row["inert"]) == ([{"receipt": "r-1"}], False)
+
+
+REVIEWED = {"deletes": {"max": 0, "on_fail": "review"}}
+
+
+@pytest.mark.parametrize("on_withdrawal", ["delete", "unsubscribe"])
+@pytest.mark.parametrize("on_fail", ["review", "block"])
+def test_a_plan_that_has_to_wait_keeps_nobody_who_took_consent_back(
+    project: TestProject, receiver: Receiver, on_withdrawal: str, on_fail: str
+) -> None:
+    gates = {"deletes": {"max": 0, "on_fail": on_fail}}
+    delivered(project, on_withdrawal, mode="mirror", gates=gates)
+    project.people({1: PEOPLE[1], 2: PEOPLE[2], 4: ("Di", 4.0)})
+    decide(project, "withdraw", 2)
+
+    report = project.report()
+    assert report["status"] == {"review": "held", "block": "blocked"}[on_fail]
+    assert (report["plan"]["deletes"], report["requests"]) == (1, 0)
+    op = receiver.journal[-1].records[0]["op"]
+    assert (op, len(receiver.journal[-1].records)) == (on_withdrawal, 1)
+    assert set(receiver.records) == {"1", "3"} | ({"2"} if on_withdrawal == "unsubscribe" else set())
+    removal = project.run("--json", "runs", SYNC).json[1]
+    assert (removal["status"], removal["plan"]["inserts"]) == ("succeeded", 0)
+
+    again, requests = project.report(), receiver.requests
+    assert (again["status"], again["plan"]["digest"]) == (report["status"], report["plan"]["digest"])
+    assert receiver.requests == requests, "what was removed is not removed again"
+    if on_fail == "review":
+        assert project.run("approve", again["run"]).code == 0
+        assert project.report()["status"] == "succeeded"
+        assert "3" not in receiver.records
+    project.checked(receiver)
+
+
+def test_who_took_consent_back_is_removed_although_every_plan_needs_approval(
+    project: TestProject, receiver: Receiver
+) -> None:
+    delivered(project, "delete")
+    path = project.folder / "tidegate.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["environments"]["development"]["require_approval"] = True
+    project.write("tidegate.yaml", content)
+    decide(project, "withdraw", 2)
+    project.people({**PEOPLE, 1: ("Eva", 1.0)})
+
+    assert project.report()["status"] == "held"
+    assert receiver.records == {id: FIELDS[id] for id in ("1", "3")}
+    project.people(PEOPLE)
+    assert project.report()["status"] == "unchanged"
+
+
+def test_a_removal_that_fails_does_not_keep_the_rest_from_being_approved(
+    project: TestProject, receiver: Receiver
+) -> None:
+    delivered(project, "delete", mode="mirror", gates=REVIEWED)
+    decide(project, "withdraw", 2)
+    project.people({1: PEOPLE[1], 2: PEOPLE[2]})
+    receiver.answer = lambda _: (503, {}, b"")
+    report = project.report()
+    assert (report["status"], set(receiver.records)) == ("held", {"1", "2", "3"})
+    assert report["plan"]["deletes"] == 2, "what failed is owed"
+
+    assert project.run("approve", report["run"]).code == 0
+    receiver.answer = lambda _: None
+    assert project.report()["status"] == "succeeded"
+    assert set(receiver.records) == {"1"}
+    project.checked(receiver)
+
+
+def test_decisions_that_are_in_doubt_remove_nobody_ahead_of_the_plan(project: TestProject, receiver: Receiver) -> None:
+    delivered(project, "delete", gates={"consent": {"max_drop": 0.1}})
+    decide(project, "withdraw", 1, 2, 3)
+    report = project.report()
+    assert report["status"] in {"held", "blocked"}
+    assert set(receiver.records) == {"1", "2", "3"}

@@ -10,6 +10,7 @@ from engine.faces.cli.group import Command
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count
 from engine.faces.cli.progress import watched
+from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import Column, Lines, figure, show, table
 from engine.faces.cli.resync import preview_view
 from engine.faces.cli.run import run_view
@@ -26,7 +27,7 @@ _VERSION = click.IntRange(min=1)
 )
 @click.option("--to", "last", type=_VERSION, metavar="VERSION", help="The last one; else the newest.")
 @click.option("--every-step", is_flag=True, help="Bring the destination through each version, one after the other.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
+@reason_option()
 @click.option("--yes", is_flag=True, help="Do it. Without, it is only shown what would be done.")
 @click.option(
     "--samples",

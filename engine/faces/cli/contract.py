@@ -19,6 +19,7 @@ from engine.errors import ConfigurationError
 from engine.faces.cli.group import Command, Group, asked
 from engine.faces.cli.opening import loaded, opened
 from engine.faces.cli.plain import moment, number, plain
+from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import Column, Lines, cell, next_step, show, table, title
 from engine.faces.cli.run import SAMPLES_MAX, plan_lines
 from engine.service.contract_changes import Concerned, ContractDiff, contract_diff
@@ -32,7 +33,7 @@ from engine.service.promotion import promote as promoted
 NOT_COVERED = 2
 """The exit code of a change that its version does not admit: a file has to change first."""
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_REASON = click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
+_REASON = reason_option()
 _STYLES = {Kind.ADDITIVE: "green", Kind.COMPATIBLE: "dim", Kind.BREAKING: "red"}
 
 

@@ -10,12 +10,13 @@ from rich.text import Text
 from engine.faces.cli.group import Command
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import moment, plain
+from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import Column, Lines, cell, changes, figure, next_step, show, table
 from engine.service.approvals import DecisionReport, HeldReport, approve_held, held_plans, reject_held
 from engine.service.held_versions import HeldVersionReport, VersionDecisionReport, held_versions
 
 DIGEST_SHOWN = 12
-_COMMENT = click.option("--comment", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
+_COMMENT = reason_option("--comment")
 
 
 @click.command(cls=Command)

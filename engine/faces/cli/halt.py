@@ -8,11 +8,12 @@ from rich.text import Text
 from engine.faces.cli.group import Command
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import moment, plain
+from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import Lines, cell, next_step, show
 from engine.faces.cli.run import run_view
 from engine.service.halts import CancelReport, HaltReport, PauseReport, cancel_run, pause_sync, resume_sync
 
-_REASON = click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
+_REASON = reason_option()
 
 
 @click.command(cls=Command)

@@ -12,6 +12,7 @@ from engine.bootstrap import ledger_url
 from engine.faces.cli.group import Group
 from engine.faces.cli.opening import loaded, opened
 from engine.faces.cli.plain import count, moment, plain
+from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import Column, Lines, cell, figure, next_step, show, table
 from engine.ledger.database import open_database
 from engine.service.ledgers import (
@@ -75,16 +76,8 @@ def rebuild(context: click.Context) -> int:
     return 0
 
 
-def _said(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not value.strip():
-        raise click.BadParameter("say why: it is all that whoever reads the ledger later has")
-    return value
-
-
 @ledger.command("accept-regression")
-@click.option(
-    "--reason", required=True, metavar="TEXT", callback=_said, help="Why; kept in the ledger with who accepted."
-)
+@reason_option(required=True)
 @click.pass_context
 def accept_regression(context: click.Context, reason: str) -> int:
     """Let runs go on from a ledger that went back in time.

@@ -16,6 +16,7 @@ from engine.faces.cli.opening import opened
 from engine.faces.cli.past import moment_given
 from engine.faces.cli.plain import count, plain, seconds
 from engine.faces.cli.progress import watched
+from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import (
     Lines,
     cell,
@@ -53,7 +54,7 @@ _CHOICES = "keys", "where", "rejected", "since", "adopt", "reconcile"
     "--adopt", is_flag=True, help="Send nothing: record the version as delivered, for what another tool filled."
 )
 @click.option("--reconcile", is_flag=True, help="Compare with what the destination holds. Not available yet.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
+@reason_option()
 @click.option("--yes", is_flag=True, help="Do it. Without, it is only shown what would be done.")
 @click.option(
     "--samples",
@@ -87,7 +88,7 @@ def resync(
             return EXIT_CODES[RunStatus.BLOCKED] if report.blocked else 0
         with watched(context) as (stop, observe):
             if wanted is None:
-                reports = adopt_version(app, sync, stop, observe)
+                reports = adopt_version(app, sync, reason, stop, observe)
             else:
                 reports = send_again(app, sync, wanted, reason, stop, observe)
     show(context, reports, run_view)

@@ -13,6 +13,7 @@ from engine.faces.cli.lists import keys_of
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count, number, plain, seconds
 from engine.faces.cli.progress import watched
+from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import (
     Lines,
     cell,
@@ -60,7 +61,7 @@ _SAMPLES = click.option(
     type=click.Path(path_type=Path, allow_dash=True),
     help="Only these records: a file with one match key a line. All others follow the newest version.",
 )
-@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
+@reason_option()
 @_YES
 @_SAMPLES
 @click.pass_context
@@ -96,7 +97,7 @@ def rollback(
 
 @click.command(cls=Command)
 @click.argument("sync")
-@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger with who decided.")
+@reason_option()
 @_YES
 @_SAMPLES
 @click.pass_context
@@ -122,7 +123,7 @@ def dataset() -> None:
 
 @dataset.command(cls=Command)
 @click.argument("version", metavar="DATASET@VERSION")
-@click.option("--reason", required=True, metavar="TEXT", help="What is wrong with it; kept in the ledger.")
+@reason_option(required=True, says="What is wrong with it, without naming anybody; kept in the ledger.")
 @_YES
 @_SAMPLES
 @click.pass_context

@@ -6,6 +6,7 @@ Holders ask, are answered later, start and end calls, die and are left in a rand
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -115,14 +116,14 @@ def test_no_order_of_events_lets_more_calls_be_under_way_than_are_declared(
 
 @pytest.mark.slow
 @settings(max_examples=8, deadline=None)
-@given(st.integers(1, 4), st.integers(1, 6), st.randoms(use_true_random=False))
-def test_whoever_wants_a_call_gets_one_and_what_nobody_else_wants_is_used(slots: int, count: int, dice: object) -> None:
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(0, 2**32 - 1).map(Random))
+def test_whoever_wants_a_call_gets_one_and_what_nobody_else_wants_is_used(slots: int, count: int, dice: Random) -> None:
     world = World(slots, [Holder(str(number)) for number in range(count)])
 
     for _ in range(round(2 * (count + 1) * TURN_SECONDS)):  # half seconds
         world.wait(0.5)
-        for holder in dice.sample(world.holders, count):  # type: ignore[attr-defined]  # Hypothesis gives a Random
-            while dice.random() < 0.8 and holder.in_flight:  # type: ignore[attr-defined]
+        for holder in dice.sample(world.holders, count):
+            while dice.random() < 0.8 and holder.in_flight:
                 world.end(holder)
             world.ask(holder, slots)
             for _ in range(slots):

@@ -34,7 +34,6 @@ from engine.failpoints import failpoint
 from engine.ledger.projections import runs
 from engine.ledger.projections.replaced import current_of
 from engine.segments.stored import StoredFile
-from engine.steps.anchors import check_anchors
 from engine.steps.decisions import FOLDER as DECISIONS_FOLDER
 from engine.steps.erase_segments import lost_replacements
 from engine.steps.facts import Tools
@@ -61,10 +60,8 @@ class Collected:
 def collect(tools: Tools, older_than: timedelta) -> Iterator[Collected]:
     """Remove every file that no event names and that was last written longer ago than ``older_than``.
 
-    Raises `LedgerRegressed` before anything when the ledger is not the newest that wrote to this storage: what a lost event
-    names is no garbage.
+    Only behind `check_anchors`: what an event names that the ledger lost is no garbage.
     """
-    check_anchors(tools)
     before = tools.clock.now() - older_than
     for scope in _scopes(tools):
         if scope.garbage(tools, before):
@@ -72,8 +69,7 @@ def collect(tools: Tools, older_than: timedelta) -> Iterator[Collected]:
 
 
 def collectable(tools: Tools, older_than: timedelta) -> Iterator[Collected]:
-    """What `collect` would remove now; raises as it does."""
-    check_anchors(tools)
+    """What `collect` would remove now."""
     before = tools.clock.now() - older_than
     for scope in _scopes(tools):
         if found := scope.garbage(tools, before):

@@ -6,17 +6,23 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.core.events import Event
+from engine.core.events import ErasedSegment, Event
 from engine.core.names import SegmentRef
 
 
 def named_segments(event: Event) -> Iterator[SegmentRef]:
-    """Every segment that an event names, also within its parts."""
+    """Every segment that an event names, also within its parts.
+
+    Not what an erasure replaced, which must not be there any more, nor what took its place: that stands for what another
+    event names.
+    """
     for field in dataclasses.fields(event):
         yield from _refs(getattr(event, field.name))
 
 
 def _refs(value: Any) -> Iterator[SegmentRef]:  # a field of any event
+    if isinstance(value, ErasedSegment):
+        return
     if isinstance(value, SegmentRef):
         yield value
     elif isinstance(value, tuple):

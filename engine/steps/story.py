@@ -117,9 +117,10 @@ def _told(fact: Recorded, found: Found) -> Iterator[Chapter]:
         case PlanMade() as planned:
             fields = tuple(json.loads(found.planned["changed"] or "[]"))
             said = f"{found.planned['change']} planned: {found.planned['reason']}"
-            receipts = [one["receipt"] for one in json.loads(found.planned["basis"] or "[]") if one.get("receipt")]
-            if receipts:
-                said = f"{said}, allowed by {', '.join(receipts)}"
+            # Which decision it was is for who may ask about a person: `tidegate consent explain` tells it.
+            allowed = dict.fromkeys(one["purpose"] for one in json.loads(found.planned["basis"] or "[]"))
+            if allowed:
+                said = f"{said}, allowed by consent to {', '.join(allowed)}"
             yield Chapter(at, "plan", said, version=planned.version, changed=fields)
             for check in planned.checks:
                 if check.verdict != Verdict.PASS.value:
@@ -178,8 +179,7 @@ def consent_chapters(tools: Tools, session: Session, sync: Sync, subjects: Seque
     mine = register.filter(register.subject.isin(list(subjects)) & register.purpose.isin(rule.purposes))
     for one in session.fetch(mine):
         until = f", until {one['expires_at'].isoformat()}" if one["expires_at"] else ""
-        proof = f" ({one['receipt']})" if one["receipt"] else ""
-        yield Chapter(one["collected_at"], "consent", f"{one['purpose']} {one['status']}{proof}{until}")
+        yield Chapter(one["collected_at"], "consent", f"{one['purpose']} {one['status']}{until}")
 
 
 def forgotten_chapters(tools: Tools, names: Sequence[str]) -> Iterator[Chapter]:

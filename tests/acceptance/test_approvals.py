@@ -229,6 +229,8 @@ def test_a_consent_that_is_withdrawn_voids_the_approval_of_the_plan_before(
     keep(project, 5)
     assert approve(project, project.report()["run"]).code == 0
     decide(project, *everybody, withdrawn("1"))
+    assert project.report()["status"] == "held"
+    assert set(receiver.records) == set(map(str, FULL)) - {"1"}, "the removal is owed, and the rest waits anew"
     assert is_held(project, receiver)
 
 

@@ -22,5 +22,6 @@ def reason_option(
         check_reason(value, names_nobody, where=flag, safe="Nothing was changed.")
         return value
 
-    default = None if required else ""
-    return click.option(flag, default=default, required=required, metavar="TEXT", callback=judged, help=says)
+    if required:
+        return click.option(flag, required=True, metavar="TEXT", callback=judged, help=says)
+    return click.option(flag, default="", metavar="TEXT", callback=judged, help=says)

@@ -110,6 +110,19 @@ def test_the_rule_alone_makes_a_version_and_taking_it_back_lets_the_rows_go(
     assert receiver.records["1"]["score"] == 5.0
 
 
+def test_rows_that_are_good_again_are_sent_although_no_row_changed(project: TestProject, receiver: Receiver) -> None:
+    contract(project, ratio=None)
+    project.people(ONE_BAD)
+    assert project.run("capture", "people").code == 0
+    contract(project, NULLS)
+    delivered(project, ONE_BAD)
+    assert "1" not in receiver.records
+    withdrawn = project.run(
+        "--json", "dataset", "withdraw", "people@2", "--reason", "the rule was a mistake", "--yes"
+    ).json
+    assert "1" in receiver.records, withdrawn
+
+
 @pytest.mark.slow
 def test_a_preview_shows_what_a_run_does(project: TestProject) -> None:
     delivered(project, GOOD)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
+from engine.core.outcome import exit_code
 from engine.faces.cli.group import Command
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count
+from engine.faces.cli.previews import preview_code, samples_option, yes_option
 from engine.faces.cli.progress import watched
 from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import Column, Lines, figure, show, table
 from engine.faces.cli.resync import preview_view
 from engine.faces.cli.run import run_view
-from engine.faces.cli.undo import SAMPLES_MAX, move_view
+from engine.faces.cli.undo import move_view
 from engine.service.backfill import StepsPreview, backfill_newest, backfill_steps, preview_newest, preview_steps
 
 _VERSION = click.IntRange(min=1)
@@ -28,14 +29,8 @@ _VERSION = click.IntRange(min=1)
 @click.option("--to", "last", type=_VERSION, metavar="VERSION", help="The last one; else the newest.")
 @click.option("--every-step", is_flag=True, help="Bring the destination through each version, one after the other.")
 @reason_option()
-@click.option("--yes", is_flag=True, help="Do it. Without, it is only shown what would be done.")
-@click.option(
-    "--samples",
-    type=click.IntRange(0, SAMPLES_MAX),
-    default=3,
-    show_default=True,
-    help="Records to show per kind of change.",
-)
+@yes_option
+@samples_option()
 @click.pass_context
 def backfill(
     context: click.Context,
@@ -58,19 +53,15 @@ def backfill(
             if every_step:
                 steps = preview_steps(app, sync, first, last, samples=samples)
                 show(context, steps, steps_view)
-                return _code(blocked=steps.first.blocked)
+                return preview_code(blocked=steps.first.blocked)
             newest = preview_newest(app, sync, first, last, samples=samples)
             show(context, newest, preview_view)
-            return _code(blocked=newest.blocked)
+            return preview_code(blocked=newest.blocked)
         with watched(context) as (stop, observe):
             act = backfill_steps if every_step else backfill_newest
             reports = act(app, sync, first, last, reason, stop, observe)
     show(context, reports, run_view)
     return exit_code(report.status for report in reports)
-
-
-def _code(*, blocked: bool) -> int:
-    return EXIT_CODES[RunStatus.BLOCKED] if blocked else 0
 
 
 def steps_view(report: StepsPreview) -> Lines:

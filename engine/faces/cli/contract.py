@@ -14,14 +14,14 @@ from config.problems import InvalidProject
 from config.project import Project
 from engine.contracts.difference import Bump, Change, Kind
 from engine.contracts.succession import told_change
-from engine.core.outcome import EXIT_CODES, RunStatus
 from engine.errors import ConfigurationError
 from engine.faces.cli.group import Command, Group, asked
 from engine.faces.cli.opening import loaded, opened
 from engine.faces.cli.plain import moment, number, plain
+from engine.faces.cli.previews import preview_code, samples_option
 from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import Column, Lines, cell, next_step, show, table, title
-from engine.faces.cli.run import SAMPLES_MAX, plan_lines
+from engine.faces.cli.run import plan_lines
 from engine.service.contract_changes import Concerned, ContractDiff, contract_diff
 from engine.service.contract_notes import ContractNote, NotesReport, contract_notes
 from engine.service.deprecations import DeprecationReport
@@ -107,13 +107,7 @@ def notes(context: click.Context, dataset: str) -> int:
 @contract.command(cls=Command)
 @click.argument("sync")
 @click.option("--write", is_flag=True, help="Change the line in the sync's file; everything else of it stays as it is.")
-@click.option(
-    "--samples",
-    type=click.IntRange(0, SAMPLES_MAX),
-    default=3,
-    show_default=True,
-    help="Records to show per kind of change.",
-)
+@samples_option()
 @click.pass_context
 def promote(context: click.Context, sync: str, write: bool, samples: int) -> int:  # noqa: FBT001 - click passes by name
     """Move a sync to the next major of its dataset.
@@ -126,7 +120,7 @@ def promote(context: click.Context, sync: str, write: bool, samples: int) -> int
     show(context, report, promotion_view)
     if report.plan is None:
         return ConfigurationError.exit_code
-    return EXIT_CODES[RunStatus.BLOCKED] if report.plan.blocked else 0
+    return preview_code(blocked=report.plan.blocked)
 
 
 def promotion_view(report: PromotionReport) -> Lines:

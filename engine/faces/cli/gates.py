@@ -8,23 +8,16 @@ from rich.text import Text
 from engine.faces.cli.group import Command
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import moment, plain
+from engine.faces.cli.previews import samples_option
 from engine.faces.cli.render import Column, Lines, cell, next_step, show, status_cell, table, title, value_cell
 from engine.service.failing_rows import FailingRow
 from engine.service.gates import NEVER, GateReport, GatesReport
 from engine.service.gates import gates as gates_of
 
-SAMPLES_MAX = 100
-
 
 @click.command(cls=Command)
 @click.argument("name", metavar="SYNC|DATASET")
-@click.option(
-    "--samples",
-    type=click.IntRange(0, SAMPLES_MAX),
-    default=0,
-    show_default=True,
-    help="Failing rows to show per check: their keys and the columns that it looks at.",
-)
+@samples_option("Failing rows to show per check: their keys and the columns that it looks at.", default=0)
 @click.pass_context
 def gates(context: click.Context, name: str, samples: int) -> int:
     """Explain every check: its rule, and what it found last.

@@ -11,6 +11,7 @@ from engine.faces.cli.group import Command
 from engine.faces.cli.halt import pause_words
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count, moment, plain, seconds
+from engine.faces.cli.previews import samples_option
 from engine.faces.cli.render import (
     Column,
     Lines,
@@ -40,7 +41,6 @@ from engine.service.look import (
 from engine.service.reports import RunReport
 
 LIMIT_MAX = 10_000
-SAMPLES_MAX = 100
 
 
 @click.command(cls=Command)
@@ -81,13 +81,7 @@ def versions(context: click.Context, dataset: str) -> int:
 @click.argument("dataset")
 @click.argument("a", type=click.IntRange(min=1))
 @click.argument("b", type=click.IntRange(min=1))
-@click.option(
-    "--samples",
-    type=click.IntRange(0, SAMPLES_MAX),
-    default=3,
-    show_default=True,
-    help="Rows to show per kind of change.",
-)
+@samples_option("Rows to show per kind of change.")
 @click.pass_context
 def diff(context: click.Context, dataset: str, a: int, b: int, samples: int) -> int:
     """Compare two versions of a dataset.

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
+from engine.core.outcome import exit_code
 from engine.errors import ConfigurationError
 from engine.faces.cli.group import Command
 from engine.faces.cli.lists import keys_of
 from engine.faces.cli.opening import opened
 from engine.faces.cli.past import moment_given
 from engine.faces.cli.plain import count, plain, seconds
+from engine.faces.cli.previews import preview_code, samples_option, yes_option
 from engine.faces.cli.progress import watched
 from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import (
@@ -30,7 +31,6 @@ from engine.faces.cli.render import (
     title,
 )
 from engine.faces.cli.run import run_view
-from engine.faces.cli.undo import SAMPLES_MAX
 from engine.service.resync import ADOPT, ResyncPreview, adopt_version, preview_adoption, preview_resync
 from engine.service.resync import resync as send_again
 from engine.steps.resync import All, Keys, Rejected, Since, Wanted, Where
@@ -55,14 +55,8 @@ _CHOICES = "keys", "where", "rejected", "since", "adopt", "reconcile"
 )
 @click.option("--reconcile", is_flag=True, help="Compare with what the destination holds. Not available yet.")
 @reason_option()
-@click.option("--yes", is_flag=True, help="Do it. Without, it is only shown what would be done.")
-@click.option(
-    "--samples",
-    type=click.IntRange(0, SAMPLES_MAX),
-    default=3,
-    show_default=True,
-    help="Records to show per kind of change.",
-)
+@yes_option
+@samples_option()
 @click.pass_context
 def resync(
     context: click.Context,
@@ -85,7 +79,7 @@ def resync(
             shown = preview_adoption(app, sync, samples=samples) if wanted is None else None
             report = shown or preview_resync(app, sync, wanted or All(), samples=samples)
             show(context, report, preview_view)
-            return EXIT_CODES[RunStatus.BLOCKED] if report.blocked else 0
+            return preview_code(blocked=report.blocked)
         with watched(context) as (stop, observe):
             if wanted is None:
                 reports = adopt_version(app, sync, reason, stop, observe)

@@ -14,6 +14,7 @@ from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
 from engine.faces.cli.group import Command
 from engine.faces.cli.opening import loaded, opened
 from engine.faces.cli.plain import count, number, plain, seconds, size
+from engine.faces.cli.previews import samples_option
 from engine.faces.cli.progress import watched
 from engine.faces.cli.render import (
     Column,
@@ -37,8 +38,6 @@ from engine.service.reports import RunReport
 from engine.service.runs import run_syncs
 from engine.service.validate import ValidationReport
 from engine.service.validate import validate as validated
-
-SAMPLES_MAX = 100
 
 
 @click.command(cls=Command)
@@ -78,13 +77,7 @@ def capture(context: click.Context, dataset: str) -> int:
 
 @click.command(cls=Command)
 @click.argument("sync")
-@click.option(
-    "--samples",
-    type=click.IntRange(0, SAMPLES_MAX),
-    default=3,
-    show_default=True,
-    help="Records to show per kind of change.",
-)
+@samples_option()
 @click.pass_context
 def plan(context: click.Context, sync: str, samples: int) -> int:
     """Show what a run would send; sends nothing.

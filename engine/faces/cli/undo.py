@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from engine.core.outcome import EXIT_CODES, RunStatus, exit_code
+from engine.core.outcome import exit_code
 from engine.faces.cli.group import Command, Group
 from engine.faces.cli.lists import keys_of
 from engine.faces.cli.opening import opened
 from engine.faces.cli.plain import count, number, plain, seconds
+from engine.faces.cli.previews import preview_code, samples_option, yes_option
 from engine.faces.cli.progress import watched
 from engine.faces.cli.reasons import reason_option
 from engine.faces.cli.render import (
@@ -42,16 +43,6 @@ from engine.service.rollback import (
     withdraw_version,
 )
 
-SAMPLES_MAX = 100
-_YES = click.option("--yes", is_flag=True, help="Do it. Without, it is only shown what would be done.")
-_SAMPLES = click.option(
-    "--samples",
-    type=click.IntRange(0, SAMPLES_MAX),
-    default=3,
-    show_default=True,
-    help="Records to show per kind of change.",
-)
-
 
 @click.command(cls=Command)
 @click.argument("sync")
@@ -62,8 +53,8 @@ _SAMPLES = click.option(
     help="Only these records: a file with one match key a line. All others follow the newest version.",
 )
 @reason_option()
-@_YES
-@_SAMPLES
+@yes_option
+@samples_option()
 @click.pass_context
 def rollback(
     context: click.Context,
@@ -85,7 +76,7 @@ def rollback(
             report = preview_rollback(app, sync, to, only=only, samples=samples)
             again = f"tidegate rollback {sync} --to {to} {'' if only is None else '--only-keys FILE '}--yes"
             show(context, report, lambda r: move_view(r, again))
-            return _preview_code(report)
+            return preview_code(blocked=report.blocked)
         with watched(context) as (stop, observe):
             if only is None:
                 reports = roll_back(app, sync, to, reason, stop, observe)
@@ -98,8 +89,8 @@ def rollback(
 @click.command(cls=Command)
 @click.argument("sync")
 @reason_option()
-@_YES
-@_SAMPLES
+@yes_option
+@samples_option()
 @click.pass_context
 def unpin(context: click.Context, sync: str, reason: str, yes: bool, samples: int) -> int:  # noqa: FBT001 - click passes by name
     """Let a sync that was rolled back follow the newest version again.
@@ -110,7 +101,7 @@ def unpin(context: click.Context, sync: str, reason: str, yes: bool, samples: in
         if not yes:
             report = preview_unpin(app, sync, samples=samples)
             show(context, report, lambda r: move_view(r, f"tidegate unpin {sync} --yes"))
-            return _preview_code(report)
+            return preview_code(blocked=report.blocked)
         done = unpin_sync(app, sync, reason)
     show(context, done, unpin_view)
     return 0
@@ -124,8 +115,8 @@ def dataset() -> None:
 @dataset.command(cls=Command)
 @click.argument("version", metavar="DATASET@VERSION")
 @reason_option(required=True, says="What is wrong with it, without naming anybody; kept in the ledger.")
-@_YES
-@_SAMPLES
+@yes_option
+@samples_option()
 @click.pass_context
 def withdraw(context: click.Context, version: str, reason: str, yes: bool, samples: int) -> int:  # noqa: FBT001 - click passes by name
     """Mark a version as bad, and undo it in every destination.
@@ -139,7 +130,7 @@ def withdraw(context: click.Context, version: str, reason: str, yes: bool, sampl
             show(
                 context, report, lambda r: withdraw_view(r, f"tidegate dataset withdraw {version} --reason TEXT --yes")
             )
-            return EXIT_CODES[RunStatus.BLOCKED] if any(move.blocked for move in report.syncs) else 0
+            return preview_code(blocked=any(move.blocked for move in report.syncs))
         with watched(context) as (stop, observe):
             reports: list[RunReport] = withdraw_version(app, version, reason, stop, observe)
     show(context, reports, run_view)
@@ -174,10 +165,6 @@ def hold_view(report: HoldReport) -> Lines:
     """What holds from now on."""
     kept = "is kept until it is released" if report.held else "may be dropped when its dataset's rule says so"
     yield Text(plain(f"Version {report.version} of {report.dataset} {kept}."))
-
-
-def _preview_code(report: MovePreview) -> int:
-    return EXIT_CODES[RunStatus.BLOCKED] if report.blocked else 0
 
 
 def move_view(report: MovePreview, command: str) -> Lines:

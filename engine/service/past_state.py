@@ -17,7 +17,7 @@ from engine.core.state import field_columns
 from engine.errors import ConfigurationError, StorageError
 from engine.owner_only import FILE_MODE, make_folder
 from engine.service.app import App
-from engine.steps.past import held_rows, state_at, version_at
+from engine.steps.past import held_rows, state_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def write_state(app: App, name: str, at: datetime, out: Path) -> StateReport:
             whole = Path(folder, "state.parquet")
             session.write(rows.order_by("id"), whole)
             _copy(whole, out)
-    version = version_at(app.tools, sync, at)
+    version = (state.state.version or None) if state.state else None
     return StateReport(sync.id, at.isoformat(), version, int(sizes["n"]), int(sizes["unknown"]), str(out))
 
 

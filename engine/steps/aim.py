@@ -8,13 +8,10 @@ from datetime import datetime
 
 from engine.core.aim import aim
 from engine.core.events import CheckResult, PlanMade, SyncPinned, VersionWithdrawn
-from engine.core.names import DatasetId, SegmentRef, SyncId, VersionNumber, dataset_stream, pin_stream
+from engine.core.names import DatasetId, SegmentRef, SyncId, VersionNumber, pin_stream
 from engine.core.verdict import blocked
-from engine.ledger.database import reading
 from engine.ledger.projections import runs, versions
-from engine.ledger.recorded import facts, recorded
-from engine.ledger.tables import event as table
-from engine.steps.dropped import dropped_versions
+from engine.steps.dropped import dropped_versions, told
 from engine.steps.facts import Sync, Tools
 from engine.steps.suppression import suppression_lists
 
@@ -58,12 +55,9 @@ def pin_of(tools: Tools, sync: SyncId) -> Pin | None:
 
 def withdrawals(tools: Tools, dataset: DatasetId) -> Mapping[VersionNumber, Withdrawal]:
     """The versions of a dataset that people marked as bad."""
-    wanted = facts().where(table.c.stream == dataset_stream(dataset), table.c.type == VersionWithdrawn.type)
-    with reading(tools.database) as connection:
-        found = [recorded(row) for row in connection.execute(wanted.order_by(table.c.seq))]
     return {
         fact.event.version: Withdrawal(fact.event.reason, fact.actor, fact.recorded_at)
-        for fact in found
+        for fact in told(tools, dataset, VersionWithdrawn)
         if isinstance(fact.event, VersionWithdrawn)
     }
 

@@ -9,7 +9,7 @@ from ibis.expr.types import Table
 
 from engine.core.compare import ADOPTION
 from engine.core.events import BatchIntent, PlanMade, StateFolded, WindowIntended, WindowReceived
-from engine.core.names import SegmentRef, VersionNumber, run_stream, sync_stream
+from engine.core.names import SegmentRef, run_stream, sync_stream
 from engine.core.state import folded, live
 from engine.ledger.projections import runs
 from engine.ledger.projections.runs import RunRow
@@ -53,12 +53,6 @@ def held_rows(state: Delivered) -> Table:
     """The state rows of what was held, or may have been; but for people who are to be forgotten."""
     rows = live(state.layers)
     return rows.filter((rows.acked | rows.unknown) & ~rows.erase.fill_null(False))
-
-
-def version_at(tools: Tools, sync: Sync, moment: datetime) -> VersionNumber | None:
-    """The version that was delivered at ``moment``, as far as the last fold says."""
-    last = _last_fold(tools, sync, moment)
-    return (last.version or None) if last else None
 
 
 def _last_fold(tools: Tools, sync: Sync, moment: datetime) -> StateFolded | None:

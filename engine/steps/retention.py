@@ -28,7 +28,6 @@ from engine.errors import LedgerConflict, StorageError
 from engine.failpoints import failpoint
 from engine.ledger.projections import runs, states, versions
 from engine.ledger.projections.versions import VersionRow
-from engine.segments.compute import Session
 from engine.steps.aim import wanted_version
 from engine.steps.anchors import dataset_anchor, drop_anchor
 from engine.steps.dropped import dropped_versions, told
@@ -166,17 +165,16 @@ def _needs(tools: Tools, dataset: DatasetId, syncs: tuple[SyncId, ...]) -> _Need
         if row.dataset == dataset and row.version is not None:
             read.add(row.version)
         needed |= _registers(dataset, row.registers)
-    with tools.compute.session() as session:
-        for sync in syncs:
-            needed |= _needed_by(tools, session, dataset, sync)
+    for sync in syncs:
+        needed |= _needed_by(tools, dataset, sync)
     return _Needs(frozenset(needed), frozenset(read), heads)
 
 
-def _needed_by(tools: Tools, session: Session, dataset: DatasetId, sync: SyncId) -> set[VersionNumber]:
+def _needed_by(tools: Tools, dataset: DatasetId, sync: SyncId) -> set[VersionNumber]:
     """What a sync is pinned to, what it delivered, and what its last run waits with."""
     asked = set[VersionNumber]()
     for fact in tools.ledger.tail(1, pin_stream(sync)):
-        asked |= _pinned(tools, session, dataset, fact.event)
+        asked |= _pinned(tools, dataset, fact.event)
     needed = asked | {wanted_version(tools, dataset, version) for version in asked}
     last, state = runs.last(tools.database, sync), states.current(tools.database, sync)
     if state is not None:
@@ -190,15 +188,16 @@ def _needed_by(tools: Tools, session: Session, dataset: DatasetId, sync: SyncId)
     return needed
 
 
-def _pinned(tools: Tools, session: Session, dataset: DatasetId, event: Event) -> set[VersionNumber]:
+def _pinned(tools: Tools, dataset: DatasetId, event: Event) -> set[VersionNumber]:
     if not isinstance(event, SyncPinned) or event.dataset != dataset:
         return set()
     if event.keys is None:
         # A backfill goes on from its step, and needs every version on its way.
         last = event.version if event.through is None else event.through
         return {VersionNumber(number) for number in range(event.version, last + 1)}
-    rows = session.table(tools.storage.local(event.keys)).select("version").distinct()
-    return {VersionNumber(int(row["version"])) for row in session.fetch(rows)}
+    with tools.compute.session() as session:
+        rows = session.table(tools.storage.local(event.keys)).select("version").distinct()
+        return {VersionNumber(int(row["version"])) for row in session.fetch(rows)}
 
 
 def _registers(dataset: DatasetId, registers: Mapping[str, int]) -> set[VersionNumber]:

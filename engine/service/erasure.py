@@ -36,6 +36,7 @@ from engine.steps.halt import is_paused, pause_of
 from engine.steps.removals import owed_count, why_not
 from engine.steps.run import remove
 from engine.steps.sync_lease import sync_lease
+from engine.steps.trip import unobserved
 
 RUNS_LOOKED_AT_MAX = 10_000
 
@@ -156,7 +157,7 @@ def _remove(work: _Work, name: SyncId, stop: StopRequest) -> None:
         _mark(work, name)
         raise is_paused(name, pause)
     if name in app.syncs:
-        remove(app.tools, app.syncs[name], stop, _unobserved)
+        remove(app.tools, app.syncs[name], stop, unobserved)
         return
     last = runs.last(app.tools.database, name)
     assert last is not None, "it folded"
@@ -293,7 +294,3 @@ def _last(app: App, fact: Recorded) -> ErasureReported | None:
 def _is_complete(app: App, fact: Recorded) -> bool:
     last = _last(app, fact)
     return last is not None and not last.owed and not last.open
-
-
-def _unobserved(step: str, done: int, total: int) -> None:
-    del step, done, total

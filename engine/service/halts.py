@@ -14,6 +14,7 @@ from engine.service.reports import RunReport, run_report
 from engine.steps.facts import Sync
 from engine.steps.halt import Pause, cancel, pause, pause_of, resume
 from engine.steps.run import end_cancelled
+from engine.steps.trip import unobserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def cancel_run(app: App, name: str, reason: str) -> CancelReport:
     sync = app.sync(left.sync)
     cancel(app.tools, sync.id, left.run, reason)
     try:
-        row = end_cancelled(app.tools, sync, StopRequest(), lambda _step, _done, _total: None)
+        row = end_cancelled(app.tools, sync, StopRequest(), unobserved)
     except Busy:
         row = None
     ended = None if row is None else run_report(row)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine.core.events import PlanMade, RunStarted
-from engine.core.names import RunId, run_id
+from engine.core.events import PlanMade
+from engine.core.names import RunId
 from engine.failpoints import failpoint
 from engine.ledger.log import Fence
 from engine.segments.compute import Session
@@ -19,7 +19,7 @@ from engine.steps.erased import erased, erasures_head
 from engine.steps.facts import Sync, Tools
 from engine.steps.halt import Stopping
 from engine.steps.removals import removals
-from engine.steps.trip import Observe, Trip
+from engine.steps.trip import Observe, Trip, new_run
 
 Send = Callable[[Trip, Session, PlanMade, Stopping], None]
 """From a plan in the ledger to the end of its run; see `engine.steps.send`."""
@@ -36,15 +36,14 @@ def remove_people(tools: Tools, sync: Sync, fence: Fence, stop: Stopping, observ
     people = erased(tools)
     assert people is not None, "its stream has a head"
     kept = stored_versions(tools, sync.dataset.id, sync.dataset.subjects)
-    run = run_id(tools.clock.now(), tools.entropy.token(3))
+    run = new_run(tools)
     with tools.compute.session() as session:
         theirs = people_in(tools, session, people, sync.id, kept)
         mark_sync(tools, session, people, sync.id, theirs, fence)
         planned = removals(tools, session, sync, run)
         if planned is not None:
             trip = Trip(tools, sync, run, fence, observe)
-            started = RunStarted(run=run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name)
-            trip.append(started, planned)
+            trip.begin(planned)
             failpoint("removals.after_plan")
             send(trip, session, planned, stop)
         clean_sync(tools, session, people, sync.id, theirs, fence)

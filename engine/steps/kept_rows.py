@@ -16,23 +16,22 @@ from engine.core.canonical import digest_of, key_text, text
 from engine.core.compare import KEPT_ROWS
 from engine.core.desired import ids
 from engine.core.events import CheckResult, SyncPinned
-from engine.core.names import SegmentRef, VersionNumber, dataset_stream, pin_stream
+from engine.core.names import SegmentRef, VersionNumber
 from engine.core.relations import union
 from engine.errors import ConfigurationError
 from engine.ledger.projections import states
 from engine.segments.compute import Session
 from engine.segments.files import Storage
 from engine.steps.aim import pin_of, pinned_version, unfit_version, wanted_version
-from engine.steps.anchors import check_anchors, drop_anchor
+from engine.steps.anchors import check_anchors
+from engine.steps.chosen_keys import refuse_unknown
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
-from engine.steps.pin import ATTEMPTS_MAX, known_good, pin_anchor
+from engine.steps.pin import known_good, record_pin
 from engine.steps.quarantined_rows import quarantine_of
-from engine.steps.races import raced
 from engine.steps.snapshots import snapshot_table
 from engine.steps.sync_lease import sync_lease
 
-KEYS_TOLD_MAX = 10
 COLUMNS = ("id", "pk", "subject", "version")
 
 
@@ -152,15 +151,7 @@ def _named_rows(tools: Tools, session: Session, sync: Sync, version: VersionNumb
 
 def _refuse_unknown(session: Session, keys: Sequence[str], found: Table) -> None:
     known = {id for row in session.fetch(found.select("_all")) for id in row["_all"]}
-    missing = [str(place) for place, key in enumerate(keys, start=1) if key not in known]
-    if missing:
-        more = f" and {len(missing) - KEYS_TOLD_MAX:,} more" if len(missing) > KEYS_TOLD_MAX else ""
-        raise ConfigurationError(
-            "Nobody knows a record with such a key: it is in neither version, and is not held",
-            where=f"--only-keys, key number {', '.join(missing[:KEYS_TOLD_MAX])}{more}",
-            safe="Nothing was changed.",
-            next="give match keys as the destination knows them, as text, one a line",
-        )
+    refuse_unknown(keys, known, option="--only-keys", why="in neither version, and is not held")
 
 
 def keep(tools: Tools, sync: Sync, version: VersionNumber, keys: Sequence[str], reason: str) -> None:
@@ -172,11 +163,4 @@ def keep(tools: Tools, sync: Sync, version: VersionNumber, keys: Sequence[str], 
     with sync_lease(tools, sync.id) as lease, tools.compute.session() as session:
         _, ref = keeping(tools, session, sync, version, keys, tools.storage)
         event = SyncPinned(sync=sync.id, dataset=sync.dataset.id, version=version, reason=reason, keys=ref)
-
-        def kept() -> None:
-            heads = tools.ledger.heads([dataset_stream(sync.dataset.id)])
-            known_good(tools, sync.dataset, version)
-            tools.ledger.append(pin_stream(sync.id), event, fence=lease.fence, resting_on=heads)
-
-        raced(kept, ATTEMPTS_MAX)
-    drop_anchor(tools, pin_anchor(sync.id), pin_stream(sync.id))
+        record_pin(tools, sync, event, lease.fence)

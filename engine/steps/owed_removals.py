@@ -6,10 +6,12 @@ their consent back or stands in a suppression list.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.checks import coverage
 from engine.core.compare import OWED_REMOVALS
 from engine.core.events import PlanMade
-from engine.core.names import RunId, plan_id
+from engine.core.names import RunId
 from engine.core.plan import is_owed_to_people
 from engine.core.verdict import passed, stopping
 from engine.failpoints import failpoint
@@ -19,9 +21,10 @@ from engine.steps.approval import is_approved
 from engine.steps.consent import APPLIED
 from engine.steps.facts import Sync, Tools
 from engine.steps.halt import Stopping
-from engine.steps.plan import Planned, plan_digest
+from engine.steps.plan import Planned
+from engine.steps.removals import partial_plan
 from engine.steps.send import send
-from engine.steps.trip import Trip, as_planned
+from engine.steps.trip import Trip, as_planned, new_run
 
 WAITS_FOR = frozenset({APPLIED, coverage.NAME})
 """Checks that judge the decisions themselves: while one stops a plan, it may be wrong about who is to be removed."""
@@ -47,6 +50,7 @@ def remove_owed(trip: Trip, session: Session, planned: Planned, stop: Stopping) 
     failpoint("removals.after_plan")
     send(trip, session, event, stop)
     trip.refusal = refusal
+    trip.run = new_run(trip.tools)
     trip.begin()
     return True
 
@@ -65,30 +69,8 @@ def owed_removals(tools: Tools, session: Session, sync: Sync, planned: Planned, 
     number = int(session.single(theirs.aggregate(n=theirs.count()))["n"])
     if not number or sync.target.record_only:
         return None
-    with tools.storage.writing(f"syncs/{sync.id}/plans", f"o{state.version:08d}") as draft:
-        session.write(theirs, draft.local)
     deletes = int(session.single(theirs.aggregate(n=theirs.count(where=theirs.change == "delete")))["n"])
-    digest = plan_digest(tools, sync, tools.storage, draft.ref)
     said = "removals that are owed to people wait for no other change"
-    return PlanMade(
-        run=run,
-        sync=sync.id,
-        plan=plan_id(digest),
-        digest=digest,
-        segment=draft.ref,
-        version=state.version,
-        comparison=OWED_REMOVALS,
-        reason=said,
-        mapping=state.mapping,
-        place=state.place,
-        registers=state.registers,
-        consent_until=state.consent_until,
-        inserts=0,
-        updates=number - deletes,
-        deletes=deletes,
-        unchanged=0,
-        withheld=0,
-        quarantined=0,
-        checks=(passed(APPLIED, said, {"removals": number}),),
-        consent=planned.consent,
-    )
+    check = passed(APPLIED, said, {"removals": number})
+    event = partial_plan(tools, session, sync, run, state, theirs, OWED_REMOVALS, said, check)
+    return replace(event, updates=number - deletes, deletes=deletes, consent=planned.consent)

@@ -35,14 +35,20 @@ def pin(tools: Tools, sync: Sync, version: VersionNumber, reason: str, *, throug
     check_anchors(tools)
     event = SyncPinned(sync=sync.id, dataset=sync.dataset.id, version=version, reason=reason, through=through)
 
-    def pinned(fence: Fence) -> None:
+    with sync_lease(tools, sync.id) as lease:
+        record_pin(tools, sync, event, lease.fence)
+
+
+def record_pin(tools: Tools, sync: Sync, event: SyncPinned, fence: Fence) -> None:
+    """Append a pin, for as long as its version is kept; raises `ConfigurationError` when it is not."""
+
+    def pinned() -> None:
         # A version may be dropped until it is pinned, so the pin rests on the dataset as it was looked at.
         heads = tools.ledger.heads([dataset_stream(sync.dataset.id)])
-        known_good(tools, sync.dataset, version)
+        known_good(tools, sync.dataset, event.version)
         tools.ledger.append(pin_stream(sync.id), event, fence=fence, resting_on=heads)
 
-    with sync_lease(tools, sync.id) as lease:
-        raced(lambda: pinned(lease.fence), ATTEMPTS_MAX)
+    raced(pinned, ATTEMPTS_MAX)
     drop_anchor(tools, pin_anchor(sync.id), pin_stream(sync.id))
 
 

@@ -15,7 +15,7 @@ from ibis.expr.types import BooleanValue, Table
 from destinations.base import Op
 from engine.core.compare import INCOMPLETE, REMOVALS
 from engine.core.desired import FIELD, Mode
-from engine.core.events import PlanMade, StateFolded
+from engine.core.events import CheckResult, PlanMade, StateFolded
 from engine.core.names import ERASURE_STREAM, RunId, SegmentRef, SyncId, plan_id, sync_stream
 from engine.core.plan import compared, operations
 from engine.core.relations import union
@@ -98,8 +98,29 @@ def removals(tools: Tools, session: Session, sync: Sync, run: RunId) -> PlanMade
     if not count:
         return None
     judged = compared(_nobody(session, sync), held, replace(sync.rules, mode=Mode.UPSERT))
-    with tools.storage.writing(f"syncs/{sync.id}/plans", f"e{state.version:08d}") as draft:
-        session.write(operations(judged), draft.local)
+    check = passed("erasure", "removals that are owed to people wait for no gate", {"removals": count})
+    reason = "people are to be forgotten"
+    event = partial_plan(tools, session, sync, run, state, operations(judged), REMOVALS, reason, check)
+    return replace(event, deletes=count)
+
+
+def partial_plan(
+    tools: Tools,
+    session: Session,
+    sync: Sync,
+    run: RunId,
+    state: StateFolded,
+    rows: Table,
+    comparison: str,
+    reason: str,
+    check: CheckResult,
+) -> PlanMade:
+    """The plan of some rows, with its segment, that leaves all else as ``state`` says; it counts nothing yet.
+
+    It reaches no version and answers no decisions, so the plan after it still compares everybody.
+    """
+    with tools.storage.writing(f"syncs/{sync.id}/plans", f"{comparison[0]}{state.version:08d}") as draft:
+        session.write(rows, draft.local)
     digest = plan_digest(tools, sync, tools.storage, draft.ref)
     return PlanMade(
         run=run,
@@ -108,19 +129,19 @@ def removals(tools: Tools, session: Session, sync: Sync, run: RunId) -> PlanMade
         digest=digest,
         segment=draft.ref,
         version=state.version,
-        comparison=REMOVALS,
-        reason="people are to be forgotten",
+        comparison=comparison,
+        reason=reason,
         mapping=state.mapping,
         place=state.place,
         registers=state.registers,
         consent_until=state.consent_until,
         inserts=0,
         updates=0,
-        deletes=count,
+        deletes=0,
         unchanged=0,
         withheld=0,
         quarantined=0,
-        checks=(passed("erasure", "removals that are owed to people wait for no gate", {"removals": count}),),
+        checks=(check,),
     )
 
 

@@ -31,6 +31,7 @@ from engine.segments.compute import Session
 from engine.segments.sandbox import NoNumber, candidate_sandbox
 from engine.steps.aim import pinned_version, unfit_version, wanted_version
 from engine.steps.anchors import check_anchors
+from engine.steps.chosen_keys import refuse_unknown
 from engine.steps.delivered_state import Delivered, state_layers
 from engine.steps.erased import erased
 from engine.steps.facts import Sync, Tools
@@ -41,7 +42,6 @@ from engine.steps.snapshots import change_tables, snapshot_table
 from engine.steps.sync_lease import sync_lease
 
 CONDITION_SECONDS_MAX = 60.0
-KEYS_TOLD_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,15 +264,7 @@ def _refuse_unknown(session: Session, keys: Sequence[str], held: Table, sent: Ta
     known = union(held.select("id"), sent.select("id"), identities.filter(identities.id.notnull()).select("id"))
     named = session.rows(pa.table({"id": pa.array(keys, pa.string())}))
     found = {row["id"] for row in session.fetch(named.semi_join(known, "id").distinct())}
-    missing = [str(place) for place, key in enumerate(keys, start=1) if key not in found]
-    if missing:
-        more = f" and {len(missing) - KEYS_TOLD_MAX:,} more" if len(missing) > KEYS_TOLD_MAX else ""
-        raise ConfigurationError(
-            "Nobody knows a record with such a key: it is not in the version, and nothing of it was ever sent",
-            where=f"--keys, key number {', '.join(missing[:KEYS_TOLD_MAX])}{more}",
-            safe="Nothing was changed.",
-            next="give match keys as the destination knows them, as text, one a line",
-        )
+    refuse_unknown(keys, found, option="--keys", why="not in the version, and nothing of it was ever sent")
 
 
 def _refuse_unfinished(tools: Tools, sync: SyncId) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import assert_never
 
 from engine.core.compare import ADOPTION
-from engine.core.events import PlanMade, RunResumed, RunStarted
-from engine.core.names import RunId, run_id, run_stream
+from engine.core.events import PlanMade, RunResumed
+from engine.core.names import RunId, run_stream
 from engine.core.outcome import RunStatus, run_status
 from engine.core.verdict import reasons, stopping
 from engine.delivery.executor import StopSignal
@@ -33,7 +33,7 @@ from engine.steps.owed_removals import remove_owed
 from engine.steps.plan import Planned, Settled, plan
 from engine.steps.send import buckets, but_for, run_row, send
 from engine.steps.sync_lease import sync_lease
-from engine.steps.trip import Made, Observe, Refusal, Trip, as_planned
+from engine.steps.trip import Made, Observe, Refusal, Trip, as_planned, new_run
 
 INTERRUPTED_EARLY = "interrupted before a plan was made; nothing was sent"
 
@@ -127,9 +127,8 @@ def _run(
         # Somebody gave up what was going on here, and did not ask for anything to be begun in its stead.
         return resumed, None
     remove_people(tools, sync, fence, stop, observe, send)
-    started = tools.clock.now()
-    trip = Trip(tools, sync, run_id(started, tools.entropy.token(3)), fence, observe, made=made)
-    trip.append(RunStarted(run=trip.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
+    trip = Trip(tools, sync, new_run(tools), fence, observe, made=made)
+    trip.begin()
     try:
         _proceed(trip, capture, stop)
     except (SourceError, StorageError) as error:

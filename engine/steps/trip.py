@@ -13,6 +13,13 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.untouched import Untouched
 
 NOTHING_LEFT = Untouched()
+
+
+def new_run(tools: Tools) -> RunId:
+    """The id of a run that starts now."""
+    return run_id(tools.clock.now(), tools.entropy.token(3))
+
+
 Observe = Callable[[str, int, int], None]
 """Told ``step``, records done and records in all (0 when unknown)."""
 
@@ -35,6 +42,11 @@ class Refusal:
     candidate: CandidateId | None
 
 
+def unobserved(step: str, done: int, total: int) -> None:
+    """An `Observe` for whom nobody waits."""
+    del step, done, total
+
+
 @dataclass(slots=True)
 class Trip:
     """One run on its way: what it acts with, its id and how long each step took.
@@ -51,10 +63,11 @@ class Trip:
     refusal: Refusal | None = None
     made: Made = as_planned
 
-    def begin(self) -> None:
-        """Start a run of its own."""
-        sync, self.run = self.sync, run_id(self.tools.clock.now(), self.tools.entropy.token(3))
-        self.append(RunStarted(run=self.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name))
+    def begin(self, *more: PlanMade) -> None:
+        """Record that the run starts, perhaps with its plan."""
+        sync = self.sync
+        started = RunStarted(run=self.run, sync=sync.id, dataset=sync.dataset.id, destination=sync.target.name)
+        self.append(started, *more)
 
     def timed(self, step: str) -> _Timer:
         self.observe(step, 0, 0)

@@ -38,11 +38,6 @@ def check_reason(
         )
 
 
-def names_nobody(_words: Sequence[str]) -> bool:
-    """Where a reason is about no person in particular."""
-    return False
-
-
 def naming(people: Collection[str]) -> Callable[[Sequence[str]], bool]:
     """Whether words, the last of which are all of them, name one of some people; a longer name also as part of a word."""
     folded = {person.casefold().strip() for person in people}

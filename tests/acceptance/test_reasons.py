@@ -20,6 +20,8 @@ SYNC = "people_to_hook"
         ("reject", "20261130T000000-abcdef", "--comment"),
         ("ledger", "accept-regression", "--reason"),
         ("forget", "2", "--reason"),
+        ("dataset", "hold", "people@1", "--reason"),
+        ("dataset", "release", "people@1", "--reason"),
         ("pause", SYNC, "--reason"),
         ("resume", SYNC, "--reason"),
         ("cancel", SYNC, "--reason"),

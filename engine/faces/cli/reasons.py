@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from engine.core.reason import check_reason, names_nobody
+from engine.core.reason import check_reason, naming
 
 KEPT = "Why, without saying who; kept in the ledger with who decided."
 
@@ -19,7 +19,7 @@ def reason_option(
     def judged(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
         if required and not value.strip():
             raise click.BadParameter("say why: it is all that whoever reads the ledger later has")
-        check_reason(value, names_nobody, where=flag, safe="Nothing was changed.")
+        check_reason(value, naming(()), where=flag, safe="Nothing was changed.")
         return value
 
     if required:

@@ -139,7 +139,7 @@ def withdraw(context: click.Context, version: str, reason: str, yes: bool, sampl
 
 @dataset.command(cls=Command)
 @click.argument("version", metavar="DATASET@VERSION")
-@click.option("--reason", required=True, metavar="TEXT", help="Why it must be kept; kept in the ledger.")
+@reason_option(required=True, says="Why it must be kept, without naming anybody; kept in the ledger.")
 @click.pass_context
 def hold(context: click.Context, version: str, reason: str) -> int:
     """Let no rule drop a version, whatever `retain` says, until it is released."""
@@ -151,7 +151,7 @@ def hold(context: click.Context, version: str, reason: str) -> int:
 
 @dataset.command(cls=Command)
 @click.argument("version", metavar="DATASET@VERSION")
-@click.option("--reason", required=True, metavar="TEXT", help="Why it may go; kept in the ledger.")
+@reason_option(required=True, says="Why it may go, without naming anybody; kept in the ledger.")
 @click.pass_context
 def release(context: click.Context, version: str, reason: str) -> int:
     """Let a version that was held be dropped when `retain` says so."""

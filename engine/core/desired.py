@@ -15,6 +15,7 @@ from engine.core.classification import INTERNAL, Classification
 from engine.core.consent_rule import ConsentRule, OnWithdrawal
 from engine.core.names import Digest
 from engine.core.preparation import AS_IT_IS, RULES, Preparation, prepared
+from engine.core.remembered import remembered
 from engine.core.schema import LogicalType
 
 FIELD = "f:"
@@ -141,6 +142,7 @@ def _prepared_as(preparation: Preparation) -> list[str | int | None]:
     return [] if preparation == AS_IT_IS else [preparation.normalise, preparation.hash, RULES]
 
 
+@remembered
 def desired(
     rows: Table, mapping: Mapping, key: Sequence[str], granted: Table | None, barred: Table | None = None
 ) -> Table:
@@ -180,11 +182,13 @@ def desired(
     )
 
 
+@remembered
 def ids(rows: Table, mapping: Mapping, key: Sequence[str]) -> Table:
     """Only ``id`` and ``pk`` of every row: the cheap part of `desired`."""
     return rows.select(id=key_text(_match_values(rows, mapping)), pk=key_text([rows[c] for c in key]))
 
 
+@remembered
 def touched_rows(rows: Table, mapping: Mapping, key: Sequence[str], touched: Table, moving: Table) -> Table:
     """The rows in motion (``moving.pk``) and those whose `desired` id is among ``touched.id``.
 
@@ -194,6 +198,7 @@ def touched_rows(rows: Table, mapping: Mapping, key: Sequence[str], touched: Tab
     return rows.filter(match.isin(touched.id) | key_text([rows[c] for c in key]).isin(moving.pk))
 
 
+@remembered
 def totals(records: Table) -> Table:
     """One row over the result of `desired`: ``rows``, ``consenting`` ones, and ``deliverable`` ones that have an id too."""
     return records.aggregate(

@@ -14,6 +14,7 @@ from ibis.expr.types import Column, Table
 
 from engine.core.canonical import row_hash, text
 from engine.core.relations import union
+from engine.core.remembered import remembered
 
 CHANGE = "_change"
 """Column of a change segment: ``insert``, ``update`` or ``delete``."""
@@ -34,6 +35,7 @@ class IncomparableTypes(ValueError):
         self.after = after
 
 
+@remembered
 def changed_keys(before: Table, after: Table, key: Sequence[str]) -> Table:
     """Keys that differ between two tables, with `CHANGE`.
 
@@ -51,6 +53,7 @@ def changed_keys(before: Table, after: Table, key: Sequence[str]) -> Table:
     return joined.filter(old.isnull() | new.isnull() | (old != new)).select(**{CHANGE: kind}, **keys)
 
 
+@remembered
 def change_rows(keys: Table, before: Table, after: Table, key: Sequence[str]) -> Table:
     """The rows of a change segment: the new row of an insert or update, the old row of a delete.
 
@@ -64,6 +67,7 @@ def change_rows(keys: Table, before: Table, after: Table, key: Sequence[str]) ->
     return union(new_rows, old_rows)
 
 
+@remembered
 def version_rows(snapshot: Table, segments: Sequence[Table], key: Sequence[str]) -> Table:
     """A later version from a snapshot and the change segments after it, oldest first.
 

@@ -19,6 +19,7 @@ from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
 from engine.core.canonical import differs, object_text, present
 from engine.core.consent_rule import REMOVING, OnWithdrawal
 from engine.core.desired import FIELD, Mode, Refusal
+from engine.core.remembered import remembered
 from engine.core.state import RESENT, before, field_columns, is_exhausted, is_in_doubt, payload_digest
 
 RANK_ERASURE, RANK_CONSENT, RANK_SEND, RANK_DELETE = 0, 1, 2, 3
@@ -44,6 +45,7 @@ def waits_in_doubt(rules: PlanRules, unknown: BooleanValue, attempts: IntegerVal
     return ibis.literal(rules.holds_doubt) & is_in_doubt(unknown, attempts)
 
 
+@remembered
 def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
     """Every record of either side with its ``verdict``.
 
@@ -238,17 +240,20 @@ def _changed(rows: Table, fields: Sequence[str], anew: BooleanValue) -> StringVa
     return ibis.literal("[") + present(names) + ibis.literal("]")
 
 
+@remembered
 def is_owed_to_people(plan: Table) -> BooleanValue:
     """Which rows of a plan are removals that are owed to somebody: whatever else is in doubt, they are not."""
     return plan["op"].isin(REMOVING) & plan.reason.isin([refusal.value for refusal in Refusal])
 
 
+@remembered
 def operations(judged: Table) -> Table:
     """The rows of a plan in its deterministic order: by rank, then by id."""
     rows = judged.filter(judged.verdict == "send")
     return rows.order_by("rank", "id").drop("verdict", "rank")
 
 
+@remembered
 def counts(judged: Table) -> Table:
     """One row: how many records got each verdict and each change."""
     send = judged.verdict == "send"
@@ -265,11 +270,13 @@ def counts(judged: Table) -> Table:
     return judged.aggregate(**{name: judged.count(where=kind) for name, kind in kinds.items()})
 
 
+@remembered
 def unconsented(plan: Table, granted: Table) -> Table:
     """The rows of a plan that send something about a subject whom ``granted.subject`` does not name."""
     return plan.filter(plan["op"].notin(REMOVING)).anti_join(granted, "subject")
 
 
+@remembered
 def payloads(plan: Table) -> Table:
     """A plan's rows as `destinations.base.Batch` carries them, in plan order, with ``op`` and ``change``."""
     columns = field_columns(plan)
@@ -277,6 +284,7 @@ def payloads(plan: Table) -> Table:
     return plan.select("op", "change", "id", "key", fields=sent, changed=plan.changed)
 
 
+@remembered
 def samples(plan: Table, limit: int) -> Table:
     """The first ``limit`` rows of each kind of change, with before and after per field."""
     place = ibis.row_number().over(group_by="change", order_by="id")

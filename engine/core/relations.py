@@ -5,7 +5,10 @@ from __future__ import annotations
 import ibis
 from ibis.expr.types import Table
 
+from engine.core.remembered import remembered
 
+
+@remembered
 def union(first: Table, *rest: Table, distinct: bool = False) -> Table:
     """All rows of tables with the same columns; with ``distinct``, each row once."""
     if not rest:

@@ -24,6 +24,7 @@ from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table, Valu
 from engine.core.canonical import digest_text, fragment, object_text
 from engine.core.desired import FIELD
 from engine.core.relations import union
+from engine.core.remembered import remembered
 
 FACTS: dict[str, dt.DataType] = {
     "id": dt.string,
@@ -60,6 +61,7 @@ def field_columns(*tables: Table) -> list[str]:
     return list(dict.fromkeys(c for table in tables for c in table.columns if c.startswith(FIELD)))
 
 
+@remembered
 def newest(layers: Sequence[Table]) -> Table:
     """The newest row per id over layers given oldest first, tombstones included."""
     columns = field_columns(*layers)
@@ -98,12 +100,14 @@ def basis_of(rows: Table) -> Value:
     return rows.receipt.isnull().ifelse(ibis.null("string"), kept)
 
 
+@remembered
 def live(layers: Sequence[Table]) -> Table:
     """The delivered state: `newest` without tombstones."""
     rows = newest(layers)
     return rows.filter(~rows.gone)
 
 
+@remembered
 def doubted(rows: Table) -> Table:
     """Rows of `live` of which nobody knows any more whether the destination still holds what it acknowledged."""
     return rows.mutate(unknown=rows.unknown | rows.acked, owed=rows.owed | rows.unknown | rows.acked)
@@ -115,6 +119,7 @@ def payload_digest(fields: Table, columns: Sequence[str]) -> StringValue:
     return digest_text(ibis.literal("\x1f").join(parts)) if parts else ibis.literal("")
 
 
+@remembered
 def folded(plan: Table, exceptions: Table, ordinal: str) -> Table:
     """State rows after a plan was sent: one per plan row.
 

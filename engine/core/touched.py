@@ -5,8 +5,10 @@ from __future__ import annotations
 from ibis.expr.types import Table
 
 from engine.core.relations import union
+from engine.core.remembered import remembered
 
 
+@remembered
 def moving(changed_pks: Table, identities: Table, delivered: Table) -> Table:
     """Primary keys, as text, of rows in motion: those that changed, and those with a record that is not settled.
 
@@ -19,6 +21,7 @@ def moving(changed_pks: Table, identities: Table, delivered: Table) -> Table:
     return union(changed_pks.select("pk"), unsettled, stray, distinct=True)
 
 
+@remembered
 def touched_ids(moving: Table, identities: Table, delivered: Table) -> Table:
     """Ids that an incremental comparison must look at: all that a row in motion has, or had when it was delivered.
 

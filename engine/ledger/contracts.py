@@ -10,7 +10,7 @@ from sqlalchemy import select
 from engine.core.events import ContractDeprecated, ContractRecorded, VersionWithdrawn
 from engine.core.names import DatasetId, VersionNumber, contract_stream, dataset_stream
 from engine.ledger.database import Database, reading
-from engine.ledger.recorded import facts, recorded
+from engine.ledger.recorded import facts, recorded, told
 from engine.ledger.tables import event
 from engine.ledger.tables import version as version_table
 
@@ -67,19 +67,18 @@ def deprecation(db: Database, dataset: DatasetId) -> Deprecation | None:
     with reading(db) as connection:
         found = [recorded(row) for row in connection.execute(wanted)]
     for fact in found:
-        if isinstance(told := fact.event, ContractDeprecated):
+        if isinstance(ended := fact.event, ContractDeprecated):
             return Deprecation(
-                dataset, date.fromisoformat(told.until), told.use, told.reason, fact.actor, fact.recorded_at
+                dataset, date.fromisoformat(ended.until), ended.use, ended.reason, fact.actor, fact.recorded_at
             )
     return None
 
 
 def contract_log(db: Database, dataset: DatasetId) -> ContractLog:
     """All that the log says of the contracts of ``dataset``."""
-    wanted = facts().where(event.c.stream == dataset_stream(dataset), event.c.type.in_([kind.type for kind in TOLD]))
     newest = select(version_table.c.version).where(version_table.c.dataset == dataset)
     with reading(db) as connection:
-        found = [recorded(row) for row in connection.execute(wanted.order_by(event.c.seq))]
+        found = told(connection, dataset_stream(dataset), *TOLD)
         number = connection.execute(newest.order_by(version_table.c.version.desc()).limit(1)).scalar()
     return ContractLog(
         rows=tuple(

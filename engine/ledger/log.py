@@ -188,7 +188,9 @@ class Ledger:
 
     def tail(self, limit: int, stream: StreamId | None = None, kind: type[Event] | None = None) -> list[Recorded]:
         """The newest ``limit`` events of the ledger, or of ``stream``, and of one kind, newest last."""
-        newest = facts().order_by(table.c.seq.desc()).limit(limit)
+        newest = facts().limit(limit)
+        # By position, for which there is an index, the stream is not sorted for its last event.
+        newest = newest.order_by((table.c.seq if stream is None else table.c.position).desc())
         if stream is not None:
             newest = newest.where(table.c.stream == stream)
         if kind is not None:

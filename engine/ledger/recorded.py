@@ -19,6 +19,7 @@ from engine.core.events import Event
 from engine.core.names import Digest, Position, Sequence, StreamId
 from engine.errors import LedgerTampered, SchemaMismatch
 from engine.ledger.chain import event_hash
+from engine.ledger.database import Database, reading
 from engine.ledger.tables import event
 
 Upcasts: TypeAlias = Mapping[tuple[str, int], Upcast]
@@ -137,6 +138,14 @@ def newest(connection: Connection, modelled: Select[Any], stream: StreamId, kind
     if row.modelled != row.logged:
         raise tampered("A read model does not say what the log says.", stream)
     return None if row.modelled is None else Sequence(row.modelled)
+
+
+def told(db: Database, stream: StreamId, *kinds: type[Event]) -> list[Recorded]:
+    """Every event of some kinds in ``stream``, oldest first."""
+    types = [kind.type for kind in kinds]
+    wanted = facts().where(event.c.stream == stream, event.c.type.in_(types)).order_by(event.c.position)
+    with reading(db) as connection:
+        return [recorded(row) for row in connection.execute(wanted)]
 
 
 def tampered(what: str, where: str) -> LedgerTampered:

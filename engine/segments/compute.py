@@ -9,8 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +32,34 @@ FILE = "session_file"
 """Name of the column that `Session.groups` adds: the path of the row's file."""
 
 
-@dataclass(frozen=True, slots=True)
 class Compute:
-    """How much of the machine a session may take; ``memory`` in DuckDB's notation (``512MB``)."""
+    """A private database in memory, opened when it is first needed; opening one takes longer than most questions to it.
 
-    memory: str
-    threads: int
-    spill: Path
+    ``memory`` (in DuckDB's notation, ``512MB``) and ``threads`` are what all sessions together may take of the machine; what
+    does not fit is spilled to ``spill``.
+    """
+
+    def __init__(self, memory: str, threads: int, spill: Path) -> None:
+        self.memory = memory
+        self.threads = threads
+        self.spill = spill
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A private database in memory that spills to ``spill`` and disappears at the end."""
+        """A connection of its own: its views and tables are seen by no other, and disappear at the end."""
         make_folder(self.spill)
-        connection = duckdb.connect(
+        with closing(self._database.cursor()) as connection:
+            yield Session(connection)
+
+    def close(self) -> None:
+        """Give back memory and files; a later session opens them anew."""
+        database = self.__dict__.pop("_database", None)
+        if database is not None:
+            database.close()
+
+    @cached_property
+    def _database(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(
             ":memory:",
             config={
                 "memory_limit": self.memory,
@@ -56,8 +70,6 @@ class Compute:
                 "preserve_insertion_order": True,
             },
         )
-        with closing(connection):
-            yield Session(connection)
 
 
 class Session:

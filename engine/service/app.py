@@ -47,7 +47,8 @@ class App:
         raise _unknown("dataset", name, self.dataset_names)
 
     def close(self) -> None:
-        """Close the ledger's connections."""
+        """Close the ledger's connections and the compute engine."""
+        self.tools.compute.close()
         self.tools.database.dispose()
 
 

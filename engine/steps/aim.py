@@ -8,10 +8,11 @@ from datetime import datetime
 
 from engine.core.aim import aim
 from engine.core.events import CheckResult, PlanMade, SyncPinned, VersionWithdrawn
-from engine.core.names import DatasetId, SegmentRef, SyncId, VersionNumber, pin_stream
+from engine.core.names import DatasetId, SegmentRef, SyncId, VersionNumber, dataset_stream, pin_stream
 from engine.core.verdict import blocked
 from engine.ledger.projections import runs, versions
-from engine.steps.dropped import dropped_versions, told
+from engine.ledger.recorded import told
+from engine.steps.dropped import dropped_versions
 from engine.steps.facts import Sync, Tools
 from engine.steps.suppression import suppression_lists
 
@@ -57,7 +58,7 @@ def withdrawals(tools: Tools, dataset: DatasetId) -> Mapping[VersionNumber, With
     """The versions of a dataset that people marked as bad."""
     return {
         fact.event.version: Withdrawal(fact.event.reason, fact.actor, fact.recorded_at)
-        for fact in told(tools, dataset, VersionWithdrawn)
+        for fact in told(tools.database, dataset_stream(dataset), VersionWithdrawn)
         if isinstance(fact.event, VersionWithdrawn)
     }
 

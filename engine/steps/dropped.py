@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.core.compare import Comparison, Full, Incremental
-from engine.core.events import Event, VersionsDropped
+from engine.core.events import VersionsDropped
 from engine.core.names import DatasetId, VersionNumber, dataset_stream
 from engine.errors import ConfigurationError
-from engine.ledger.database import reading
-from engine.ledger.recorded import Recorded, facts, recorded
-from engine.ledger.tables import event as table
+from engine.ledger.recorded import told
 from engine.steps.facts import Tools
 
 
@@ -24,19 +22,11 @@ class Drop:
     rule: str
 
 
-def told(tools: Tools, dataset: DatasetId, *kinds: type[Event]) -> list[Recorded]:
-    """Every event of some kinds in a dataset's stream, oldest first."""
-    types = [kind.type for kind in kinds]
-    wanted = facts().where(table.c.stream == dataset_stream(dataset), table.c.type.in_(types))
-    with reading(tools.database) as connection:
-        return [recorded(row) for row in connection.execute(wanted.order_by(table.c.seq))]
-
-
 def dropped_versions(tools: Tools, dataset: DatasetId) -> Mapping[VersionNumber, Drop]:
     """The versions that cannot be read any more, because retention dropped what they were made of."""
     return {
         version: Drop(fact.recorded_at, fact.event.rule)
-        for fact in told(tools, dataset, VersionsDropped)
+        for fact in told(tools.database, dataset_stream(dataset), VersionsDropped)
         if isinstance(fact.event, VersionsDropped)
         for version in fact.event.versions
     }

@@ -28,9 +28,10 @@ from engine.errors import LedgerConflict, StorageError
 from engine.failpoints import failpoint
 from engine.ledger.projections import runs, states, versions
 from engine.ledger.projections.versions import VersionRow
+from engine.ledger.recorded import told
 from engine.steps.aim import wanted_version
 from engine.steps.anchors import dataset_anchor, drop_anchor
-from engine.steps.dropped import dropped_versions, told
+from engine.steps.dropped import dropped_versions
 from engine.steps.facts import Tools
 from engine.steps.races import raced
 
@@ -73,7 +74,7 @@ class _UnderWay(Exception):
 def holds(tools: Tools, dataset: DatasetId) -> dict[VersionNumber, Hold]:
     """The legal holds of a dataset that were not released."""
     found = dict[VersionNumber, Hold]()
-    for fact in told(tools, dataset, LegalHoldPlaced, LegalHoldReleased):
+    for fact in told(tools.database, dataset_stream(dataset), LegalHoldPlaced, LegalHoldReleased):
         match fact.event:
             case LegalHoldPlaced(_, version, reason):
                 found[version] = Hold(reason, fact.actor, fact.recorded_at)

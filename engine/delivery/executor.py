@@ -33,6 +33,10 @@ LOOKS_MAX = 20
 """How often what may leave is looked up again for one window because of decisions that came in between."""
 DECIDED_MEANWHILE = "decided_meanwhile"
 
+PACED_SECONDS = 3.0
+"""How long the calls of a window take where they have a pace. No call leaves between two windows, some 50 ms, and time that
+passes is lost to a paced account."""
+
 _POLL_SECONDS = 0.05
 
 
@@ -98,12 +102,10 @@ class WindowRules:
     """Up to how many batches a window may grow where calls have a pace."""
 
     def window(self, rate: float | None) -> int:
-        """Batches of a window when ``rate`` calls a second may leave, or None when nothing paces them.
-
-        No call leaves between two windows, and time that passes is lost to a paced account: a second of its calls makes
-        that a small share.
-        """
-        return self.batches if rate is None else max(self.batches, min(int(rate), self.batches_max))
+        """Batches of a window when ``rate`` calls a second may leave, or None when nothing paces them."""
+        if rate is None:
+            return self.batches
+        return max(self.batches, min(int(rate * PACED_SECONDS), self.batches_max))
 
 
 @dataclass(frozen=True, slots=True)

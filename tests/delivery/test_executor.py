@@ -133,9 +133,9 @@ def test_every_intended_row_is_in_exactly_one_bucket_and_no_other_row_left(
 
 @pytest.mark.parametrize(
     ("rate", "window"),
-    [(None, 3), (0.5, 3), (3.9, 3), (4.2, 4), (7.0, 7), (1_000_000.0, 8)],
+    [(None, 3), (0.5, 3), (1.3, 3), (1.4, 4), (2.4, 7), (1_000_000.0, 8)],
 )
-def test_a_window_is_a_second_of_calls_where_they_have_a_pace_between_its_least_and_its_most(
+def test_a_window_is_three_seconds_of_calls_where_they_have_a_pace_between_its_least_and_its_most(
     rate: float | None, window: int
 ) -> None:
     rules = WindowRules(batches=3, concurrency=2, stop_ratio=1.0, batches_max=8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import ibis
@@ -116,6 +116,11 @@ class Mapping:
     def leaving(self) -> tuple[MatchKey | FieldMapping, ...]:
         """Everything that leaves: the parts of the key count as fields."""
         return (*self.match, *self.fields)
+
+    @property
+    def shape(self) -> Mapping:
+        """What of it says how a record is made; syncs that differ in nothing else are planned by the same expressions."""
+        return replace(self, object="")
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -184,13 +184,13 @@ def _compare(
     mapping: Digest,
     registers: MappingOf[str, int],
 ) -> Planned:
-    key = sync.dataset.schema.key
+    key, shape = sync.dataset.schema.key, sync.mapping.shape
 
     def records(rows: Table) -> Table:
-        return desired(rows, sync.mapping, key, sides.consent.subjects, sides.kept_out.rows)
+        return desired(rows, shape, key, sides.consent.subjects, sides.kept_out.rows)
 
     wanted = records(sides.rows)
-    identities = ids(sides.rows, sync.mapping, key)
+    identities = ids(sides.rows, shape, key)
     apart = aside(session, sync, sides.rows, sides.quarantined, records)
     delivered = session.named(live(sides.layers))
     rows, looked_at, held = sides.rows, wanted, delivered
@@ -201,7 +201,7 @@ def _compare(
             changed = _changed_pks(tools, session, sync, since, sides)
             in_motion = session.cached(moving(changed, identities, delivered))
             touched = session.cached(touched_ids(in_motion, identities, delivered))
-            rows = touched_rows(sides.rows, sync.mapping, key, touched, in_motion)
+            rows = touched_rows(sides.rows, shape, key, touched, in_motion)
             looked_at = session.cached(records(rows))
             held = session.cached(live([layer.semi_join(touched, "id") for layer in sides.layers]))
             without_id = identities.filter(identities.id.isnull())

@@ -36,7 +36,7 @@ from engine.service.resync import adopt_version
 app = open_app(Path(sys.argv[1]), environment=None)
 capture_dataset(app, "customers")
 for name in app.sync_names:
-    (report,) = adopt_version(app, name, StopRequest())
+    (report,) = adopt_version(app, name, "delivered by a file", StopRequest())
     assert report.status == "succeeded", report
 """
 RUN = """
@@ -120,7 +120,7 @@ def _run(home: Path, project: Path, syncs: int) -> Sample:
 def _python(script: str, *arguments: Path | str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 
 
 def _spread(values: list[float]) -> str:

@@ -37,7 +37,6 @@ from engine.steps.facts import Tools
 from engine.steps.snapshots import version_folder
 
 REPORTS_FOLDER = "erasure/reports"
-RUNS_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def _prove_syncs(tools: Tools, session: Session, people: Erased) -> dict[SyncId,
 
     left = dict[SyncId, int]()
     for sync in states.syncs(tools.database):
-        of_runs = (run_stream(r.run) for r in runs.listing(tools.database, sync, RUNS_MAX))
+        of_runs = (run_stream(r.run) for r in runs.history(tools.database, sync))
         folders = [f"syncs/{sync}/{kind}" for kind in ("plans", "state", "exceptions", "kept")]
         refs = _named(tools, [sync_stream(sync), pin_stream(sync), *of_runs])
         sweep(tools, folders, {ref.path for ref in refs}, holds)

@@ -6,7 +6,7 @@ known by their places: those about somebody are blanked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import ibis
@@ -37,7 +37,6 @@ from engine.steps.erased import Erased
 from engine.steps.facts import Tools
 from engine.steps.removals import compact, is_theirs, mark, owed_to_people
 
-RUNS_MAX = 100_000
 NEWEST_RUNS = 20
 """Runs whose plans are looked at again while a removal is owed; those before were cleaned when it was marked."""
 
@@ -62,7 +61,7 @@ def is_unfinished(tools: Tools, through: Position, sync: SyncId) -> bool:
 
 def people_in(tools: Tools, session: Session, erased: Erased, sync: SyncId, kept: Versions) -> People:
     """Who of the forgotten is in what is kept of a sync and of its dataset; asked of everything, so asked once."""
-    refs = [*_state_segments(tools, sync), *_plan_segments(runs.listing(tools.database, sync, RUNS_MAX))]
+    refs = [*_state_segments(tools, sync), *_plan_segments(runs.history(tools.database, sync))]
     tables = session.groups(tools.storage.local(ref) for ref in kept_segments(tools, refs))
     return people_of(tools, session, erased, kept, [table for table in tables if "subject" in table.columns])
 
@@ -85,7 +84,7 @@ def clean_sync(tools: Tools, session: Session, erased: Erased, sync: SyncId, peo
     is_first = erased_through(tools.database, sync_stream(sync)) < erased.through
     if (state := states.current(tools.database, sync)) is not None:
         compact(tools, session, state, fence)
-    listed = runs.listing(tools.database, sync, RUNS_MAX if is_first else NEWEST_RUNS)
+    listed = runs.history(tools.database, sync) if is_first else runs.listing(tools.database, sync, NEWEST_RUNS)
     ended = [row for row in listed if row.finished_at is not None]
     segments = [*_states(tools, session, sync, people), *_plans(tools, session, ended, people)]
     if not segments and not is_first:
@@ -114,7 +113,7 @@ def _kept_rows(tools: Tools, sync: SyncId) -> Iterator[SegmentRef]:
             yield fact.event.keys
 
 
-def _plan_segments(rows: Sequence[RunRow]) -> Iterator[SegmentRef]:
+def _plan_segments(rows: Iterable[RunRow]) -> Iterator[SegmentRef]:
     return (row.segment for row in rows if row.segment is not None)
 
 

@@ -18,8 +18,6 @@ from engine.steps.delivered_state import Delivered, state_layers
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import exception_rows
 
-RUNS_MAX = 100_000
-
 
 @dataclass(slots=True)
 class _Begun:
@@ -37,7 +35,7 @@ def state_at(tools: Tools, session: Session, sync: Sync, moment: datetime) -> De
     Who was forgotten since is no part of it. Raises `SegmentDamaged` for a segment that is not kept any more.
     """
     last = _last_fold(tools, sync, moment)
-    run = _last_run(tools, sync, moment)
+    run = runs.begun_by(tools.database, sync.id, moment)
     under_way = (
         None
         if run is None or (last is not None and last.run == run.run)
@@ -63,11 +61,6 @@ def _last_fold(tools: Tools, sync: Sync, moment: datetime) -> StateFolded | None
         if isinstance(fact.event, StateFolded):
             last = fact.event
     return last
-
-
-def _last_run(tools: Tools, sync: Sync, moment: datetime) -> RunRow | None:
-    listed = runs.listing(tools.database, sync.id, RUNS_MAX)
-    return next((row for row in listed if row.started_at <= moment), None)
 
 
 def _acknowledged(tools: Tools, session: Session, run: RunRow, moment: datetime) -> Table | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
+from typing import TypeVar
 
 import ibis
 from ibis.expr.types import Table
@@ -21,8 +22,9 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.fold import exception_rows, receipts
 from engine.steps.place import place_of
 
-RUNS_MAX = 100_000
-RUNS_AT_ONCE = 50
+T = TypeVar("T")
+
+AT_ONCE = 50
 """Plans that are read in one go: enough to be quick, few enough for one expression."""
 
 COLUMNS = ("id", "pk", "key", "subject", "basis")
@@ -36,7 +38,7 @@ def sent_records(tools: Tools, session: Session, sync: Sync, since: datetime | N
     removes only what it delivered. With ``since``, those of runs that ended later.
     """
     found = session.rows(ibis.schema({name: FACTS[name] for name in COLUMNS}).to_pyarrow().empty_table())
-    for some in _batched(_runs(tools, sync, since)):
+    for some in in_groups(_runs(tools, sync, since)):
         newest: Table | None = None
         for row in some:
             rows = _effective(tools, session, row)
@@ -46,15 +48,17 @@ def sent_records(tools: Tools, session: Session, sync: Sync, since: datetime | N
     return found
 
 
-def _batched(rows: Iterator[RunRow]) -> Iterator[tuple[RunRow, ...]]:
-    while some := tuple(islice(rows, RUNS_AT_ONCE)):
+def in_groups(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
+    """The items, `AT_ONCE` of them at a time, for questions that are asked of many files in one go."""
+    rest = iter(items)
+    while some := tuple(islice(rest, AT_ONCE)):
         yield some
 
 
 def _runs(tools: Tools, sync: Sync, since: datetime | None) -> Iterator[RunRow]:
     """Runs that sent something, newest first."""
     place = place_of(sync)
-    for row in runs.listing(tools.database, sync.id, RUNS_MAX):
+    for row in runs.history(tools.database, sync.id, newest_first=True):
         is_late = since is None or row.finished_at is None or row.finished_at >= since
         if row.segment is not None and row.place == place and is_late:
             yield row

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import ibis
@@ -37,10 +36,7 @@ from engine.steps.consent import NO_PREVIEW, consent_now
 from engine.steps.dropped import dropped_versions
 from engine.steps.erased import erased, stored_key
 from engine.steps.facts import Sync, Tools
-
-AT_ONCE = 50
-"""Segments that are looked through in one go."""
-RUNS_MAX = 100_000
+from engine.steps.sent import in_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +64,8 @@ class Found:
 
 def planned_rows(tools: Tools, session: Session, sync: Sync, id: str) -> list[Found]:
     """What the plans of every run say of the record, oldest first."""
-    listed = {row.run: row for row in runs.listing(tools.database, sync.id, RUNS_MAX) if row.segment is not None}
     found = []
-    for some in _groups(iter(listed.values())):
+    for some in in_groups(row for row in runs.history(tools.database, sync.id) if row.segment is not None):
         parts = []
         for row in some:
             assert row.segment is not None, "only such runs are listed"
@@ -83,7 +78,8 @@ def planned_rows(tools: Tools, session: Session, sync: Sync, id: str) -> list[Fo
                     *names, subject=subject, basis=basis_of(mine), place=mine[ORDINAL], run=ibis.literal(str(row.run))
                 )
             )
-        found += [Found(listed[one["run"]], one) for one in session.fetch(union(*parts))]
+        of = {str(row.run): row for row in some}
+        found += [Found(of[one["run"]], one) for one in session.fetch(union(*parts))]
     return sorted(found, key=lambda one: one.row.started_at)
 
 
@@ -151,7 +147,7 @@ def version_chapters(tools: Tools, session: Session, sync: Sync, pks: Sequence[s
         what = f"versions {min(gone)} to {max(gone)} are not all kept any more: what changed in {len(gone)} of them is not known"
         yield Chapter(max(drop.at for drop in gone.values()), "version", what)
     listed = {row.version: row for row in versions.listing(tools.database, sync.dataset.id) if row.version not in gone}
-    for some in _groups(iter(listed.values())):
+    for some in in_groups(listed.values()):
         parts = [part for row in some if (part := _changes(tools, session, row, pks)) is not None]
         for one in sorted(session.fetch(union(*parts)), key=lambda r: int(r["version"])) if parts else []:
             row = listed[one["version"]]
@@ -191,8 +187,3 @@ def forgotten_chapters(tools: Tools, names: Sequence[str]) -> Iterator[Chapter]:
     for fact in tools.ledger.read(ERASURE_STREAM):
         if isinstance(fact.event, ErasureRequested) and marks & set(fact.event.tombstones):
             yield Chapter(fact.recorded_at, "forgotten", f"asked to be forgotten, due {fact.event.due}")
-
-
-def _groups(items: Iterator[Any]) -> Iterator[tuple[Any, ...]]:
-    while some := tuple(islice(items, AT_ONCE)):
-        yield some

@@ -156,6 +156,34 @@ def test_runs_are_listed_newest_first(engine: Engine, ledger: Ledger) -> None:
     assert runs.get(engine, RunId("unheard of")) is None
 
 
+@pytest.mark.parametrize("count", [0, 4, 5, 11])
+def test_every_run_is_told_page_by_page_from_either_end(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(runs, "PAGE_RUNS", 5)
+    names = [RunId(f"r{n}") for n in range(count)]
+    for name in names:
+        ledger.append(run_stream(name), started(name))
+        ledger.append(run_stream(RunId(f"other {name}")), started(RunId(f"other {name}"), NOBODY))
+
+    assert [row.run for row in runs.history(engine, CRM)] == names
+    assert [row.run for row in runs.history(engine, CRM, newest_first=True)] == names[::-1]
+
+
+def test_the_run_of_a_moment_is_the_newest_that_had_begun(engine: Engine, ledger: Ledger, clock: StillClock) -> None:
+    before, moments = clock.now(), []
+    for name in (RunId("r0"), RunId("r1")):
+        clock.advance(60)
+        moments.append(clock.now())
+        ledger.append(run_stream(name), started(name))
+        ledger.append(run_stream(RunId(f"other {name}")), started(RunId(f"other {name}"), NOBODY))
+    clock.advance(60)
+
+    found = [runs.begun_by(engine, CRM, moment) for moment in (before, *moments, clock.now())]
+
+    assert [row and row.run for row in found] == [None, "r0", "r1", "r1"]
+
+
 def test_the_open_window_is_the_one_without_a_receipt(engine: Engine, ledger: Ledger) -> None:
     assert windows.last(engine, RUN) is None
     ledger.append(STREAM, started(), intended(1), received(1), intended(2))

@@ -15,6 +15,7 @@ from engine.core.names import CandidateId, DatasetId, Digest, PlanId, RunId, Seg
 from engine.errors import LedgerConflict
 from engine.ledger.database import Database, reading
 from engine.ledger.recorded import Recorded, confirmed, named
+from engine.ledger.tables import event
 from engine.ledger.tables import run as table
 
 PAGE_RUNS = 200
@@ -134,18 +135,25 @@ def listing(db: Database, sync: SyncId, limit: int) -> list[RunRow]:
         return _rows(connection, connection.execute(_of(sync).limit(limit)).all())
 
 
-def history(db: Database, sync: SyncId) -> Iterator[RunRow]:
-    """Every run of ``sync``, oldest first, a page in memory at a time."""
-    after = 0
+def history(db: Database, sync: SyncId, *, newest_first: bool = False) -> Iterator[RunRow]:
+    """Every run of ``sync``, oldest first or newest first, a page in memory at a time."""
+    runs = _of(sync) if newest_first else select(table).where(table.c.sync == sync).order_by(table.c.started)
+    page = runs.limit(PAGE_RUNS)
     while True:
-        page = select(table).where(table.c.sync == sync, table.c.started > after).order_by(table.c.started)
         with reading(db) as connection:
-            found = connection.execute(page.limit(PAGE_RUNS)).all()
+            found = connection.execute(page).all()
             rows = _rows(connection, found)
         yield from rows
         if len(found) < PAGE_RUNS:
             return
-        after = found[-1].started
+        behind = table.c.started < found[-1].started if newest_first else table.c.started > found[-1].started
+        page = runs.where(behind).limit(PAGE_RUNS)
+
+
+def begun_by(db: Database, sync: SyncId, moment: datetime) -> RunRow | None:
+    """The newest run of ``sync`` that had begun at ``moment``."""
+    begun = _of(sync).join(event, event.c.seq == table.c.started).where(event.c.recorded_at <= moment)
+    return _first(db, begun)
 
 
 def unfinished(db: Database, sync: SyncId) -> RunRow | None:

@@ -169,7 +169,7 @@ def _sources(app: App) -> Iterator[tuple[str, Iterable[bytes]]]:
 
 
 def _events(app: App) -> Iterator[bytes]:
-    with reading(app.tools.database) as connection:
-        rows = connection.execution_options(yield_per=1000).execute(select(log.c.data))
+    found = select(log.c.data).execution_options(yield_per=1000)
+    with reading(app.tools.database) as connection, connection.execute(found) as rows:
         for row in rows:
             yield row.data.encode()

@@ -54,6 +54,21 @@ def dataset_id(name: str, major: int) -> DatasetId:
     return DatasetId(f"{name}@{major}")
 
 
+def name_of(dataset: DatasetId) -> str:
+    """``customers`` of ``customers@1``."""
+    return dataset.split("@")[0]
+
+
+def major_of(dataset: DatasetId) -> int:
+    """``1`` of ``customers@1``."""
+    return int(dataset.split("@")[1])
+
+
+def is_meant(dataset: DatasetId, name: str) -> bool:
+    """Whether a person who says ``name`` may mean this dataset: by its id, or by its name without the major."""
+    return name in {dataset, name_of(dataset)}
+
+
 def dataset_stream(dataset: DatasetId) -> StreamId:
     """Captures and versions of one dataset."""
     return StreamId(f"dataset:{dataset}")

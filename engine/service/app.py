@@ -9,7 +9,7 @@ from pathlib import Path
 
 from config.project import Project
 from destinations.base import Destination
-from engine.core.names import DatasetId
+from engine.core.names import DatasetId, is_meant, major_of
 from engine.errors import ConfigurationError
 from engine.steps.facts import Dataset, Sync, Tools
 
@@ -30,7 +30,7 @@ class App:
         return tuple(sorted(self.syncs))
 
     @property
-    def dataset_names(self) -> tuple[str, ...]:
+    def dataset_names(self) -> tuple[DatasetId, ...]:
         return tuple(sorted(self.datasets))
 
     def sync(self, name: str) -> Sync:
@@ -41,7 +41,7 @@ class App:
 
     def dataset(self, name: str) -> Dataset:
         """The dataset ``name`` or ``name@major``; a bare name means its highest major."""
-        majors = sorted((d for d in self.datasets if name in (d, d.split("@")[0])), key=lambda d: int(d.split("@")[1]))
+        majors = sorted((d for d in self.datasets if is_meant(d, name)), key=major_of)
         if majors:
             return self.datasets[majors[-1]]
         raise _unknown("dataset", name, self.dataset_names)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.contracts.difference import Change
 from engine.contracts.succession import succession
 from engine.core.classification import Classifications
-from engine.core.names import DatasetId
+from engine.core.names import DatasetId, is_meant, major_of
 from engine.errors import ConfigurationError
 from engine.ledger.contracts import ContractRow, contract_log
 from engine.ledger.projections import versions
@@ -51,7 +51,7 @@ class NotesReport:
 def contract_notes(app: App, name: str) -> NotesReport:
     """What the ledger has of ``name``, or of ``name@major``; raises `ConfigurationError` when neither knows it."""
     known = {*versions.datasets(app.tools.database), *app.datasets}
-    majors = sorted((id for id in known if name in (id, id.split("@")[0])), key=lambda found: int(found.split("@")[1]))
+    majors = sorted((id for id in known if is_meant(id, name)), key=major_of)
     if not majors:
         raise ConfigurationError(
             f"There is no dataset `{name}`",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from engine.core.events import ContractDeprecated, ContractReinstated
-from engine.core.names import DatasetId, contract_stream
+from engine.core.names import DatasetId, contract_stream, name_of
 from engine.errors import ConfigurationError
 from engine.ledger.contracts import deprecation
 from engine.service.app import App
@@ -68,7 +68,7 @@ def _exactly(app: App, name: str) -> DatasetId:
     """A dataset that is named with its major: nobody ends the wrong one because another came to be the highest."""
     if "@" in name:
         return app.dataset(name).id
-    majors = [id for id in app.dataset_names if id.split("@")[0] == name]
+    majors = [id for id in app.dataset_names if name_of(id) == name]
     hint = f"say {' or '.join(f'`{id}`' for id in majors)}" if majors else f"known: {', '.join(app.dataset_names)}"
     raise ConfigurationError(f"`{name}` names no major of a contract", safe="Nothing was changed.", next=hint)
 
@@ -77,6 +77,5 @@ def _concerned(app: App, dataset: DatasetId) -> tuple[Concerned, ...]:
     owners = {file.name: file.owner for file in app.project.datasets.values()}
     syncs = (app.syncs[name] for name in app.sync_names if app.syncs[name].dataset.id == dataset)
     return tuple(
-        Concerned(sync.id, sync.target.name, sync.mapping.object, owners.get(dataset.split("@")[0]), ())
-        for sync in syncs
+        Concerned(sync.id, sync.target.name, sync.mapping.object, owners.get(name_of(dataset)), ()) for sync in syncs
     )

@@ -11,7 +11,7 @@ from engine.checks import forms, queries
 from engine.checks.registry import AGAINST_BEFORE, CANDIDATE, IDENTITIES, PLAN
 from engine.core.consent_rule import ConsentRule, OnWithdrawal
 from engine.core.events import CaptureBlocked, CheckResult, VersionAccepted, VersionHeld
-from engine.core.names import dataset_stream
+from engine.core.names import dataset_stream, is_meant, name_of
 from engine.core.verdict import Verdict, passed, worst
 from engine.errors import ConfigurationError
 from engine.ledger.projections import runs, versions
@@ -89,7 +89,7 @@ def gates(app: App, name: str, *, samples: int) -> GatesReport:
         found = [g for id in datasets for g in _of_dataset(app, app.datasets[id], samples)]
         found += _of_sync(app, sync, samples)
         return GatesReport(name, tuple(found), _next(found, f"tidegate run {name}"))
-    if not any(name in (id, id.split("@")[0]) for id in app.datasets):
+    if not any(is_meant(id, name) for id in app.datasets):
         raise _unknown(app, name)
     dataset = app.dataset(name)
     found = _of_dataset(app, dataset, samples)
@@ -225,7 +225,7 @@ def _next(found: Iterable[GateReport], again: str) -> str:
 
 def _unknown(app: App, name: str) -> ConfigurationError:
     known = (*app.sync_names, *app.dataset_names)
-    near = get_close_matches(name, (*known, *(id.split("@")[0] for id in app.dataset_names)), n=1)
+    near = get_close_matches(name, (*known, *(name_of(id) for id in app.dataset_names)), n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known) or 'none'}"
     return ConfigurationError(
         f"There is no sync or dataset `{name}` in this project", safe="Nothing was started.", next=hint

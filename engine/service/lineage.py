@@ -23,6 +23,7 @@ from engine.core.lineage import (
     of_column,
     of_sync,
 )
+from engine.core.names import is_meant, name_of
 from engine.core.preparation import Normalisation, Preparation
 from engine.core.schema import Column
 from engine.errors import ConfigurationError
@@ -84,7 +85,7 @@ def _resolved(project: Project) -> Resolved:
 
 
 def _datasets(resolved: Resolved, name: str) -> list[Dataset]:
-    found = [resolved.datasets[d] for d in sorted(resolved.datasets) if name in {d, d.split("@")[0]}]
+    found = [resolved.datasets[d] for d in sorted(resolved.datasets) if is_meant(d, name)]
     if found:
         return found
     known = ", ".join(sorted({*resolved.datasets, *resolved.syncs})) or "none"
@@ -131,7 +132,7 @@ def _dataset_lineage(project: Project, resolved: Resolved, dataset: Dataset) -> 
 
 def _file(project: Project, dataset: Dataset) -> DatasetFile:
     """The file of a dataset; where its name has several majors, the one whose contract has this version."""
-    name = dataset.id.split("@")[0]
+    name = name_of(dataset.id)
     files = [file for file in project.datasets.values() if file.name == name]
     versions = {file.file: str(project.contract_of(file).data.get("version")) for file in files}
     return next(file for file in files if versions[file.file] == dataset.contract)

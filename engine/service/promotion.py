@@ -13,6 +13,7 @@ from config.problems import Problem
 from config.sync import DatasetReference, SyncFile
 from engine.contracts.difference import Change
 from engine.contracts.succession import succession
+from engine.core.names import major_of, name_of
 from engine.errors import ConfigurationError
 from engine.service.app import App
 from engine.service.plans import PlanPreview, preview_plan
@@ -81,7 +82,7 @@ def promote(app: App, name: str, *, samples: int = 3, write: bool = False) -> Pr
 
 
 def _next(app: App, now: DatasetReference) -> DatasetReference:
-    majors = (int(id.split("@")[1]) for id in app.datasets if id.split("@")[0] == now.name)
+    majors = (major_of(id) for id in app.datasets if name_of(id) == now.name)
     higher = sorted(major for major in majors if major > now.major)
     if not higher:
         raise ConfigurationError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.core.canonical import fragment, key_text
-from engine.core.names import VersionNumber
+from engine.core.names import VersionNumber, is_meant
 from engine.errors import ConfigurationError
 from engine.ledger.projections import versions
 from engine.ledger.projections.versions import VersionRow
@@ -51,7 +51,7 @@ class QuarantinedRowReport:
 
 def is_dataset(app: App, name: str) -> bool:
     """Whether ``name`` means a dataset and not a sync; a sync goes before a dataset of the same bare name."""
-    return name not in app.syncs and any(name in (id, id.split("@")[0]) for id in app.datasets)
+    return name not in app.syncs and any(is_meant(id, name) for id in app.datasets)
 
 
 def quarantined_rows(app: App, name: str, limit: int) -> QuarantinedRows:

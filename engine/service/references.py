@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.core.names import VersionNumber
+from engine.core.names import VersionNumber, name_of
 from engine.errors import ConfigurationError
 from engine.service.app import App
 from engine.steps.facts import Dataset
@@ -26,7 +26,7 @@ def referred(app: App, reference: str) -> tuple[Dataset, VersionNumber]:
             next="say which one as `customers@42`, or `customers@1@42` where the dataset has several majors",
         )
     dataset = app.dataset(match["dataset"])
-    majors = [id for id in app.dataset_names if id.split("@")[0] == match["dataset"]]
+    majors = [id for id in app.dataset_names if name_of(id) == match["dataset"]]
     if len(majors) > 1:
         told = " or ".join(f"`{id}@{match['version']}`" for id in majors)
         raise ConfigurationError(

@@ -20,7 +20,7 @@ from engine.core.approval import ApprovalRules
 from engine.core.classification import Classifications
 from engine.core.consent_rule import ConsentRule
 from engine.core.desired import Mode
-from engine.core.names import DatasetId, SyncId, dataset_id
+from engine.core.names import DatasetId, SyncId, dataset_id, major_of, name_of
 from engine.core.retry import OnUnknown, RetryPolicy
 from engine.service.consent_rule import consent_rule, consent_warnings, withdrawal_findings
 from engine.service.contracts import Usable, usable_contracts
@@ -159,7 +159,7 @@ def _destination(project: Project, resolved: Resolved, file: DestinationFile) ->
 
 
 def _sync(project: Project, resolved: Resolved, file: SyncFile) -> None:
-    majors = [int(d.split("@")[1]) for d in resolved.datasets if d.split("@")[0] == file.dataset.name]
+    majors = [major_of(d) for d in resolved.datasets if name_of(d) == file.dataset.name]
     missing = major_finding(file.dataset.name, file.dataset.major, majors)
     destination = resolved.destinations.get(file.destination)
     if missing is not None and majors:

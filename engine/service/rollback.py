@@ -11,7 +11,7 @@ from engine.core.compare import INCOMPLETE
 from engine.core.desired import ids
 from engine.core.effort import effort
 from engine.core.events import CheckResult
-from engine.core.names import VersionNumber
+from engine.core.names import VersionNumber, name_of
 from engine.core.state import live
 from engine.core.verdict import Verdict, worst
 from engine.delivery.pacer import RECORDS, REQUESTS
@@ -181,7 +181,7 @@ def _following(app: App, dataset: Dataset, version: VersionNumber) -> list[Sync]
 
 def _referred(app: App, reference: str) -> tuple[Dataset, VersionNumber]:
     dataset, version = referred(app, reference)
-    name = dataset.id.split("@")[0]
+    name = name_of(dataset.id)
     if any(file.kind == "consent" for file in app.project.datasets.values() if file.name == name):
         raise ConfigurationError(
             f"{dataset.id} is a register of consent, and withdrawing a version of it could give back what was taken back",

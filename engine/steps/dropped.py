@@ -8,7 +8,7 @@ from datetime import datetime
 
 from engine.core.compare import Comparison, Full, Incremental
 from engine.core.events import VersionsDropped
-from engine.core.names import DatasetId, VersionNumber, dataset_stream
+from engine.core.names import DatasetId, VersionNumber, dataset_stream, name_of
 from engine.errors import ConfigurationError
 from engine.ledger.recorded import told
 from engine.steps.facts import Tools
@@ -38,7 +38,7 @@ def not_kept(dataset: DatasetId, version: VersionNumber, drop: Drop) -> Configur
         f"Version {version} of {dataset} is not kept any more: it was dropped on {drop.at:%Y-%m-%d}, when "
         f"{drop.rule} were kept",
         safe="Nothing was changed. Its counts and digests stand in the ledger; its rows are gone.",
-        next=f"`tidegate versions {dataset.split('@')[0]}` shows which are kept; `retain` in the dataset's file says how many",
+        next=f"`tidegate versions {name_of(dataset)}` shows which are kept; `retain` in the dataset's file says how many",
     )
 
 

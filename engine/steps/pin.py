@@ -6,7 +6,7 @@ Each is one event, and the next run does the rest: a plan is what is wanted minu
 from __future__ import annotations
 
 from engine.core.events import SyncPinned, SyncUnpinned, VersionWithdrawn
-from engine.core.names import SyncId, VersionNumber, dataset_stream, pin_stream
+from engine.core.names import SyncId, VersionNumber, dataset_stream, name_of, pin_stream
 from engine.errors import ConfigurationError
 from engine.ledger.log import Fence
 from engine.ledger.projections import versions
@@ -93,7 +93,7 @@ def withdraw(tools: Tools, dataset: Dataset, version: VersionNumber, reason: str
 
 def known_good(tools: Tools, dataset: Dataset, version: VersionNumber) -> frozenset[VersionNumber]:
     """Refuse a version that was never accepted, is not kept any more or is withdrawn; returns the versions that are withdrawn."""
-    name = dataset.id.split("@")[0]
+    name = name_of(dataset.id)
     bad = withdrawals(tools, dataset.id)
     if versions.get(tools.database, dataset.id, version) is None:
         raise ConfigurationError(

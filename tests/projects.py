@@ -18,6 +18,7 @@ import yaml
 from engine.faces.cli.main import main
 from tests.checker import Checked, check
 from tests.forked import Forked
+from tests.given import Played
 from tests.receiver import Receiver
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +90,15 @@ class TestProject:
         )
         self.destination("hook", url)
         self.sync("people_to_hook")
+
+    def remember(self, played: Played[Outcome], receiver: Receiver) -> None:
+        """Let `given` know what was played for others; this project must reach no destination but ``receiver``."""
+        self._played, self._receiver = played, receiver
+
+    @property
+    def given(self) -> TestProject:
+        """This project, for commands that only lead to what a test judges: their outcome may be a copy (`tests.given`)."""
+        return _Given(self)
 
     def write(self, name: str, content: Any) -> Path:
         """Write a YAML file below the project."""
@@ -171,3 +181,13 @@ class TestProject:
     def environment(self, more: dict[str, str] | None) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}
         return {**kept, "PYTHONPATH": str(ROOT), **(more or {})}
+
+
+class _Given(TestProject):
+    """The door to a project that takes what was played for another one with the same beginning."""
+
+    def __init__(self, project: TestProject) -> None:
+        self.folder, self._played, self._receiver = project.folder, project._played, project._receiver
+
+    def run(self, *arguments: str) -> Outcome:
+        return self._played.outcome(self.folder, self._receiver, arguments, lambda: super(_Given, self).run(*arguments))

@@ -6,6 +6,7 @@ state and the traffic instead of calls.
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections import Counter
@@ -27,6 +28,12 @@ class Received:
     key: str
     records: list[dict[str, Any]]
     applied: bool
+
+
+Content = tuple[
+    dict[str, dict[str, Any]], list[tuple[str, tuple[str, ...]]], list[Received], Counter[str], int, set[str]
+]
+"""Records, log, journal, counts, duplicate effects and keys of a receiver."""
 
 
 @dataclass
@@ -71,6 +78,20 @@ class Receiver:
                 kept = {name: value for name, value in (held or {}).items() if name != "unsubscribed"}
                 self.records[record["id"]] = kept | record["fields"]
 
+    def content(self) -> Content:
+        """A copy of what the destination holds and remembers."""
+        held = (self.records, self.log, self.journal, self.sent, self.duplicate_effects, self._keys)
+        return copy.deepcopy(held)
+
+    def fill(self, content: Content) -> None:
+        """Hold and remember what ``content`` says and nothing else; dicts and lists that a test has stay the same ones."""
+        records, log, journal, sent, self.duplicate_effects, self._keys = copy.deepcopy(content)
+        self.records.clear()
+        self.records.update(records)
+        self.log[:], self.journal[:] = log, journal
+        self.sent.clear()
+        self.sent.update(sent)
+
     def forget(self) -> None:
         """Forget every key, as a destination of another test: what it holds stays."""
         self._keys.clear()
@@ -80,25 +101,57 @@ class Receiver:
         return len(self.log)
 
 
+class Address:
+    """A loopback address at which one receiver after the other is reached.
+
+    A connection stays with the receiver that was there when it was opened, also when it is read later.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.receiver: Receiver | None = None
+
+    @contextmanager
+    def lent(self, receiver: Receiver) -> Iterator[Receiver]:
+        """``receiver`` at this address, for as long as the context lasts."""
+        receiver.url = self.url
+        self.receiver = receiver
+        try:
+            yield receiver
+        finally:
+            self.receiver = None
+
+
 @contextmanager
-def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
-    """``receiver``, or a new one, on a free loopback port."""
-    receiver = receiver or Receiver()
+def addressed() -> Iterator[Address]:
+    """An address on a free port."""
 
     class Calls(Quiet, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
         wbufsize = -1
 
+        def setup(self) -> None:
+            super().setup()
+            self.receiver = address.receiver
+
         def do_POST(self) -> None:
+            assert self.receiver is not None, "a call between two tests"
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            status, headers, content = receiver.receive(self.headers["idempotency-key"], body)
+            status, headers, content = self.receiver.receive(self.headers["idempotency-key"], body)
             self.send_response(status)
             for name, value in {"content-length": str(len(content)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 
-    with serving(Calls) as address:
-        receiver.url = f"{address}/batch"
-        yield receiver
+    with serving(Calls) as place:
+        address = Address(f"{place}/batch")
+        yield address
+
+
+@contextmanager
+def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
+    """``receiver``, or a new one, at an address of its own."""
+    with addressed() as address, address.lent(receiver or Receiver()) as running:
+        yield running

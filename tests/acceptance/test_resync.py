@@ -18,9 +18,9 @@ WANTED = {str(n): {"name": name, "score": score} for n, (name, score) in SECOND.
 def moved(project: TestProject, receiver: Receiver) -> None:
     """Version 1 and then version 2 were delivered."""
     project.people(FIRST)
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     project.people(SECOND)
-    assert project.report()["version"] == 2
+    assert project.given.report()["version"] == 2
     assert receiver.records == WANTED
 
 
@@ -139,7 +139,7 @@ def test_an_expression_that_is_none_is_refused_and_nothing_is_marked(
 
     assert (outcome.code, "Traceback" in outcome.err) == (2, False)
     assert "Ada" not in outcome.err
-    assert project.report()["status"] == "unchanged"
+    assert project.given.report()["status"] == "unchanged"
     assert len(receiver.journal) == calls
 
 
@@ -201,9 +201,9 @@ def test_today_s_consent_stands_above_a_resync(project: TestProject, receiver: R
 def test_a_sync_that_never_deletes_leaves_what_is_gone(project: TestProject, receiver: Receiver) -> None:
     project.sync(SYNC, mode="upsert")
     project.people(FIRST)
-    project.report()
+    project.given.report()
     project.people(SECOND)
-    project.report()
+    project.given.report()
     before = len(receiver.journal)
 
     resynced(project)
@@ -240,10 +240,10 @@ def test_a_plan_that_is_sent_again_has_keys_of_its_own(project: TestProject, rec
 
 def test_a_pinned_sync_gets_its_version_again(project: TestProject, receiver: Receiver) -> None:
     project.people(FIRST)
-    project.report()
+    project.given.report()
     held = {key: dict(fields) for key, fields in receiver.records.items()}
     project.people(SECOND)
-    project.report()
+    project.given.report()
     project.run("rollback", SYNC, "--to", "1", "--yes")
     receiver.records.clear()
 
@@ -266,9 +266,9 @@ def test_a_resync_that_dies_is_finished_by_the_next_run(
     many = {n: (f"Person {n}", float(n)) for n in range(1, 21)}
     project.destination("hook", receiver.url, batch={"records": 2}, rate={"concurrency": 1})
     project.people({**many, 99: ("Gone", 1.0)})
-    project.report()
+    project.given.report()
     project.people(many)
-    project.report()
+    project.given.report()
     held = {key: dict(fields) for key, fields in receiver.records.items()}
     receiver.records.clear()
     receiver.records["99"] = {"name": "Gone"}
@@ -286,7 +286,7 @@ def test_a_resync_that_dies_is_finished_by_the_next_run(
 def test_a_destination_that_another_tool_filled_is_adopted(project: TestProject, receiver: Receiver) -> None:
     """Nothing is sent, then only what differs from what was adopted is."""
     project.people(SECOND)
-    project.run("capture", "people")
+    project.given.run("capture", "people")
     receiver.records.update({key: dict(fields) for key, fields in WANTED.items()})
     shown = project.run("resync", SYNC, "--adopt")
     assert "NOTHING WOULD BE SENT" in shown.out
@@ -338,7 +338,7 @@ def test_an_adoption_that_dies_is_finished_by_the_next_run_and_sends_nothing(
     project: TestProject, receiver: Receiver, point: str
 ) -> None:
     project.people(SECOND)
-    project.run("capture", "people")
+    project.given.run("capture", "people")
     receiver.records.update({key: dict(fields) for key, fields in WANTED.items()})
 
     project.run_process("resync", SYNC, "--adopt", "--yes", env={"TIDEGATE_TEST_FAILPOINTS": f"{point}=kill"})
@@ -365,7 +365,7 @@ def test_what_cannot_be_sent_again_is_refused_and_changes_nothing(
     outcome = project.run("resync", *arguments, "--yes")
 
     assert (outcome.code, said in outcome.err) == (2, True), outcome.err
-    assert project.report()["status"] == "unchanged"
+    assert project.given.report()["status"] == "unchanged"
 
 
 @pytest.mark.usefixtures("moved")
@@ -376,4 +376,4 @@ def test_keys_that_nobody_knows_are_told_by_their_place(project: TestProject) ->
     outcome = project.run("resync", SYNC, "--yes", "--keys", str(keys))
 
     assert (outcome.code, "number 2" in outcome.err, "ada@" in outcome.err) == (2, True, False)
-    assert project.report()["status"] == "unchanged"
+    assert project.given.report()["status"] == "unchanged"

@@ -20,10 +20,10 @@ SECOND: dict[int, tuple[str | None, float | None]] = {1: ("ADA", 1.5), 3: (None,
 def moved(project: TestProject, receiver: Receiver) -> dict[str, dict[str, Any]]:
     """Version 1 and then version 2 were delivered; what the destination held of version 1."""
     project.people(FIRST)
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     held = {key: dict(fields) for key, fields in receiver.records.items()}
     project.people(SECOND)
-    assert project.report()["version"] == 2
+    assert project.given.report()["version"] == 2
     assert receiver.records != held
     return held
 
@@ -125,12 +125,12 @@ def test_consent_stands_above_a_rollback(project: TestProject, receiver: Receive
     project.sync(SYNC, consent={"purpose": "email", "subject": "id"})
     decided = project.folder / "list.csv"
     decided.write_text("subject,purpose,status\n" + "".join(f"{n},email,granted\n" for n in range(1, 5)))
-    project.run("consent", "import", str(decided))
+    project.given.run("consent", "import", str(decided))
     project.people(FIRST)
-    project.report()
+    project.given.report()
     project.people(SECOND)
-    project.report()
-    project.run("consent", "withdraw", "--subject", "2", "--purpose", "email")
+    project.given.report()
+    project.given.run("consent", "withdraw", "--subject", "2", "--purpose", "email")
 
     report = rolled_back(project)
 
@@ -156,9 +156,9 @@ def test_gates_and_approvals_count_for_a_rollback(
 def test_a_sync_that_never_deletes_says_what_stays(project: TestProject, receiver: Receiver) -> None:
     project.sync(SYNC, mode="upsert")
     project.people(FIRST)
-    project.report()
+    project.given.report()
     project.people(SECOND)
-    project.report()
+    project.given.report()
 
     assert project.run("--json", "rollback", SYNC, "--to", "1").json["stays"] == 1
     rolled_back(project)
@@ -185,7 +185,7 @@ def test_what_cannot_be_undone_is_refused_and_changes_nothing(
 
     assert (outcome.code, said in outcome.err) == (2, True)
     assert "Nothing was" in outcome.err
-    (status,) = project.run("--json", "status").json
+    (status,) = project.given.run("--json", "status").json
     assert status["pinned_version"] is None
 
 

@@ -16,10 +16,10 @@ from tests.receiver import Receiver
 def moved(project: TestProject, receiver: Receiver) -> dict[str, dict[str, Any]]:
     """Version 1 and then version 2 were delivered; what the destination held of version 1."""
     project.people(FIRST)
-    project.report()
+    project.given.report()
     held = {key: dict(fields) for key, fields in receiver.records.items()}
     project.people(SECOND)
-    assert project.report()["version"] == 2
+    assert project.given.report()["version"] == 2
     return held
 
 
@@ -76,7 +76,7 @@ def test_these_are_as_they_were_and_stay_so_while_others_go_on(
 
 def test_they_are_let_go_with_the_pin(project: TestProject, receiver: Receiver, moved: dict[str, Any]) -> None:
     latest = {key: dict(fields) for key, fields in receiver.records.items()}
-    put_back(project, "1", "2", "4")
+    put_back(project.given, "1", "2", "4")
 
     forward = project.run("--json", "unpin", SYNC).json
     assert (forward["plan"]["inserts"], forward["plan"]["updates"], forward["plan"]["deletes"]) == (1, 1, 1)
@@ -102,7 +102,7 @@ def test_more_of_them_are_kept_beside_those_before(
 
 
 def test_a_resync_sends_them_as_they_are_kept(project: TestProject, receiver: Receiver, moved: dict[str, Any]) -> None:
-    put_back(project, "1", "2", "4")
+    put_back(project.given, "1", "2", "4")
     held = {key: dict(fields) for key, fields in receiver.records.items()}
     receiver.records.clear()
 
@@ -115,12 +115,12 @@ def test_consent_stands_above_them(project: TestProject, receiver: Receiver) -> 
     project.sync(SYNC, consent={"purpose": "email", "subject": "id"})
     decided = project.folder / "list.csv"
     decided.write_text("subject,purpose,status\n" + "".join(f"{n},email,granted\n" for n in range(1, 5)))
-    project.run("consent", "import", str(decided))
+    project.given.run("consent", "import", str(decided))
     project.people(FIRST)
-    project.report()
+    project.given.report()
     project.people(SECOND)
-    project.report()
-    project.run("consent", "withdraw", "--subject", "2", "--purpose", "email")
+    project.given.report()
+    project.given.run("consent", "withdraw", "--subject", "2", "--purpose", "email")
 
     report = put_back(project, "1", "2")
 
@@ -131,7 +131,7 @@ def test_consent_stands_above_them(project: TestProject, receiver: Receiver) -> 
 
 
 def test_who_was_forgotten_is_kept_nowhere(project: TestProject, receiver: Receiver, moved: dict[str, Any]) -> None:
-    put_back(project, "1", "2", "4")
+    put_back(project.given, "1", "2", "4")
 
     assert project.run("forget", "2", "--reason", "asked").code == 0
 

@@ -1,5 +1,5 @@
 """A project and a destination, as the acceptance tests have them."""
 
-from tests.acceptance.conftest import project, receiver
+from tests.acceptance.conftest import address, played, project, receiver
 
-__all__ = ["project", "receiver"]
+__all__ = ["address", "played", "project", "receiver"]

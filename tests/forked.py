@@ -1,7 +1,8 @@
 """Processes that have the command line loaded when they are born: real ones, to be killed, without the wait of a start.
 
-A server imports the commands once and forks for every call; it has no threads, no open file of a project and no state of
-another call. Only what every start does alike is shared. Tests of the start itself use `tests.cli.door` or a process anew.
+A server imports the commands once, with what they import when it is first needed, and forks for every call; it has no
+threads, no open file of a project and no state of another call. Only what every start does alike is shared. Tests of the
+start itself use `tests.cli.door` or a process anew.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import destinations.webhook  # noqa: F401 - loaded for those that are forked
 import engine.faces.cli.decide
 import engine.faces.cli.forget
 import engine.faces.cli.garbage
@@ -22,13 +24,23 @@ import engine.faces.cli.halt
 import engine.faces.cli.look
 import engine.faces.cli.quarantine
 import engine.faces.cli.run
-import engine.faces.cli.undo  # noqa: F401 - loaded for those that are forked
+import engine.faces.cli.undo
+import engine.sources.files  # noqa: F401 - loaded for those that are forked
 from engine import failpoints
 from engine.faces.cli.main import main
 
 ROOT = Path(__file__).parent.parent
+LATE = (
+    "anyio._backends._asyncio",
+    "fsspec.implementations.local",
+    "httpcore",
+    "ibis.expr.types.groupby",
+    "orjson",
+    "pandas",
+)
+"""What libraries import when they are first used, which takes as long as a small sync."""
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__])
+_context.set_forkserver_preload([__name__, *LATE])
 
 
 def _command(arguments: Sequence[str], env: Mapping[str, str], out: str, err: str) -> None:

@@ -51,9 +51,9 @@ def held(project: TestProject, kept: int = 5) -> str:
     """The run that is held because only ``kept`` of the ten delivered people are left."""
     project.sync(SYNC, gates=REVIEWED)
     project.people(FULL)
-    assert project.report()["status"] in {"succeeded", "unchanged"}
+    assert project.given.report()["status"] in {"succeeded", "unchanged"}
     keep(project, kept)
-    report = project.report()
+    report = project.given.report()
     assert report["status"] == "held", report
     return str(report["run"])
 
@@ -126,7 +126,7 @@ def test_an_approval_given_while_four_eyes_were_waived_counts_for_nothing_once_t
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
     run = held(project)
-    assert approve(project, run).code == 0
+    assert approve(project.given, run).code == 0
     rules(project, require_approval=True)
     assert is_held(project, receiver, "who asked for it may not approve it")
 
@@ -166,7 +166,7 @@ def test_an_approval_expires_and_a_shorter_time_holds_for_those_given_before(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
     run = held(project)
-    assert approve(project, run).code == 0
+    assert approve(project.given, run).code == 0
     rules(project, approval={"expires": "1ms"})
     assert is_held(project, receiver, "the newest approval does not count: it expired at")
     assert approve(project, run).code == 0, "it may be given again"
@@ -299,7 +299,7 @@ def test_a_run_that_began_to_send_goes_on_although_its_approval_expired(
     project: TestProject, receiver: Receiver, acting: As
 ) -> None:
     run = held(project)
-    assert approve(project, run).code == 0
+    assert approve(project.given, run).code == 0
     assert project.run_process("run", SYNC, env={VARIABLE: "batch.after_send=exit:9"}).code == 9
     rules(project, approval={"expires": "1ms"})
     assert project.report()["status"] == "succeeded"
@@ -315,7 +315,7 @@ def test_a_run_that_died_before_it_sent_anything_asks_again(
     project: TestProject, receiver: Receiver, acting: As, later: dict[str, Any], why: str
 ) -> None:
     run = held(project)
-    assert approve(project, run).code == 0
+    assert approve(project.given, run).code == 0
     assert project.run_process("run", SYNC, env={VARIABLE: "plan.after_commit=exit:9"}).code == 9
     rules(project, **later)
     assert is_held(project, receiver, why)

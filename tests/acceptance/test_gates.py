@@ -27,7 +27,7 @@ def fewer(project: TestProject, kept: int) -> None:
 def first_then(project: TestProject, kept: int) -> dict[str, Any]:
     """The report of a run over the first ``kept`` of ten rows that were delivered before."""
     project.people(FULL)
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     fewer(project, kept)
     return project.report()
 
@@ -116,7 +116,7 @@ class TestDeletes:
 
     @pytest.mark.slow
     def test_an_approved_plan_is_sent_by_the_next_run(self, project: TestProject, receiver: Receiver) -> None:
-        held = first_then(project, 5)
+        held = first_then(project.given, 5)
         decided = project.run("--json", "approve", held["run"], "--comment", "they left")
         assert decided.code == 0, decided
         sent = project.report()
@@ -126,7 +126,7 @@ class TestDeletes:
 
     @pytest.mark.slow
     def test_an_approval_is_void_once_the_plan_changes(self, project: TestProject, receiver: Receiver) -> None:
-        held = first_then(project, 5)
+        held = first_then(project.given, 5)
         assert project.run("approve", held["run"], "--comment", "they left").code == 0
         fewer(project, 4)
         again = project.report()
@@ -137,7 +137,7 @@ class TestDeletes:
     def test_an_approval_serves_one_plan_and_not_the_next_one_alike(
         self, project: TestProject, receiver: Receiver
     ) -> None:
-        held = first_then(project, 5)
+        held = first_then(project.given, 5)
         assert project.run("approve", held["run"], "--comment", "they left").code == 0
         assert project.report()["status"] == "succeeded"
         project.people(FULL)
@@ -147,7 +147,7 @@ class TestDeletes:
 
     @pytest.mark.slow
     def test_a_rejected_plan_is_held_again(self, project: TestProject, receiver: Receiver) -> None:
-        held = first_then(project, 5)
+        held = first_then(project.given, 5)
         assert project.run("reject", held["run"], "--comment", "a broken join").code == 0
         assert project.report()["status"] == "held"
         project.people(FULL)
@@ -156,7 +156,7 @@ class TestDeletes:
 
     @pytest.mark.slow
     def test_a_plan_that_was_sent_waits_for_no_further_decision(self, project: TestProject, receiver: Receiver) -> None:
-        held = first_then(project, 5)
+        held = first_then(project.given, 5)
         assert project.run("approve", held["run"]).code == 0
         assert project.report()["status"] == "succeeded"
 

@@ -55,9 +55,9 @@ def environment(project: TestProject, **keys: Any) -> None:
 def held(project: TestProject) -> dict[str, Any]:
     """The report of the run that is held, after one that brought five good rows."""
     project.people(GOOD)
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     project.people(BAD)
-    report = project.report()
+    report = project.given.report()
     assert (report["status"], report["exit"], report["requests"]) == ("held", 4, 0), report
     return report
 

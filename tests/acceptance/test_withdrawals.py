@@ -38,8 +38,8 @@ def decide(project: TestProject, verb: str, *subjects: int) -> None:
 def delivered(project: TestProject, on_withdrawal: str, **more: Any) -> None:
     """Everybody consents and is held."""
     asking(project, on_withdrawal, **more)
-    decide(project, "grant", *PEOPLE)
-    assert sum(project.report()["delivered"].values()) == len(PEOPLE)
+    decide(project.given, "grant", *PEOPLE)
+    assert sum(project.given.report()["delivered"].values()) == len(PEOPLE)
 
 
 @pytest.mark.parametrize("mode", ["upsert", "mirror", "update"])
@@ -72,8 +72,8 @@ def test_consent_that_comes_back_writes_the_whole_record_again_even_when_nothing
     project: TestProject, receiver: Receiver
 ) -> None:
     delivered(project, "unsubscribe")
-    decide(project, "withdraw", 2)
-    project.report()
+    decide(project.given, "withdraw", 2)
+    project.given.report()
     decide(project, "grant", 2)
 
     planned = project.run("--json", "plan", SYNC).json
@@ -89,8 +89,8 @@ def test_the_record_of_somebody_unsubscribed_whose_row_is_gone_is_deleted_in_a_m
     project: TestProject, receiver: Receiver
 ) -> None:
     delivered(project, "unsubscribe")
-    decide(project, "withdraw", 2)
-    project.report()
+    decide(project.given, "withdraw", 2)
+    project.given.report()
     project.people({1: PEOPLE[1], 3: PEOPLE[3]})
 
     assert project.report()["delivered"]["deletes"] == 1
@@ -113,7 +113,7 @@ def test_an_unsubscribe_that_fails_is_owed_and_never_set_aside(project: TestProj
 
 def test_a_record_whose_fate_is_unknown_is_unsubscribed_again(project: TestProject, receiver: Receiver) -> None:
     delivered(project, "unsubscribe")
-    decide(project, "withdraw", 2)
+    decide(project.given, "withdraw", 2)
     receiver.answer = lambda _body: (200, {}, b"{")
     assert project.report()["unknown"] == 1
     receiver.answer = lambda _body: None
@@ -128,7 +128,7 @@ def test_what_is_ignored_stays_as_it_is_and_a_warning_says_so(project: TestProje
     warnings = project.run("--json", "validate").json["warnings"]
     assert any("`on_withdrawal: ignore`" in one and "stays there" in one for one in warnings)
     before = receiver.requests
-    decide(project, "withdraw", 2)
+    decide(project.given, "withdraw", 2)
     project.people({**PEOPLE, 2: ("Bo II", 2.0)})
 
     checks = {c["check"]: c for c in project.run("--json", "plan", SYNC).json["checks"]}
@@ -148,7 +148,7 @@ def test_what_is_ignored_stays_as_it_is_and_a_warning_says_so(project: TestProje
 def test_another_answer_to_withdrawals_is_caught_up_with(project: TestProject, receiver: Receiver) -> None:
     """Ignored, then unsubscribed, then deleted: each change of the file is applied to those who withdrew before it."""
     delivered(project, "ignore")
-    decide(project, "withdraw", 2)
+    decide(project.given, "withdraw", 2)
     assert project.report()["status"] == "unchanged"
 
     asking(project, "unsubscribe")
@@ -231,7 +231,7 @@ def test_a_plan_that_has_to_wait_keeps_nobody_who_took_consent_back(
     gates = {"deletes": {"max": 0, "on_fail": on_fail}}
     delivered(project, on_withdrawal, mode="mirror", gates=gates)
     project.people({1: PEOPLE[1], 2: PEOPLE[2], 4: ("Di", 4.0)})
-    decide(project, "withdraw", 2)
+    decide(project.given, "withdraw", 2)
 
     report = project.report()
     assert report["status"] == {"review": "held", "block": "blocked"}[on_fail]
@@ -260,7 +260,7 @@ def test_who_took_consent_back_is_removed_although_every_plan_needs_approval(
     content = yaml.safe_load(path.read_text())
     content["environments"]["development"]["require_approval"] = True
     project.write("tidegate.yaml", content)
-    decide(project, "withdraw", 2)
+    decide(project.given, "withdraw", 2)
     project.people({**PEOPLE, 1: ("Eva", 1.0)})
 
     assert project.report()["status"] == "held"
@@ -273,7 +273,7 @@ def test_a_removal_that_fails_does_not_keep_the_rest_from_being_approved(
     project: TestProject, receiver: Receiver
 ) -> None:
     delivered(project, "delete", mode="mirror", gates=REVIEWED)
-    decide(project, "withdraw", 2)
+    decide(project.given, "withdraw", 2)
     project.people({1: PEOPLE[1], 2: PEOPLE[2]})
     receiver.answer = lambda _: (503, {}, b"")
     report = project.report()

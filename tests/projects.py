@@ -67,7 +67,10 @@ class TestProject:
 
     __test__ = False
 
-    def __init__(self, folder: Path, url: str, *, ledger: str = "sqlite:///.tidegate/ledger.db") -> None:
+    def __init__(
+        self, folder: Path, url: str, *, ledger: str = "sqlite:///.tidegate/ledger.db", threads: int = 1
+    ) -> None:
+        """A few rows are not read faster by a second thread, which takes time to start."""
         self.folder = folder
         self.write(
             "tidegate.yaml",
@@ -76,7 +79,7 @@ class TestProject:
                 "environment": "development",
                 "environments": {"development": {"ledger": ledger, "storage": ".tidegate/segments"}},
                 "connections": {"lake": {"type": "files", "path": "data"}},
-                "compute": {"engine": "duckdb", "memory": "512MB", "threads": 2},
+                "compute": {"engine": "duckdb", "memory": "512MB", "threads": threads},
             },
         )
         self.write("contracts/people-v1.odcs.yaml", CONTRACT)

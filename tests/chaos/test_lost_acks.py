@@ -23,7 +23,7 @@ def test_five_percent_lost_answers_are_no_effect_twice_and_no_record_missing(
     """I5, I6, I9: what is sent again comes under its own key, until the destination says that it has it."""
     people = {n: (f"person {n}", n / 4) for n in range(rows)}
     with receiving() as receiver, proxying(receiver.url, seed=1) as proxy:
-        project = TestProject(tmp_path, proxy.through(receiver.url))
+        project = TestProject(tmp_path, proxy.through(receiver.url), threads=2)
         rate = {"requests": 100_000, "per": "1s", "concurrency": 8}
         project.destination("hook", proxy.through(receiver.url), rate=rate, batch={"records": batch})
         project.people(people)
@@ -46,7 +46,7 @@ def test_five_percent_lost_answers_are_no_effect_twice_and_no_record_missing(
 @pytest.mark.slow
 def test_requests_that_the_network_repeats_have_one_effect(tmp_path: Path) -> None:
     with receiving() as receiver, proxying(receiver.url, seed=3) as proxy:
-        project = TestProject(tmp_path, proxy.through(receiver.url))
+        project = TestProject(tmp_path, proxy.through(receiver.url), threads=2)
         project.destination("hook", proxy.through(receiver.url), batch={"records": BATCH})
         project.sync("people_to_hook", gates={"deletes": {"max_ratio": 1.0}})
         project.people(dict.fromkeys(range(200), ("first", 0.0)))

@@ -45,7 +45,7 @@ class Engine(RuleBasedStateMachine):
         self.ends = ExitStack()
         folder = Path(self.ends.enter_context(TemporaryDirectory()))
         self.receiver: Receiver = self.ends.enter_context(receiving())
-        self.project = TestProject(folder, self.receiver.url)
+        self.project = TestProject(folder, self.receiver.url, threads=2)
         self.rows: dict[int, str] = {}
         self.agreed: dict[int, bool] = {}
         self.forgotten: set[int] = set()

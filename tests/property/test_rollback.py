@@ -65,7 +65,7 @@ class World:
     """One project, and what must be true of it."""
 
     def __init__(self, folder: Path, receiver: Receiver) -> None:
-        self.project = TestProject(folder, receiver.url)
+        self.project = TestProject(folder, receiver.url, threads=2)
         self.project.sync(SYNC, consent={"purpose": "email", "subject": "id"})
         self.receiver = receiver
         self.versions: list[People] = []

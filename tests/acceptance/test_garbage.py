@@ -53,9 +53,9 @@ def lived(project: TestProject) -> TestProject:
     people = {"connection": "lake", "table": "people.parquet"}
     dataset = {"name": "people", "contract": "contracts/people-v1.odcs.yaml", "source": people}
     project.write("datasets/people.yaml", {**dataset, "identifiers": {"id": "id"}})
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     project.people(GROWN)
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     for file, header in (("list.csv", "subject,purpose,status\n7,email,granted\n"), ("out.csv", "id\n9\n")):
         (project.folder / file).write_text(header, encoding="utf-8")
     (project.folder / "keys.txt").write_text("3\n", encoding="utf-8")
@@ -64,7 +64,7 @@ def lived(project: TestProject) -> TestProject:
         ("suppress", "import", str(project.folder / "out.csv"), "--kind", "id"),
         ("rollback", "people_to_hook", "--to", "1", "--only-keys", str(project.folder / "keys.txt"), "--yes"),
     ):
-        ended = project.run(*command)
+        ended = project.given.run(*command)
         assert ended.code == 0, ended
     return project
 

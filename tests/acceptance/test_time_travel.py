@@ -27,6 +27,7 @@ from engine.segments.files import Storage
 from engine.service.ledgers import accept_ledger_regression
 from engine.service.runs import run_syncs
 from engine.steps.delivery_log import LedgerLog, Work
+from tests.given import Played
 from tests.ledger import facts
 from tests.projects import Outcome, TestProject
 from tests.receiver import Receiver
@@ -36,9 +37,10 @@ People = dict[int, tuple[str | None, float | None]]
 
 
 @pytest.fixture
-def project(tmp_path: Path, receiver: Receiver) -> TestProject:
+def project(tmp_path: Path, receiver: Receiver, played: Played[Outcome]) -> TestProject:
     """Its ledger is not checked against what the destination received: it loses events, which is the subject here."""
     made = TestProject(tmp_path, receiver.url)
+    made.remember(played, receiver)
     made.people({1: ("Ada", 1.5), 2: ("Bo", None), 3: (None, 0.1)})
     return made
 
@@ -110,9 +112,9 @@ def converges(project: TestProject, receiver: Receiver, rows: People) -> dict[st
 def test_yesterdays_copy_of_the_ledger_is_refused_until_todays_is_back(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     yesterday = copied(project)
-    bring(project, {1: ("Ada L.", 1.5), 4: ("Di", 4.0)})
+    bring(project.given, {1: ("Ada L.", 1.5), 4: ("Di", 4.0)})
     today = Path(shutil.copy(ledger_file(project), project.folder / "today.db"))
     put_back(project, yesterday)
     refused(project, receiver, "went back in time")
@@ -136,9 +138,9 @@ def test_yesterdays_copy_of_the_ledger_is_refused_until_todays_is_back(
 def test_nothing_is_decided_on_a_ledger_that_went_back(
     project: TestProject, receiver: Receiver, command: tuple[str, ...]
 ) -> None:
-    project.report()
+    project.given.report()
     yesterday = copied(project)
-    bring(project, {1: ("Ada L.", 1.5)})
+    bring(project.given, {1: ("Ada L.", 1.5)})
     put_back(project, yesterday)
     outcome = project.run("--json", *command)
     assert (outcome.code, outcome.json["error"]["code"]) == (1, "ledger_regressed")
@@ -156,7 +158,7 @@ def test_a_copy_from_just_before_a_window_left_is_refused(project: TestProject, 
 
 
 def test_a_deleted_ledger_is_refused_though_a_new_one_is_made(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     ledger_file(project).unlink()
     assert project.run("status").code == 0
     refused(project, receiver, "The ledger is empty")
@@ -182,10 +184,10 @@ def test_the_ledger_of_another_environment_is_refused_on_both_sides(project: Tes
 def test_a_new_ledger_with_a_new_storage_starts_and_one_that_was_never_anchored_goes_on(
     project: TestProject, receiver: Receiver
 ) -> None:
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     shutil.rmtree(project.folder / ".tidegate" / "segments" / "anchors")
     yesterday = copied(project)
-    bring(project, {1: ("Ada", 2.5)})
+    bring(project.given, {1: ("Ada", 2.5)})
     put_back(project, yesterday)
     refused(project, receiver, "went back in time")
 
@@ -230,7 +232,7 @@ def test_an_approval_from_before_an_acceptance_allows_nothing_after_it(
 
 
 def test_an_anchor_that_cannot_be_read_is_not_taken_for_none(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     (project.folder / ".tidegate" / "segments" / "anchors" / f"sync.{SYNC}.json").write_bytes(b"{")
     refused(project, receiver, "cannot be read")
     assert accept(project).json["doubted"] == [{"sync": SYNC, "records": 3}]
@@ -288,7 +290,7 @@ def test_after_acceptance_the_next_run_sends_again_all_that_may_have_changed(
 def test_after_acceptance_what_left_the_source_is_deleted_if_the_older_ledger_knows_it(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     yesterday = copied(project)
     bring(project, {1: ("Ada", 1.5), 4: ("new", 4.0)})
     put_back(project, yesterday)
@@ -316,7 +318,7 @@ def test_a_plan_after_acceptance_never_has_the_key_of_a_lost_one(project: TestPr
 def test_acceptance_is_asked_for_a_reason_and_does_nothing_when_nothing_was_lost(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     assert project.run("ledger", "accept-regression").code == 2
     events = len(project.run("--json", "ledger", "tail").json)
     assert accept(project).json == {"lost": [], "doubted": []}
@@ -388,7 +390,7 @@ def _consent(project: TestProject, decisions: dict[str, str]) -> None:
 def test_a_ledger_file_that_is_replaced_under_a_process_is_the_one_that_its_next_run_reads(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     yesterday = copied(project)
     app = open_app(project.folder, environment=None)
     try:

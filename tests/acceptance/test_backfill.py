@@ -29,14 +29,14 @@ def held(rows: Rows) -> dict[str, dict[str, Any]]:
 def captured(project: TestProject) -> None:
     for rows in VERSIONS:
         project.people(rows)
-        assert project.run("capture", "people").code == 0
+        assert project.given.run("capture", "people").code == 0
 
 
 @pytest.fixture
 def delivered(project: TestProject) -> None:
     for rows in VERSIONS:
         project.people(rows)
-        assert project.report()["status"] == "succeeded"
+        assert project.given.report()["status"] == "succeeded"
 
 
 def backfilled(project: TestProject, *more: str, sync: str = SYNC) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ def _stale(receiver: Receiver) -> None:
 def test_a_lie_about_what_the_destination_received_is_named(
     project: TestProject, receiver: Receiver, lie: Lie, invariant: str
 ) -> None:
-    project.report()
+    project.given.report()
     assert project.checked(receiver).acknowledged == 3
     journal, records = list(receiver.journal), {id: dict(fields) for id, fields in receiver.records.items()}
     lie(receiver)

@@ -24,7 +24,7 @@ def with_people(project: TestProject) -> None:
     project.sync(SYNC, mode="upsert", consent={"purpose": "email", "subject": "id"})
     project.people(PEOPLE)
     for subject in (1, 2, 3):
-        decide(project, "grant", subject, "--receipt", f"form-{subject}")
+        decide(project.given, "grant", subject, "--receipt", f"form-{subject}")
 
 
 def decide(project: TestProject, verb: str, subject: int, *more: str) -> None:
@@ -53,7 +53,7 @@ def numbers(report: dict[str, Any]) -> dict[str, int]:
 def test_every_delivery_about_a_subject_is_told_with_the_decision_that_allowed_it(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     decide(project, "withdraw", 2, "--receipt", "letter-2")
     held = told(project, "2")["now"]
     project.report()
@@ -73,8 +73,8 @@ def test_every_delivery_about_a_subject_is_told_with_the_decision_that_allowed_i
 
 
 def test_the_same_is_told_in_words(project: TestProject) -> None:
-    project.report()
-    decide(project, "withdraw", 2)
+    project.given.report()
+    decide(project.given, "withdraw", 2)
 
     lines = project.run("consent", "explain", "--subject", "2").out.splitlines()
 
@@ -99,7 +99,7 @@ def test_what_did_not_arrive_is_told_as_what_became_of_it(project: TestProject, 
 
 
 def test_of_somebody_unknown_only_what_holds_now_is_told(project: TestProject) -> None:
-    project.report()
+    project.given.report()
 
     story = told(project, "99")
 
@@ -123,9 +123,9 @@ def test_keys_above_internal_are_masked(project: TestProject, receiver: Receiver
 def test_a_run_is_proven_from_stored_facts_and_alike_whenever_it_is_asked(
     project: TestProject, receiver: Receiver
 ) -> None:
-    run = project.report()["run"]
+    run = project.given.report()["run"]
     first = proof(project)
-    decide(project, "withdraw", 2)
+    decide(project.given, "withdraw", 2)
     later = project.report()["run"]
 
     assert numbers(first) == {"upserts": 3, "proven": 3}
@@ -183,7 +183,7 @@ def _whoever_was_ever_mentioned(register: Table, *_: object) -> Table:
 def test_people_who_were_forgotten_since_are_counted_and_nothing_of_them_is_told(
     project: TestProject, receiver: Receiver
 ) -> None:
-    first = project.report()["run"]
+    first = project.given.report()["run"]
     assert project.run("forget", "2", "--reason", "request 17").code == 0
     project.people({**PEOPLE, 1: ("Person I", 1.0)})
     project.report()

@@ -76,7 +76,7 @@ def test_texts_for_people_are_neither_recorded_nor_a_change(project: TestProject
 def test_a_breaking_change_in_the_same_major_is_refused_before_anything_is_read(
     project: TestProject, receiver: Receiver
 ) -> None:
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     before, sent = events(project), receiver.requests
     without(project, "score", "1.1.0")
     project.sync("people_to_hook", fields={"name": "name"})
@@ -94,7 +94,7 @@ def test_a_breaking_change_in_the_same_major_is_refused_before_anything_is_read(
 
 
 def test_validate_says_the_same_where_a_ledger_is_at_hand(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     before = events(project)
     without(project, "score", "1.1.0")
     project.sync("people_to_hook", fields={"name": "name"})
@@ -112,7 +112,7 @@ def test_validate_says_the_same_where_a_ledger_is_at_hand(project: TestProject) 
 
 
 def test_validate_warns_of_a_number_that_grew_by_too_little(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     contract(project, "1.0.0", {**NAME, "logicalTypeOptions": {"maxLength": 9}})
 
     told = project.run("--json", "validate")
@@ -123,7 +123,7 @@ def test_validate_warns_of_a_number_that_grew_by_too_little(project: TestProject
 
 
 def test_validate_is_silent_about_a_ledger_that_it_cannot_read(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     without(project, "score", "1.1.0")
     project.sync("people_to_hook", fields={"name": "name"})
     with sqlite3.connect(project.folder / ".tidegate" / "ledger.db") as ledger:
@@ -155,7 +155,7 @@ def test_a_run_under_a_broken_contract_is_blocked_and_still_sends_what_people_ar
 
 
 def test_what_breaks_nothing_is_accepted_with_a_warning_when_its_number_is_too_small(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     contract(project, "1.0.0", {**NAME, "logicalTypeOptions": {"maxLength": 9}})
 
     told = capture(project)
@@ -169,7 +169,7 @@ def test_what_breaks_nothing_is_accepted_with_a_warning_when_its_number_is_too_s
 
 
 def test_a_number_that_grew_enough_is_told_nothing(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     contract(project, "1.0.1", {**NAME, "logicalTypeOptions": {"maxLength": 9}})
 
     assert capture(project).json["checks"] == []
@@ -177,7 +177,7 @@ def test_a_number_that_grew_enough_is_told_nothing(project: TestProject) -> None
 
 
 def test_a_promise_that_was_made_since_the_last_version_may_not_be_taken_back_either(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     contract(project, "1.0.1", {**NAME, "logicalTypeOptions": {"maxLength": 9}})
     assert capture(project).json["status"] == "unchanged"
 
@@ -187,7 +187,7 @@ def test_a_promise_that_was_made_since_the_last_version_may_not_be_taken_back_ei
 
 
 def test_a_version_that_is_withdrawn_takes_its_contract_with_it(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     contract(project, "1.1.0", CITY)
     project.data(people_with_city())
     assert capture(project).json["version"] == 2
@@ -208,7 +208,7 @@ def people_with_city() -> pa.Table:
 def test_a_sync_that_is_rolled_back_to_an_older_contract_changes_nothing_about_the_newest(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     contract(project, "1.0.1", {**NAME, "logicalTypeOptions": {"maxLength": 9}})
     project.people({1: ("Ada", 2.5)})
     assert project.report()["version"] == 2

@@ -77,7 +77,7 @@ def test_a_run_under_way_sends_nothing_about_a_suppressed_subject_from_the_next_
 
 @pytest.mark.slow
 def test_a_lost_or_changed_key_stops_everything(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     suppressed(project, "2")
     key = project.folder / ".tidegate/segments/erasure/tombstones.key"
     assert key.stat().st_mode & 0o077 == 0
@@ -152,7 +152,7 @@ def told(project: TestProject) -> None:
 def test_after_forget_no_segment_and_no_file_holds_the_subject_and_the_ledger_verifies(
     project: TestProject, receiver: Receiver
 ) -> None:
-    told(project)
+    told(project.given)
     assert holding(project, CANARY)
 
     report = forgotten(project, "2")
@@ -173,7 +173,7 @@ def test_after_forget_no_segment_and_no_file_holds_the_subject_and_the_ledger_ve
 
 @pytest.mark.slow
 def test_a_version_is_rebuilt_from_changes_without_the_subject(project: TestProject) -> None:
-    told(project)
+    told(project.given)
     app = open_app(project.folder, environment=None)
     forgotten(project, "2")
     with app.tools.compute.session() as session:
@@ -199,7 +199,7 @@ def test_a_version_is_rebuilt_from_changes_without_the_subject(project: TestProj
 def test_a_removal_that_the_destination_refuses_stays_open_until_it_takes_it(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     refusing = True
 
     def answer(body: dict[str, Any]) -> Answer | None:
@@ -229,7 +229,7 @@ def test_a_removal_that_the_destination_refuses_stays_open_until_it_takes_it(
 
 @pytest.mark.slow
 def test_removals_wait_for_no_gate_no_approval_and_no_source(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     settings = yaml.safe_load((project.folder / "tidegate.yaml").read_text(encoding="utf-8"))
     settings["environments"]["development"]["require_approval"] = True
     project.write("tidegate.yaml", settings)
@@ -243,7 +243,7 @@ def test_removals_wait_for_no_gate_no_approval_and_no_source(project: TestProjec
 
 @pytest.mark.slow
 def test_an_older_ledger_does_not_bring_a_subject_back(project: TestProject, receiver: Receiver) -> None:
-    told(project)
+    told(project.given)
     ledger = project.folder / ".tidegate/ledger.db"
     older = ledger.read_bytes()
     forgotten(project, "2")
@@ -266,7 +266,7 @@ def test_an_older_ledger_does_not_bring_a_subject_back(project: TestProject, rec
 
 @pytest.mark.slow
 def test_a_report_is_verified_and_an_edited_one_is_not(project: TestProject, tmp_path: Path) -> None:
-    project.report()
+    project.given.report()
     request = forgotten(project, "2")["request"]
     file = tmp_path / "report.json"
     file.write_text(project.run("--json", "erasures", "report", request).out, encoding="utf-8")
@@ -297,7 +297,7 @@ def test_decisions_about_a_forgotten_subject_are_taken_out_and_not_taken_in_agai
 
 @pytest.mark.slow
 def test_a_sync_that_another_process_holds_is_done_by_the_next_run(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     app = open_app(project.folder, environment=None)
     with sync_lease(app.tools, SyncId(SYNC)):
         report = forgotten(project, "2")

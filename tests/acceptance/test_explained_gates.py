@@ -55,7 +55,7 @@ def explained(project: TestProject, name: str = SYNC, *options: str) -> dict[str
 def test_a_query_is_explained_like_every_other_rule(project: TestProject) -> None:
     (told,) = explained(project)["contract.queries"]
     assert (told["rule"], told["verdict"]) == ("`four`: its query must be 4 (warning)", "never ran")
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     (told,) = explained(project)["contract.queries"]
     assert (told["verdict"], told["metrics"]) == ("pass", {"value": 4.0})
 
@@ -74,7 +74,7 @@ def test_before_the_first_run_every_check_is_listed_as_never_run(project: TestPr
 
 
 def test_after_a_run_each_rule_has_its_verdict_its_numbers_and_its_time(project: TestProject) -> None:
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
 
     told = explained(project)
     nulls, repeats = told["contract.quality"]
@@ -88,7 +88,7 @@ def test_after_a_run_each_rule_has_its_verdict_its_numbers_and_its_time(project:
 
 
 def test_failing_rows_are_shown_by_key_and_offending_column_and_masked_above_internal(project: TestProject) -> None:
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     told = explained(project, SYNC, "--samples", "5")
     nulls, repeats = told["contract.quality"]
 
@@ -99,7 +99,7 @@ def test_failing_rows_are_shown_by_key_and_offending_column_and_masked_above_int
 
 
 def test_the_rows_of_a_version_that_waits_are_shown_until_it_is_decided(project: TestProject) -> None:
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     project.people({**PEOPLE, 1: ("canary-cy", 9.5)})
     assert project.report()["status"] == "held"
 
@@ -112,7 +112,7 @@ def test_the_rows_of_a_version_that_waits_are_shown_until_it_is_decided(project:
 
 
 def test_the_rows_of_a_candidate_that_was_refused_are_not_kept(project: TestProject) -> None:
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     project.people({3: (None, 3.0)})
     assert project.report()["status"] == "blocked"
 

@@ -111,10 +111,10 @@ def test_the_reason_of_a_pause_names_nobody(project: TestProject) -> None:
 def test_a_command_that_would_send_through_a_paused_sync_is_refused_with_the_next_step(
     project: TestProject, receiver: Receiver, command: tuple[str, ...]
 ) -> None:
-    project.report()
+    project.given.report()
     project.people({1: ("ADA", 1.5)})
-    project.report()
-    project.run("pause", SYNC)
+    project.given.report()
+    project.given.run("pause", SYNC)
     before = (len(receiver.journal), len(project.run("--json", "ledger", "tail").json))
 
     outcome = project.run(*command)
@@ -126,11 +126,11 @@ def test_a_command_that_would_send_through_a_paused_sync_is_refused_with_the_nex
 def test_a_version_is_withdrawn_although_a_sync_is_paused_and_leaves_when_it_is_resumed(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     good = {key: dict(fields) for key, fields in receiver.records.items()}
     project.people({1: ("ADA", 1.5)})
-    project.report()
-    project.run("pause", SYNC)
+    project.given.report()
+    project.given.run("pause", SYNC)
 
     (report,) = project.run("--json", "dataset", "withdraw", "people@2", "--reason", "bad", "--yes").json
     assert (report["status"], receiver.records != good) == ("paused", True)
@@ -216,7 +216,7 @@ def test_a_run_that_died_in_a_window_and_is_cancelled_does_not_send_that_window_
     ("name", "said"), [(SYNC, "No run of"), ("nobody", "neither a sync nor a run"), ("", "has ended")]
 )
 def test_only_a_run_that_has_not_ended_is_cancelled(project: TestProject, name: str, said: str) -> None:
-    run = project.report()["run"]
+    run = project.given.report()["run"]
 
     outcome = project.run("cancel", name or run)
 

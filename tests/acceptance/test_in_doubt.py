@@ -47,7 +47,7 @@ def listed(project: TestProject) -> dict[str, str]:
 def doubtful(project: TestProject, receiver: Receiver) -> None:
     """Nobody knows of record 2 whether the destination has it."""
     losing(receiver, "2")
-    report = project.report()
+    report = project.given.report()
     assert (report["status"], report["unknown"], report["delivered"]["inserts"]) == ("partial", 1, 2)
     losing(receiver)
 

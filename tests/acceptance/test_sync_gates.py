@@ -15,7 +15,7 @@ HUNDRED: dict[int, tuple[str | None, float | None]] = {n: (f"p{n}", float(n)) fo
 def after_hundred(project: TestProject, people: dict[int, tuple[str | None, float | None]]) -> dict[str, Any]:
     """The report of a run over ``people`` when the hundred were delivered before."""
     project.people(HUNDRED)
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     project.people(people)
     return project.report()
 
@@ -62,7 +62,7 @@ def test_too_much_of_a_change_gets_just_the_declared_action(
     project: TestProject, receiver: Receiver, gate: str, case: tuple[dict[str, Any], range, str, str]
 ) -> None:
     project.people(HUNDRED)
-    assert project.report()["status"] == "succeeded", "a first run has no share of what is held"
+    assert project.given.report()["status"] == "succeeded", "a first run has no share of what is held"
     project.destination("hook", receiver.url, batch={"records": 10})
     rule, changed, status, words = case
     project.sync("people_to_hook", gates={gate: rule})

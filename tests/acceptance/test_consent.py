@@ -87,7 +87,7 @@ def test_a_withdrawal_removes_the_record_although_the_customers_row_did_not_chan
     project: TestProject, receiver: Receiver
 ) -> None:
     decide(project, granted("1"), granted("2"))
-    project.report()
+    project.given.report()
     decide(project, granted("1"), granted("2"), withdrawn("2"))
     report = project.report()
     assert report["delivered"] == {"inserts": 0, "updates": 0, "deletes": 1}
@@ -100,7 +100,7 @@ def test_a_withdrawal_removes_also_where_the_sync_never_deletes(project: TestPro
         "people_to_hook", mode="upsert", consent={"purpose": "email", "subject": "id", "on_withdrawal": "delete"}
     )
     decide(project, granted("1"), granted("2"))
-    project.report()
+    project.given.report()
     decide(project, granted("1"), withdrawn("2"))
     assert project.report()["delivered"]["deletes"] == 1
     assert set(receiver.records) == {"1"}
@@ -111,7 +111,7 @@ def test_consent_given_again_brings_the_record_back_with_its_newest_values(
     project: TestProject, receiver: Receiver
 ) -> None:
     decide(project, granted("1"), granted("2"))
-    project.report()
+    project.given.report()
     decide(project, granted("1"), granted("2"), withdrawn("2"))
     project.report()
     project.people({**PEOPLE, 2: ("Bo II", 2.0)})
@@ -163,7 +163,7 @@ def test_a_status_that_is_not_the_word_granted_grants_nothing(
 
 def test_an_empty_register_is_an_alarm_and_removes_nobody(project: TestProject, receiver: Receiver) -> None:
     decide(project, granted("1"), granted("2"))
-    project.report()
+    project.given.report()
     decide(project)
     report = project.report()
     assert (report["status"], report["requests"]) == ("blocked", 0)

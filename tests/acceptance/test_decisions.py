@@ -37,10 +37,8 @@ def decisions(project: TestProject, text: str, name: str = "list.csv") -> Path:
 
 def everybody(project: TestProject, status: str = "granted") -> None:
     rows = "".join(f"{n},email,{status},r{n}\n" for n in PEOPLE)
-    assert (
-        project.run("consent", "import", str(decisions(project, "subject,purpose,status,receipt_id\n" + rows))).code
-        == 0
-    )
+    path = decisions(project, "subject,purpose,status,receipt_id\n" + rows)
+    assert project.given.run("consent", "import", str(path)).code == 0
 
 
 def withdraw(project: TestProject, *subjects: int) -> None:
@@ -133,7 +131,7 @@ def test_a_withdrawal_during_a_run_counts_from_the_next_window_on(
 @pytest.mark.slow
 def test_removals_of_the_same_plan_are_not_withheld(project: TestProject, receiver: Receiver) -> None:
     everybody(project)
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     withdraw(project, *range(1, 21))
     project.people({n: (f"Other {n}", float(n)) for n in PEOPLE})
     before = len(receiver.journal)
@@ -300,7 +298,7 @@ def test_a_source_that_is_refused_keeps_nobody_who_took_consent_back(
 ) -> None:
     """The version before stays current, and what it owes leaves; nothing of the refused candidate does."""
     everybody(project)
-    project.report()
+    project.given.report()
     path = project.folder / "datasets/people.yaml"
     gates = {"rows": {"max_change": 0.3, "on_fail": on_fail}}
     project.write("datasets/people.yaml", {**yaml.safe_load(path.read_text(encoding="utf-8")), "gates": gates})

@@ -56,7 +56,7 @@ def events(project: TestProject) -> int:
 
 
 def test_it_shows_what_would_be_sent_and_the_line_and_changes_nothing(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     held, recorded = dict(receiver.records), events(project)
 
     told = project.run("--json", "contract", "promote", "people_to_hook")
@@ -78,7 +78,7 @@ def test_it_shows_what_would_be_sent_and_the_line_and_changes_nothing(project: T
 
 
 def test_the_run_after_the_line_was_written_sends_what_was_shown(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
 
     told = project.run("--json", "contract", "promote", "people_to_hook", "--write")
 
@@ -93,7 +93,7 @@ def test_the_run_after_the_line_was_written_sends_what_was_shown(project: TestPr
 
 
 def test_a_file_that_must_change_in_other_places_is_told_where(project: TestProject) -> None:
-    project.report()
+    project.given.report()
     contract = {**copy.deepcopy(CONTRACT), "version": "2.0.0"}
     contract["schema"][0]["properties"][2]["name"] = "points"
     project.write("contracts/people-v2.odcs.yaml", contract)
@@ -108,7 +108,7 @@ def test_a_file_that_must_change_in_other_places_is_told_where(project: TestProj
 
 
 def test_what_a_gate_blocks_is_not_written(project: TestProject) -> None:
-    project.report()
+    project.given.report()
     project.data(
         pa.table(
             {
@@ -128,7 +128,7 @@ def test_what_a_gate_blocks_is_not_written(project: TestProject) -> None:
 
 
 def test_a_line_that_is_no_plain_one_is_left_to_the_operator(project: TestProject) -> None:
-    project.report()
+    project.given.report()
     path = project.folder / "syncs/people_to_hook.yaml"
     path.write_text(path.read_text().replace("dataset: people@1 ", "dataset: &major\n  people@1 "))
     before = path.read_text()

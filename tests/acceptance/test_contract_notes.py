@@ -16,7 +16,7 @@ def told(project: TestProject, *name: str) -> list[tuple[str, str, str, int, str
 
 
 def test_every_contract_of_every_major_is_told_newest_first(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     contract(project, "1.0.1", {**NAME, "logicalTypeOptions": {"maxLength": 9}})
     capture(project)
     contract(project, "1.0.2", {**NAME, "logicalTypeOptions": {"maxLength": 9}})
@@ -50,7 +50,7 @@ def test_every_contract_of_every_major_is_told_newest_first(project: TestProject
 
 
 def test_they_tell_of_a_version_that_was_withdrawn(project: TestProject) -> None:
-    capture(project)
+    capture(project.given)
     contract(project, "1.0.1", {**NAME, "logicalTypeOptions": {"maxLength": 9}})
     project.people({1: ("Ada", 9.5)})
     capture(project)

@@ -71,7 +71,7 @@ WRONG: dict[str, tuple[dict[str, Any], People, str, str]] = {
 def test_a_version_that_is_about_somebody_else_gets_just_the_declared_action(
     project: TestProject, rules: dict[str, Any], people: People, status: str, words: str
 ) -> None:
-    assert captured(project, TEN)["status"] == "accepted"
+    assert captured(project.given, TEN)["status"] == "accepted"
     # The version before was judged without these gates, and recorded nothing to compare with.
     gates(project, **rules)
 

@@ -34,7 +34,7 @@ def asking(project: TestProject, receiver: Receiver) -> None:
     lines = "".join(f"{n},email,granted\n" for n in PEOPLE)
     (project.folder / "list.csv").write_text("subject,purpose,status\n" + lines, encoding="utf-8")
     (project.folder / "suppressed.csv").write_text("id\n3\n", encoding="utf-8")
-    done(project, "consent", "import", str(project.folder / "list.csv"))
+    done(project.given, "consent", "import", str(project.folder / "list.csv"))
 
 
 def done(project: TestProject, *arguments: str) -> None:

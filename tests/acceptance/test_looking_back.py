@@ -67,7 +67,7 @@ def test_a_state_in_the_middle_of_a_run_holds_what_had_a_receipt(
 
 
 def test_a_file_that_is_there_is_not_written_over(project: TestProject, tmp_path: Path) -> None:
-    project.report()
+    project.given.report()
     out = tmp_path / "mine.parquet"
     out.write_text("mine")
 
@@ -79,7 +79,7 @@ def test_the_story_of_a_record_tells_versions_plans_batches_and_outcomes(
     project: TestProject, receiver: Receiver
 ) -> None:
     project.people(FIRST)
-    project.report()
+    project.given.report()
     receiver.answer = lambda _body: (200, {}, b'{"results": [{"id": "1", "status": "rejected", "code": "too_loud"}]}')
     project.people({**FIRST, 1: ("ADA", 1.5)})
     project.report()
@@ -108,7 +108,7 @@ def test_the_story_of_a_record_tells_versions_plans_batches_and_outcomes(
 
 def test_a_record_is_shown_as_it_was(project: TestProject) -> None:
     project.people(FIRST)
-    project.report()
+    project.given.report()
     then = now()
     project.people(SECOND)
     project.report()
@@ -156,7 +156,7 @@ def test_who_was_forgotten_is_shown_as_forgotten_and_in_no_state(
     project: TestProject, receiver: Receiver, tmp_path: Path
 ) -> None:
     project.people(FIRST)
-    project.report()
+    project.given.report()
     then = now()
     assert project.run("forget", "2", "--reason", "asked").code == 0
 

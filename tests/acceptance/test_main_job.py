@@ -45,7 +45,7 @@ def test_a_first_run_delivers_every_row_and_the_second_only_the_difference(
 def test_equal_input_is_unchanged_makes_no_version_and_sends_no_request(
     project: TestProject, receiver: Receiver
 ) -> None:
-    project.report()
+    project.given.report()
     before = receiver.requests
     again = project.report()
     assert (again["status"], again["exit"], again["version"], again["requests"]) == ("unchanged", 0, 1, 0)
@@ -56,7 +56,7 @@ def test_equal_input_is_unchanged_makes_no_version_and_sends_no_request(
 
 
 def test_rows_in_another_order_and_encoding_are_equal_input(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     table = pq.read_table(project.folder / "data" / "people.parquet")
     shuffled = table.take([2, 0, 1]).set_column(1, "name", table.take([2, 0, 1])["name"].dictionary_encode())
     pq.write_table(shuffled, project.folder / "data" / "people.parquet", compression="none", row_group_size=1)
@@ -177,7 +177,7 @@ def test_a_flip_back_to_an_earlier_value_is_delivered_although_the_same_rows_lef
 def test_a_bad_source_is_named_sends_nothing_and_leaves_the_version_before_current(
     project: TestProject, receiver: Receiver, break_it: object, status: str, cause: str
 ) -> None:
-    project.report()
+    project.given.report()
     held, requests = dict(receiver.records), receiver.requests
     break_it(project)  # type: ignore[operator]
     report = project.report()
@@ -240,7 +240,7 @@ def test_a_refused_credential_stops_the_run_with_one_call_and_owes_everything(
 
 @pytest.mark.slow
 def test_a_preview_shows_what_the_run_then_does_and_changes_nothing(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     project.people({1: ("Ada", 2.5), 2: ("Bo", None), 9: ("Nine", 9.0)})
     preview = project.run("--json", "plan", "people_to_hook").json
     assert receiver.requests == 1
@@ -251,7 +251,7 @@ def test_a_preview_shows_what_the_run_then_does_and_changes_nothing(project: Tes
 
 
 def test_a_key_type_change_of_the_contract_is_refused_with_the_reason(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     table = {"name": "people", "properties": [{**p} for p in CONTRACT["schema"][0]["properties"]]}
     table["properties"][0]["logicalType"] = "string"
     project.write("contracts/people-v1.odcs.yaml", {**CONTRACT, "schema": [table]})

@@ -31,7 +31,7 @@ def another_destination(project: TestProject, receiver: Receiver) -> None:
 def test_a_sync_that_is_pointed_elsewhere_is_blocked_until_it_is_pointed_back(
     project: TestProject, receiver: Receiver, edit: Edit
 ) -> None:
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
     before, sent = dict(receiver.records), len(receiver.journal)
     edit(project, receiver)
 
@@ -65,7 +65,7 @@ def contract(version: str) -> dict[str, Any]:
 def test_another_contract_major_is_compared_with_all_that_was_delivered(
     project: TestProject, receiver: Receiver
 ) -> None:
-    assert project.report()["status"] == "succeeded"
+    assert project.given.report()["status"] == "succeeded"
 
     project.write("contracts/people-v1.odcs.yaml", contract("2.0.0"))
     project.sync("people_to_hook", dataset="people@2")

@@ -18,7 +18,7 @@ def reviewed(project: TestProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first version under a first contract, which nobody needs to approve; from then on another person decides."""
     environment(project, require_approval=True)
     monkeypatch.setenv("TIDEGATE_ACTOR", "scheduler")
-    assert capture(project).json["status"] == "accepted"
+    assert capture(project.given).json["status"] == "accepted"
 
 
 def decide(project: TestProject, monkeypatch: pytest.MonkeyPatch, word: str, candidate: str) -> None:

@@ -76,7 +76,7 @@ def one_attempt(project: TestProject) -> None:
 def quarantined(project: TestProject, receiver: Receiver) -> str:
     """Records 1 and 3 are set aside, and the destination would take them now; the run in which they were rejected."""
     refusing(receiver, "1", "3")
-    run: str = project.report()["run"]
+    run: str = project.given.report()["run"]
     refusing(receiver)
     return run
 

@@ -76,7 +76,7 @@ def test_only_the_newest_versions_stay_and_the_others_leave_their_digests(projec
 )
 def test_who_asks_for_a_version_that_is_gone_is_told_so(project: TestProject, command: tuple[str, ...]) -> None:
     rule(project, versions=1)
-    captured(project, 1, 2, 3)
+    captured(project.given, 1, 2, 3)
 
     ended = project.run(*command)
 
@@ -133,7 +133,7 @@ def test_rows_that_are_kept_at_a_version_keep_it(project: TestProject, receiver:
 
 def test_a_legal_hold_keeps_a_version_until_it_is_released(project: TestProject) -> None:
     rule(project, versions=1)
-    captured(project, 1)
+    captured(project.given, 1)
     done(project, "dataset", "hold", "people@1", "--reason", "case 17")
     captured(project, 2, 3)
 
@@ -162,7 +162,7 @@ def test_what_a_plan_waits_with_stays(project: TestProject, receiver: Receiver) 
 
 
 def test_a_dry_run_drops_nothing(project: TestProject) -> None:
-    captured(project, 1, 2, 3)
+    captured(project.given, 1, 2, 3)
     rule(project, versions=1)
     before = stored(project)
 
@@ -175,7 +175,7 @@ def test_a_dry_run_drops_nothing(project: TestProject) -> None:
 
 @pytest.mark.crash
 def test_nothing_is_dropped_while_a_run_has_not_said_what_it_reads(project: TestProject) -> None:
-    captured(project, 1, 2)
+    captured(project.given, 1, 2)
     rule(project, versions=1)
     sleeping = stopped(project, "plan.before_commit", "run", SYNC)
 
@@ -189,7 +189,7 @@ def test_nothing_is_dropped_while_a_run_has_not_said_what_it_reads(project: Test
 @pytest.mark.crash
 @pytest.mark.parametrize("point", ["retain.before_commit", "retain.after_commit"])
 def test_a_kill_while_versions_are_dropped_is_made_good(project: TestProject, point: str) -> None:
-    captured(project, 1, 2, 3)
+    captured(project.given, 1, 2, 3)
     rule(project, versions=1)
 
     died = project.run_process("gc", env={VARIABLE: f"{point}=kill"})
@@ -205,7 +205,7 @@ def test_a_kill_while_versions_are_dropped_is_made_good(project: TestProject, po
 
 @pytest.mark.crash
 def test_a_version_that_is_pinned_at_the_last_moment_is_not_dropped(project: TestProject, receiver: Receiver) -> None:
-    captured(project, 1, 2, 3)
+    captured(project.given, 1, 2, 3)
     rule(project, versions=1)
     sleeping = stopped(project, "retain.before_commit", "gc")
     done(project, "rollback", SYNC, "--to", "1", "--yes")

@@ -70,7 +70,7 @@ def test_a_bad_row_is_left_out_and_counted_and_the_others_are_sent(project: Test
 def test_what_was_delivered_of_a_row_stays_while_it_is_set_aside_and_it_comes_back_by_itself(
     project: TestProject, receiver: Receiver
 ) -> None:
-    delivered(project, GOOD)
+    delivered(project.given, GOOD)
     report = delivered(project, ONE_BAD)
     assert (report["requests"], report["plan"]["quarantined"]) == (0, 1)
     assert receiver.records["1"] == {"name": "p1", "score": 1.0}
@@ -83,7 +83,7 @@ def test_what_was_delivered_of_a_row_stays_while_it_is_set_aside_and_it_comes_ba
 
 @pytest.mark.slow
 def test_a_row_that_leaves_the_source_while_it_is_set_aside_is_gone(project: TestProject, receiver: Receiver) -> None:
-    delivered(project, GOOD)
+    delivered(project.given, GOOD)
     delivered(project, ONE_BAD)
     delivered(project, {n: row for n, row in GOOD.items() if n != 1})
     assert "1" not in receiver.records
@@ -125,7 +125,7 @@ def test_rows_that_are_good_again_are_sent_although_no_row_changed(project: Test
 
 @pytest.mark.slow
 def test_a_preview_shows_what_a_run_does(project: TestProject) -> None:
-    delivered(project, GOOD)
+    delivered(project.given, GOOD)
     project.people({**ONE_BAD, 2: ("other", 2.0)})
     told = project.run("--json", "plan", "people_to_hook").json
     assert (told["plan"]["updates"], told["plan"]["quarantined"], told["candidate"]) == (1, 1, True)

@@ -81,7 +81,7 @@ def sent(receiver: Receiver) -> set[str]:
 
 @pytest.mark.slow
 def test_who_is_in_a_list_is_not_sent_and_who_was_sent_is_removed(project: TestProject, receiver: Receiver) -> None:
-    project.report()
+    project.given.report()
     assert sent(receiver) == {"1", "2", "3", "4"}
 
     report = suppress(project, "email", " MARKED-TWO@example.com", more=("--reason", "complaint 17"))

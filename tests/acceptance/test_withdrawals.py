@@ -37,8 +37,8 @@ def decide(project: TestProject, verb: str, *subjects: int) -> None:
 
 def delivered(project: TestProject, on_withdrawal: str, **more: Any) -> None:
     """Everybody consents and is held."""
-    asking(project, on_withdrawal, **more)
     decide(project.given, "grant", *PEOPLE)
+    asking(project, on_withdrawal, **more)
     assert sum(project.given.report()["delivered"].values()) == len(PEOPLE)
 
 

@@ -34,35 +34,41 @@ SCRATCH = ".tidegate"
 
 def project_folder(folder: Path | None) -> Path:
     """The project asked for, or the nearest one upward; raises `InvalidProject`."""
-    settings = read_settings()
-    return find_project(folder or settings.project or Path.cwd())
+    return _folder(folder, read_settings())
 
 
 def load(folder: Path | None, *, environment: str | None) -> Project:
     """Read and check a project's files; raises `InvalidProject` with every problem of every file."""
     settings = read_settings()
-    return load_project(project_folder(folder), environment=environment or settings.env, env=os.environ)
+    return load_project(_folder(folder, settings), environment=environment or settings.env, env=os.environ)
 
 
 def open_app(folder: Path | None, *, environment: str | None) -> App:
+    """`open_project` of a project whose files are not read yet; raises what `load` raises as well."""
+    return open_project(load(folder, environment=environment))
+
+
+def open_project(project: Project) -> App:
     """Everything a command needs. A SQLite ledger that does not exist yet is created.
 
     Raises `InvalidProject`, `SchemaMismatch` when the ledger's schema is not this code's, and `LedgerError` when the
     ledger cannot be reached.
     """
-    settings = read_settings()
-    project = load(folder, environment=environment)
     resolved = resolve(project)
     if resolved.problems:
         raise InvalidProject(resolved.problems)
     return App(
         project=project,
-        tools=_tools(project, settings),
+        tools=_tools(project, read_settings()),
         datasets=MappingProxyType(resolved.datasets),
         syncs=MappingProxyType(resolved.syncs),
         destinations=MappingProxyType(resolved.destinations),
         scratch=project.folder / SCRATCH,
     )
+
+
+def _folder(asked: Path | None, settings: Settings) -> Path:
+    return find_project(asked or settings.project or Path.cwd())
 
 
 @contextmanager

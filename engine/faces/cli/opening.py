@@ -10,7 +10,7 @@ import click
 
 from config.project import Project
 from config.settings import read_settings
-from engine.bootstrap import load, open_app
+from engine.bootstrap import load, open_project
 from engine.faces.cli.group import asked
 from engine.faces.cli.secret_values import secret_values
 from engine.observe.log import DEFAULT_LEVEL, configure
@@ -24,10 +24,7 @@ def opened(context: click.Context) -> Iterator[App]:
 
     Its files are read first, so that the ledger's password is known as a secret before anything dials.
     """
-    _start(context)
-    wanted = asked(context)
-    loaded(context)
-    app = open_app(wanted.project, environment=wanted.environment)
+    app = open_project(loaded(context))
     try:
         yield app
     finally:

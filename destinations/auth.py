@@ -14,13 +14,13 @@ from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar, assert_never
-from urllib.parse import quote_plus, urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode
 from weakref import WeakKeyDictionary
 
 import httpx
 from pydantic import AfterValidator, SecretStr
 
-from destinations.addresses import LOOPBACK
+from destinations.addresses import PrivateAddress
 from destinations.base import CheckFailed, DestinationConfig, Sign, Stop, Transport, Unavailable
 from destinations.grants import INVALID_GRANT, Grant, RetryAfter, Token, granted
 from destinations.token_file import TOKEN, TokenFile, TokenFileBusy, TokenFileError
@@ -30,23 +30,10 @@ SPARE_SECONDS = 60.0
 _T = TypeVar("_T")
 
 
-def _private(address: str) -> str:
-    parts = urlsplit(address)
-    is_loopback = parts.scheme == "http" and parts.hostname in LOOPBACK
-    if not parts.hostname or not (parts.scheme == "https" or is_loopback):
-        raise ValueError("must be an https address, for a secret is sent there")
-    if parts.username or parts.password or parts.fragment:
-        raise ValueError("must carry no user, password or fragment")
-    return address
-
-
 def _sendable(token: SecretStr) -> SecretStr:
     if not TOKEN.fullmatch(token.get_secret_value()):
         raise ValueError("must be visible ASCII without blanks or line ends")
     return token
-
-
-TokenAddress = Annotated[str, AfterValidator(_private)]
 
 
 class ClientProof(StrEnum):
@@ -66,7 +53,7 @@ class Bearer(DestinationConfig):
 class ClientCredentials(DestinationConfig):
     """OAuth 2 client credentials (RFC 6749, 4.4); ``parameters`` are what the server wants beyond the standard's."""
 
-    token_url: TokenAddress
+    token_url: PrivateAddress
     client_id: str
     client_secret: SecretStr
     proof: ClientProof = ClientProof.HEADER
@@ -77,7 +64,7 @@ class ClientCredentials(DestinationConfig):
 class RefreshToken(DestinationConfig):
     """OAuth 2 refresh token (RFC 6749, 6), in a file that only its owner may read and that a successor is written to."""
 
-    token_url: TokenAddress
+    token_url: PrivateAddress
     client_id: str
     client_secret: SecretStr | None = None
     proof: ClientProof = ClientProof.HEADER

@@ -33,7 +33,7 @@ class Op(StrEnum):
     """What a batch asks of the destination; one operation a batch.
 
     ``unsubscribe`` keeps the record and lets nothing be sent to its person any more; where there is no record, there is
-    nothing to do. Whatever writes the record later takes it back.
+    nothing to do. Whatever writes the record later takes it back, unless `Spec.resubscribes` says otherwise.
     """
 
     UPSERT = "upsert"
@@ -294,6 +294,8 @@ class Spec:
     """Present when `send` may answer `Submitted`."""
     undo: str = ""
     """What this destination cannot take back, in one sentence."""
+    resubscribes: bool = True
+    """Whether writing a record takes its unsubscribe back; where not, only the person can, at the destination."""
     docs: str = ""
 
 
@@ -311,6 +313,8 @@ class Field:
     type: str
     required: bool = False
     read_only: bool = False
+    unique: bool = False
+    """No two records have the same value in it, so that it may be the match key."""
 
 
 Sign: TypeAlias = Callable[[httpx.Request, datetime], httpx.Request]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator
@@ -17,6 +18,7 @@ from destinations.auth import Auth, Authorized, Denied, Tokens
 from destinations.base import (
     AllDelivered,
     Batch,
+    CheckFailed,
     Destination,
     Ended,
     Outcome,
@@ -30,6 +32,7 @@ from destinations.base import (
     Throttled,
     Transport,
     Unavailable,
+    Value,
 )
 
 RETRY_AFTER_MAX = timedelta(days=1)
@@ -53,6 +56,8 @@ It is given answers only (2xx and `Statuses.answers`); after any other the talk 
 by `Spec.statuses`. A status that is named as *refused* says of every call of the talk that nothing of the batch was applied;
 where one does not, it is named among the answers.
 """
+NoAnswer: TypeAlias = Refused | Throttled | Unavailable | Stop
+"""What a status means that is no answer."""
 News: TypeAlias = Running | AllDelivered | Outcomes | Refused | Unavailable | Stop
 """What a job's state means: it runs, or it has ended and this became of its batch."""
 
@@ -90,6 +95,23 @@ class HttpDestination(Destination):
         """What the standard and the customary fields say; an adapter whose API has fields of its own overrides it."""
         return exhausted_for(response)
 
+    def explained(self, response: httpx.Response, meant: NoAnswer) -> NoAnswer:
+        """What an answer that never reaches `decode` means, where its body says more than its status, which says ``meant``."""
+        del response
+        return meant
+
+    async def answer(self, request: httpx.Request, transport: Transport) -> Value:
+        """The JSON with which a question is answered that is about no batch; raises `CheckFailed` with what is wrong."""
+        answer = await self.authorized(transport).request(request)
+        cut = answer if isinstance(answer, Unavailable) else refused(self, answer)
+        if cut is not None:
+            raise CheckFailed("it asks for fewer calls" if isinstance(cut, Throttled) else cut.message)
+        assert isinstance(answer, httpx.Response), "it was an answer"
+        try:
+            return json.loads(answer.content)
+        except ValueError:
+            raise CheckFailed("the answer is no JSON; is the address right?") from None
+
     def talk(self, batch: Batch) -> Talk[Reply]:
         """The calls that send a batch; those who need more than one override it."""
         return self.decode(batch, (yield self.encode(batch)))
@@ -115,7 +137,7 @@ class HttpDestination(Destination):
 class CutShort:
     """A talk that ended with an answer which is none for it, or without one."""
 
-    reply: Refused | Throttled | Unavailable | Stop
+    reply: NoAnswer
 
 
 async def held(destination: HttpDestination, talk: Talk[_T], transport: Transport) -> _T | CutShort:
@@ -151,14 +173,24 @@ async def held(destination: HttpDestination, talk: Talk[_T], transport: Transpor
         talk.close()
 
 
-def _about_the_question(job: str, reply: Refused | Throttled | Unavailable | Stop) -> Throttled | Unavailable | Stop:
+def _about_the_question(job: str, reply: NoAnswer) -> Throttled | Unavailable | Stop:
     if isinstance(reply, Refused):
         return Stop(reply.code, f"the destination refuses to say what became of job {job}")
     return reply
 
 
-def refused(destination: HttpDestination, response: httpx.Response) -> Refused | Throttled | Unavailable | Stop | None:
-    """What a status says that is no answer; None for an answer."""
+def refused(destination: HttpDestination, response: httpx.Response) -> NoAnswer | None:
+    """What an answer says that is none for `decode`: its status, unless the adapter can read more; None for an answer."""
+    meant = _meant(destination, response)
+    if meant is None:
+        return None
+    try:
+        return destination.explained(response, meant)
+    except Exception:  # noqa: BLE001  # a body of any shape may come with an error, and its status is enough
+        return meant
+
+
+def _meant(destination: HttpDestination, response: httpx.Response) -> NoAnswer | None:
     statuses, code = destination.spec.statuses, response.status_code
     if code in statuses.answers or 200 <= code < 300:
         return None

@@ -11,6 +11,7 @@ import pytest
 
 GROUP = "tidegate.conformance"
 SUITES = {
+    "hubspot": "destinations.testing.hubspot::TestHubSpot",
     "sandbox": "destinations.testing.ours::TestSandbox",
     "sql": "destinations.testing.ours::TestSql",
     "webhook": "destinations.testing.ours::TestWebhook",

@@ -315,6 +315,8 @@ class Field:
     read_only: bool = False
     unique: bool = False
     """No two records have the same value in it, so that it may be the match key."""
+    takes: frozenset[str] = frozenset()
+    """What it can hold, in the words of a sync's ``type``; empty where that is not said."""
 
 
 Sign: TypeAlias = Callable[[httpx.Request, datetime], httpx.Request]

@@ -47,8 +47,9 @@ from destinations.hubspot.answers import (
     outcomes,
     write_scopes,
 )
-from destinations.hubspot.records import ADDITIONAL, EMAIL, RECORD_ID, key_of, names_of, text_of, written
+from destinations.hubspot.records import ADDITIONAL, EMAIL, RECORD_ID, TAKES, key_of, names_of, text_of, written
 
+STRANGER = "what answers at `url` is not HubSpot"
 CONTACTS = frozenset({"contacts", "0-1"})
 _OBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _NOT_UNIQUE = {"companies": {"domain", "name"}, "deals": {"dealname"}, "contacts": {"phone", "firstname", "lastname"}}
@@ -135,9 +136,9 @@ class HubSpot(HttpDestination):
 
     async def check(self, transport: Transport) -> str:
         """Ask for the account, and where the token is a private app's, for its scopes."""
-        account = await self.answer(self._get("/account-info/v3/details"), transport)
-        if not isinstance(account, dict) or not isinstance(account.get("portalId"), int):
-            raise CheckFailed("what answers at `url` is not HubSpot")
+        account = await self._told("/account-info/v3", "details", transport)
+        if not isinstance(account.get("portalId"), int):
+            raise CheckFailed(STRANGER)
         name = f"the account {account['portalId']} answers"
         if not isinstance(self.config.login, Bearer):
             return f"{name}; the scopes of an OAuth app, the first batch shows"
@@ -153,12 +154,10 @@ class HubSpot(HttpDestination):
     async def fields(self, object: str, transport: Transport) -> Sequence[Field]:
         """The properties; only custom objects have some that must be there."""
         name = quote(object, safe="")
-        said = await self.answer(self._get(f"{self.config.properties_path}/{name}"), transport)
-        schema: Value = {}
-        if _CUSTOM.fullmatch(object):
-            schema = await self.answer(self._get(f"{self.config.schemas_path}/{name}"), transport)
-        required = frozenset(schema.get("requiredProperties", ()))
-        return [_field(one, required) for one in said["results"] if not one.get("archived")]
+        said = await self._told(self.config.properties_path, name, transport)
+        custom = await self._told(self.config.schemas_path, name, transport) if _CUSTOM.fullmatch(object) else {}
+        required = frozenset(custom.get("requiredProperties", ()))
+        return [_field(one, required) for one in said.get("results", ()) if not one.get("archived")]
 
     def problems(self, *, object: str, mode: str, match: Sequence[str], fields: Iterable[str]) -> Sequence[str]:
         problems = []
@@ -224,8 +223,11 @@ class HubSpot(HttpDestination):
     def _objects(self, object: str) -> str:
         return f"{self.config.objects_path}/{quote(object, safe='')}"
 
-    def _get(self, path: str) -> httpx.Request:
-        return httpx.Request("GET", self.config.url.rstrip("/") + path)
+    async def _told(self, path: str, name: str, transport: Transport) -> Mapping[str, Value]:
+        answer = await self.answer(httpx.Request("GET", f"{self.config.url.rstrip('/')}{path}/{name}"), transport)
+        if not isinstance(answer, dict):
+            raise CheckFailed(STRANGER)
+        return answer
 
     def _post(self, path: str, body: Value) -> httpx.Request:
         headers = {"content-type": "application/json"}
@@ -234,6 +236,6 @@ class HubSpot(HttpDestination):
 
 def _field(said: Mapping[str, Value], required: frozenset[str]) -> Field:
     name, is_fixed = said["name"], said.get("calculated") or said.get("modificationMetadata", {}).get("readOnlyValue")
-    # The address of a contact is unique without being said to be.
-    is_unique = said.get("hasUniqueValue") or name == EMAIL
-    return Field(name, said["type"], required=name in required, read_only=bool(is_fixed), unique=bool(is_unique))
+    # These two find records without being said to be unique.
+    is_unique = bool(said.get("hasUniqueValue")) or name in (EMAIL, RECORD_ID)
+    return Field(name, said["type"], name in required, bool(is_fixed), is_unique, TAKES.get(said["type"], frozenset()))

@@ -15,6 +15,14 @@ EMAIL = "email"
 ADDITIONAL = "hs_additional_emails"
 """The addresses of contacts that were merged into this one; each still finds it."""
 
+TAKES = {
+    "number": frozenset({"integer", "number"}),
+    "bool": frozenset({"boolean"}),
+    "date": frozenset({"date"}),
+    "datetime": frozenset({"timestamp", "date"}),
+}
+"""What properties of a type can hold; those of any other hold text, and so everything."""
+
 
 def key_of(batch: Batch) -> str:
     """The property that finds a record; the same for every record of a batch."""

@@ -14,6 +14,7 @@ from config.problems import Problem
 from config.project import Project
 from engine.errors import SourceError
 from engine.ledger.contracts import deprecation
+from engine.service.discovery import unfitting
 from engine.service.overlaps import shared_objects
 from engine.service.resolve import Resolved, resolve
 from engine.steps.contract import WAY_OUT, compared, move_on
@@ -42,7 +43,7 @@ def validate(project: Project, *, connect: bool, now: datetime, ledger: Engine |
         _ends(project, resolved, ledger, now)
     problems = [*resolved.problems, *resolved.refused]
     if connect and not problems:
-        problems += _unreadable(project, resolved)
+        problems += [*_unreadable(project, resolved), *unfitting(project, resolved)]
     return ValidationReport(
         ok=not problems,
         problems=tuple(sorted(problems, key=lambda p: (p.file, p.line, p.message))),

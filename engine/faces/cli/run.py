@@ -92,7 +92,9 @@ def plan(context: click.Context, sync: str, samples: int) -> int:
 
 
 @click.command(cls=Command)
-@click.option("--connect", is_flag=True, help="Also open every source, and the ledger.")
+@click.option(
+    "--connect", is_flag=True, help="Also open every source and the ledger, and ask destinations for their fields."
+)
 @click.pass_context
 def validate(context: click.Context, connect: bool) -> int:  # noqa: FBT001 - click passes by name
     """Check every file, contract and reference.

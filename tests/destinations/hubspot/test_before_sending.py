@@ -26,8 +26,11 @@ def test_properties_say_what_they_hold_and_which_are_unique_or_read_only(tmp_pat
 
     assert found["email"] == Field("email", "string", unique=True)
     assert found["crm_key"] == Field("crm_key", "string", unique=True)
-    assert found["seats"] == Field("seats", "number")
-    assert found["createdate"] == Field("createdate", "datetime", read_only=True)
+    assert found["seats"] == Field("seats", "number", takes=frozenset({"integer", "number"}))
+    assert found["createdate"] == Field(
+        "createdate", "datetime", read_only=True, takes=frozenset({"date", "timestamp"})
+    )
+    assert found["hs_object_id"].unique
 
 
 def test_a_custom_object_says_which_properties_must_be_there(tmp_path: Path) -> None:

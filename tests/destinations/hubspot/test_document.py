@@ -1,0 +1,130 @@
+"""The page about HubSpot is true: its files run in a new project, and its tables say what the adapter declares."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock, Thread
+
+import httpx
+import pytest
+import yaml
+
+from destinations.hubspot.adapter import HubSpot, HubSpotConfig
+from destinations.testing.hubspot import TOKEN, HubSpotFake
+from destinations.testing.hubspot_properties import Property
+from tests.cli.door import ROOT, tidegate
+
+PAGE = (ROOT / "docs" / "destinations" / "hubspot.md").read_text(encoding="utf-8")
+SYNC = "customers_to_hubspot"
+FILES = dict(re.findall(r"`((?:destinations|syncs)/\w+\.yaml)`\n\n```yaml\n(.*?)```", PAGE, re.DOTALL))
+
+
+class Account(HubSpotFake):
+    match = "customer_id"
+
+
+@contextmanager
+def served(api: HubSpotFake) -> Iterator[str]:
+    """The address on this machine at which a fake answers."""
+    turn = Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers.get("content-length", 0)))
+            request = httpx.Request(self.command, f"http://x{self.path}", headers=dict(self.headers), content=content)
+            with turn:
+                answer = asyncio.run(api.handle_async_request(request))
+            self.send_response(answer.status_code)
+            self.send_header("content-length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        do_GET = do_POST  # noqa: N815  # a name that the standard library calls
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests are quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Account:
+    found = Account(HubSpot.spec, tmp_path)
+    found.schema |= dict.fromkeys(("firstname", "lastname", "country", "city"), Property("string"))
+    found.schema |= {"customer_id": Property("string", is_unique=True), "lifetime_value": Property("number")}
+    found.schema |= {"customer_since": Property("date")}
+    return found
+
+
+@pytest.fixture
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new project in which the page's files stand in place of its own."""
+    folder = tmp_path / "shop"
+    tidegate(capsys, "init", str(folder))
+    for path in [*(folder / "syncs").iterdir(), *(folder / "destinations").iterdir()]:
+        path.unlink()
+    for path, text in FILES.items():
+        (folder / path).write_text(text)
+    monkeypatch.setenv("HUBSPOT_TOKEN", TOKEN)
+    return folder
+
+
+def test_the_files_of_the_page_are_a_project_that_is_valid(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(FILES) == {"destinations/hubspot.yaml", "syncs/customers_to_hubspot.yaml"}
+
+    told = tidegate(capsys, "validate", "--project", str(project))
+
+    assert told.code == 0, told.out
+
+
+@pytest.mark.slow
+def test_the_sync_of_the_page_delivers_everybody_who_consents_and_then_has_nothing_to_do(
+    project: Path, api: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(api) as url:
+        file = project / "destinations" / "hubspot.yaml"
+        document = yaml.safe_load(file.read_text())
+        file.write_text(yaml.safe_dump({**document, "config": {**document["config"], "url": url}}))
+
+        checked = tidegate(capsys, "destination", "check", "--project", str(project), "--json").document
+        valid = tidegate(capsys, "validate", "--connect", "--project", str(project))
+        (first,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
+        (second,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
+
+    assert checked[0]["message"].startswith("the account 4242 answers")
+    assert valid.code == 0, valid.out
+    assert first["status"] == "succeeded"
+    assert first["delivered"]["inserts"] == len(api.held()) > 500
+    assert api.complaints == []
+    assert all(set(held) <= set(api.schema) for held in api.held().values())
+    assert second["status"] == "unchanged"
+
+
+def test_the_page_names_every_key_of_the_config() -> None:
+    named = set(re.findall(r"`(\w+)`", PAGE.partition("What `config` takes")[2].partition("## ")[0]))
+
+    assert set(HubSpotConfig.model_fields) <= named
+
+
+def test_the_scopes_and_limits_of_the_page_are_those_of_the_adapter() -> None:
+    rate = HubSpot.spec.limits.rate
+
+    assert rate is not None
+    assert (rate.requests, rate.per_seconds, HubSpot.spec.limits.records) == (100, 10, 100)
+    assert "A hundred calls in ten seconds" in PAGE
+    assert "up to a hundred records a call" in PAGE

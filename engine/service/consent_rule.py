@@ -99,7 +99,9 @@ def withdrawal_findings(rule: ConsentRule | None, mode: Mode, spec: Spec) -> tup
     return ()
 
 
-def consent_warnings(file: SyncFile, rule: ConsentRule | None, defaults: ConsentDefaults | None) -> Iterator[str]:
+def consent_warnings(
+    file: SyncFile, rule: ConsentRule | None, defaults: ConsentDefaults | None, spec: Spec
+) -> Iterator[str]:
     """What an operator should know of a sync that is right as it is."""
     if rule is None and defaults is not None:
         yield f"{file.file}: asks nobody, although its destination `{file.destination}` asks for consent"
@@ -107,4 +109,9 @@ def consent_warnings(file: SyncFile, rule: ConsentRule | None, defaults: Consent
         yield (
             f"{file.file}: `on_withdrawal: ignore`: what `{file.destination}` holds of people who take consent back"
             " stays there"
+        )
+    if rule is not None and rule.on_withdrawal is OnWithdrawal.UNSUBSCRIBE and not spec.resubscribes:
+        yield (
+            f"{file.file}: who takes consent back and gives it again stays unsubscribed in `{file.destination}`:"
+            " only the person can subscribe there again"
         )

@@ -184,7 +184,7 @@ def _sync(project: Project, resolved: Resolved, file: SyncFile) -> None:
     resolved.problems += (_placed(project, file.file, finding) for finding in findings)
     if not findings:
         resolved.syncs[file.name] = sync
-        resolved.warnings += consent_warnings(file, rule, asked)
+        resolved.warnings += consent_warnings(file, rule, asked, destination.spec)
 
 
 def _resolved_sync(

@@ -90,6 +90,7 @@ def test_the_files_of_the_page_are_a_project_that_is_valid(project: Path, capsys
     told = tidegate(capsys, "validate", "--project", str(project))
 
     assert told.code == 0, told.out
+    assert "stays unsubscribed in `hubspot`" in told.out, "an opt-out outlives consent that comes back"
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ from destinations.hubspot.answers import (
     complaint,
     explained,
     found,
-    outcomes,
+    reply,
     write_scopes,
 )
 from destinations.hubspot.records import ADDITIONAL, EMAIL, RECORD_ID, TAKES, key_of, names_of, text_of, written
@@ -108,7 +108,7 @@ class HubSpot(HttpDestination):
         return self._post(f"{self._objects(batch.object)}/batch/{verb}", {"inputs": inputs})
 
     def decode(self, batch: Batch, response: httpx.Response) -> Reply:
-        return Outcomes(outcomes(names_of(batch), orjson.loads(response.content)))
+        return reply(names_of(batch), orjson.loads(response.content))
 
     def talk(self, batch: Batch) -> Talk[Reply]:
         match batch.op:

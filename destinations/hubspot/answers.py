@@ -12,7 +12,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from destinations.base import Delivered, Failed, Outcome, Refused, Rejected, Stop, Throttled, Unavailable, Value
+from destinations.base import (
+    Delivered,
+    Failed,
+    Outcome,
+    Outcomes,
+    Refused,
+    Rejected,
+    Stop,
+    Throttled,
+    Unavailable,
+    Value,
+)
 from destinations.http import NoAnswer
 from destinations.hubspot.records import Named, mapping, texts
 
@@ -61,6 +72,15 @@ def found(names: Named, said: Mapping[str, Value]) -> Found:
     named = {id: result for result in results if (id := names.of_result(result)) is not None}
     is_whole = len(named) == len(results) and all(error.get("category") == MISSING for error in errors)
     return Found(named, tuple(id for id in names.ids if id not in named) if is_whole else ())
+
+
+def reply(names: Named, said: Mapping[str, Value]) -> Outcomes | Stop:
+    """What an answer says of a batch. Where it has errors only, and each is the mapping's, no other batch fares better."""
+    errors = said.get("errors", ())
+    stops = [stop for error in errors if (stop := _of_all(error)) is not None]
+    if stops and len(stops) == len(errors) and not said["results"]:
+        return stops[0]
+    return Outcomes(outcomes(names, said))
 
 
 def outcomes(names: Named, said: Mapping[str, Value]) -> tuple[Outcome, ...]:

@@ -72,6 +72,13 @@ def test_an_error_may_name_its_record_by_the_key_that_was_not_found() -> None:
     assert [(one.id, type(one)) for one in said.outcomes] == [(A, Delivered), (B, Rejected)]
 
 
+def test_a_207_in_which_every_record_fails_for_the_mapping_stops_the_run() -> None:
+    said = reply(207, told([], [wrong(UNKNOWN, objectWriteTraceId=["0"]), wrong(UNKNOWN, objectWriteTraceId=["1"])]))
+
+    assert isinstance(said, Stop)
+    assert "no property `missing`" in said.message
+
+
 def test_an_error_that_may_pass_is_tried_again() -> None:
     passing = {"status": "error", "category": "INTERNAL_ERROR", "context": {"objectWriteTraceId": ["1"]}}
 

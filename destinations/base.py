@@ -294,6 +294,8 @@ class Spec:
     """Present when `send` may answer `Submitted`."""
     undo: str = ""
     """What this destination cannot take back, in one sentence."""
+    erasure: str = ""
+    """What becomes here of somebody who is forgotten, in one sentence; they are removed by a delete."""
     resubscribes: bool = True
     """Whether writing a record takes its unsubscribe back; where not, only the person can, at the destination."""
     docs: str = ""

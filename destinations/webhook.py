@@ -76,6 +76,7 @@ class Webhook(HttpDestination):
         limits=Limits(records=1_000, bytes=4_000_000),
         idempotency=Idempotency.KEYED,
         composite_match=True,
+        erasure="the receiver is sent a delete, and answers for what it does with it",
         undo="what the receiver did with a record beyond storing it",
         docs="https://github.com/standard-webhooks/standard-webhooks",
     )

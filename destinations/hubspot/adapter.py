@@ -92,6 +92,7 @@ class HubSpot(HttpDestination):
             refused=_STATUSES.refused | {409, 414},
         ),
         resubscribes=False,
+        erasure="the record is archived for 90 days; a contact is gone for good with `deletes: gdpr`",
         undo=(
             "workflows, e-mails and audit entries that a write set off; a contact that was deleted with `deletes: gdpr`; "
             "an archived record comes back as a new one; an unsubscribe"

@@ -69,6 +69,7 @@ class Sandbox(HttpDestination):
         # It takes batches one after the other, so its 409 never means "in progress": the key came with another body.
         statuses=Statuses(unavailable=_STATUSES.unavailable - {409}),
         jobs=Jobs(ask_seconds=0.1, ask_seconds_max=5.0),
+        erasure="the record is deleted",
         undo="nothing: it keeps all it was sent in one local folder",
         docs="https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/",
     )

@@ -72,6 +72,7 @@ class SqlTable(Destination):
         limits=Limits(records=10_000, bytes=16_000_000, concurrency=2),
         idempotency=Idempotency.NATURAL,
         composite_match=True,
+        erasure="the row is deleted; the database's own log and backups are its keeper's matter",
         undo="what triggers, foreign keys and readers of the table did meanwhile",
         docs="https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT",
     )

@@ -1,4 +1,4 @@
-"""Destinations of a project, and the adapters that are installed."""
+"""The destinations of a project, and whether they answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from config.destination import RateLimit
 from destinations.base import CheckFailed, Destination
-from destinations.registry import adapter, names
 from engine.clock import SystemClock
 from engine.delivery.pacer import Pacer, Unlimited
 from engine.delivery.transport import HttpTransport, TransportLimits
@@ -37,17 +36,6 @@ class CheckReport:
     name: str
     ok: bool
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterReport:
-    """What an adapter can do, from its spec."""
-
-    name: str
-    title: str
-    operations: tuple[str, ...]
-    idempotency: str
-    undo: str
 
 
 def listing(app: App) -> list[DestinationReport]:
@@ -102,9 +90,3 @@ async def _check(name: str, destination: Destination) -> CheckReport:
     finally:
         await transport.close()
         await destination.close()
-
-
-def adapters() -> list[AdapterReport]:
-    """Every installed adapter, ours and those of entry points."""
-    specs = [adapter(name).spec for name in names()]
-    return [AdapterReport(s.name, s.title, tuple(sorted(s.operations)), s.idempotency.value, s.undo) for s in specs]

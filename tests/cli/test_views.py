@@ -25,12 +25,13 @@ from engine.faces.cli.progress import bar
 from engine.faces.cli.render import Lines, console, show
 from engine.observe.redact import Redactor
 from engine.service.accounts import AccountReport, DayReport
+from engine.service.adapters import AdapterReport, Key
 from engine.service.approvals import HeldReport
 from engine.service.captures import CaptureReport
 from engine.service.contract_changes import Concerned
 from engine.service.contract_notes import ContractNote, NotesReport
 from engine.service.deprecations import DeprecationReport
-from engine.service.destinations import AdapterReport, CheckReport, DestinationReport
+from engine.service.destinations import CheckReport, DestinationReport
 from engine.service.held_versions import HeldVersionReport, VersionDecisionReport
 from engine.service.ledgers import DoubtReport, EventReport, LostReport, RegressionReport, VerifyReport
 from engine.service.look import DiffReport, SyncStatus, VersionReport
@@ -95,6 +96,7 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
     sample = Sample("update", h, h, {h: h}, {h: h + "!"}, (h,))
     check = CheckResult(h, "block", h, {})
     change = Change(Kind.BREAKING, h, h, h, h, h)
+    adapter = AdapterReport(h, h, (h,), 1, 2, h, h, h, True, True, h, h, h, (Key(h, True, h),))
     account = AccountReport("open", 1.0, h, (DayReport(h, 1, 2, h),), 1.5, None)
     line = StoryLine(h, h, h, 1, h, (h,))
     status = SyncStatus(h, h, h, h, 1, None, 5, 6, h, h, h, h, account, h)
@@ -129,7 +131,9 @@ def hostile_reports() -> list[tuple[Callable[[Any], Lines], Any]]:
         (ledger.regression_view, RegressionReport((LostReport(h, h, 3),), (DoubtReport(h, 5),))),
         (destination.listing_view, [DestinationReport(h, h, h, (h,), h, 1, h)]),
         (destination.check_view, [CheckReport(h, False, h)]),
-        (destination.adapters_view, [AdapterReport(h, h, (h,), h, h)]),
+        (destination.adapters_view, [adapter]),
+        (destination.markdown_view, [adapter]),
+        (destination.adapter_view, adapter),
     ]
 
 

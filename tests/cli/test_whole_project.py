@@ -127,6 +127,8 @@ def test_destinations_are_listed_and_checked(call: Call, project: TestProject) -
     assert [d["type"] for d in call("destination", "list", "--json").document] == ["webhook"]
     assert "hook" in call("destination", "list").out
     assert "webhook" in call("destination", "adapters").out
+    assert call("destination", "describe", "sql", "--json").document["match"] == "any field, or several together"
+    assert "did you mean `webhook`?" in call("destination", "describe", "webhok").err
     checked = call("destination", "check", "--json")
     assert [c["name"] for c in checked.document] == ["hook"]
     assert checked.code == (0 if checked.document[0]["ok"] else 1)

@@ -12,8 +12,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from engine.faces.cli.destination import markdown_view
 from engine.faces.cli.main import cli
 from engine.failpoints import EVERY_NAME
+from engine.service.adapters import adapters
 from tests.tidy.tree import ROOT, files, functions, name, python_files
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -25,6 +27,15 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 def _code(text: str) -> Iterator[str]:
     for found in _CODE.findall(text):
         yield from (line.partition(" #")[0].strip().removeprefix("$ ") for line in "".join(found).splitlines())
+
+
+def test_the_table_of_adapters_is_what_their_specs_say() -> None:
+    page = (ROOT / "docs/destinations/README.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- adapters -->\n")[2].partition("<!-- /adapters -->")[0]
+
+    made = "".join(f"{line.plain}\n" for line in markdown_view(adapters()))
+
+    assert shown == made, "copy in what `tidegate destination adapters --markdown` prints"
 
 
 def _shown_commands() -> list[str]:

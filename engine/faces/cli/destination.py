@@ -10,10 +10,14 @@ from rich.text import Text
 
 from engine.faces.cli.group import Group
 from engine.faces.cli.opening import opened
-from engine.faces.cli.render import Column, Lines, cell, figure, next_step, show, table
+from engine.faces.cli.render import Column, Lines, cell, facts, figure, next_step, show, table, title
+from engine.service.adapters import AdapterReport, adapters, describe
 from engine.service.conformance import ConformanceReport, conformance
-from engine.service.destinations import AdapterReport, CheckReport, DestinationReport, adapters, check, listing
+from engine.service.destinations import CheckReport, DestinationReport, check, listing
 from engine.service.new_adapter import new_adapter
+
+_REPEATS = {"keyed": "is recognised by its key", "natural": "changes nothing more", "none": "may double an effect"}
+"""What a batch does that is sent a second time."""
 
 
 @click.group(cls=Group, no_args_is_help=True)
@@ -43,10 +47,20 @@ def check_destinations(context: click.Context, names: tuple[str, ...]) -> int:
 
 
 @destination.command("adapters")
+@click.option("--markdown", is_flag=True, help="The table of docs/destinations.")
 @click.pass_context
-def list_adapters(context: click.Context) -> int:
+def list_adapters(context: click.Context, *, markdown: bool) -> int:
     """List the installed adapters: the types that a destination may have."""
-    show(context, adapters(), adapters_view)
+    show(context, adapters(), markdown_view if markdown else adapters_view)
+    return 0
+
+
+@destination.command("describe")
+@click.argument("name", metavar="TYPE")
+@click.pass_context
+def describe_adapter(context: click.Context, name: str) -> int:
+    """Say what an installed adapter can do, its limits, its settings, and what it cannot take back."""
+    show(context, describe(name), adapter_view)
     return 0
 
 
@@ -113,6 +127,65 @@ def adapters_view(report: Sequence[AdapterReport]) -> Lines:
     yield from table(
         columns,
         ([cell(a.name), cell(a.title), _words(a.operations), cell(a.idempotency), cell(a.undo)] for a in report),
+    )
+
+
+def adapter_view(report: AdapterReport) -> Lines:
+    """What an adapter can do and cannot, a line each; then its settings."""
+    yield title(report.name, report.title)
+    yield from facts(
+        (
+            ("operations", _words(report.operations)),
+            ("a call carries", cell(f"at most {report.records:,} records and {report.bytes:,} bytes")),
+            ("pace", cell(report.rate)),
+            ("match by", cell(report.match)),
+            ("a repeat", cell(_again(report))),
+            ("answers", cell("later, as a job" if report.jobs else "at once")),
+            ("a withdrawal", cell(_unsubscribed(report))),
+            ("erasure", cell(_forgotten(report))),
+            ("cannot undo", cell(report.undo)),
+            ("its page", cell(report.docs)),
+        )
+    )
+    yield Text()
+    columns = [Column(name) for name in ("config", "", "when silent")]
+    words = ((key, "required" if key.required else "") for key in report.config)
+    yield from table(columns, ([cell(key.name), cell(word), cell(key.default)] for key, word in words))
+
+
+def markdown_view(report: Sequence[AdapterReport]) -> Lines:
+    """The same as `adapters_view`, with limits and erasure, as documents hold it."""
+    yield Text("| `type` | operations | a call carries | pace | a repeat | jobs | erasure | cannot be undone |")
+    yield Text("|---|---|---|---|---|---|---|---|")
+    for one in report:
+        size = f"{one.records:,} records, {one.bytes / 1e6:g} MB"
+        jobs = "yes" if one.jobs else "no"
+        parts = (
+            f"`{one.name}`",
+            ", ".join(one.operations),
+            size,
+            one.rate,
+            _again(one),
+            jobs,
+            _forgotten(one),
+            one.undo,
+        )
+        yield Text.assemble("| ", Text(" | ").join(cell(part) for part in parts), " |")
+
+
+def _again(report: AdapterReport) -> str:
+    return _REPEATS.get(report.idempotency, report.idempotency)
+
+
+def _forgotten(report: AdapterReport) -> str:
+    return report.erasure or "a delete"
+
+
+def _unsubscribed(report: AdapterReport) -> str:
+    if "unsubscribe" not in report.operations:
+        return "deletes the record"
+    return "can unsubscribe" + (
+        "; a later write subscribes again" if report.resubscribes else "; only the person can undo it"
     )
 
 

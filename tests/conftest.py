@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +12,24 @@ LONG = ("scale", "crash", "slow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests first, so that at the end no process waits for the last one of another."""
-    items.sort(key=_length, reverse=True)
+    """The longest tests first in every process, so that at the end none waits for the last one of another.
+
+    Each process begins with an unbroken part of the list and takes from the others' ends when it is done: so each kind is
+    dealt out here, the few that take minutes one by one and the others in unbroken parts, for tests of a file share what
+    was made for them.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    patient = sorted((item for item in items if _length(item) > 1), key=_length, reverse=True)
+    slow, quick = ([item for item in items if _length(item) == length] for length in (1, 0))
+    dealt = [
+        [*patient[worker::workers], *_part(slow, worker, workers), *_part(quick, worker, workers)]
+        for worker in range(workers)
+    ]
+    items[:] = [item for part in dealt for item in part]
+
+
+def _part(items: list[pytest.Item], worker: int, workers: int) -> list[pytest.Item]:
+    return items[len(items) * worker // workers : len(items) * (worker + 1) // workers]
 
 
 def _length(item: pytest.Item) -> float:

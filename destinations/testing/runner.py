@@ -11,6 +11,7 @@ import pytest
 
 GROUP = "tidegate.conformance"
 SUITES = {
+    "braze": "destinations.testing.braze::TestBraze",
     "hubspot": "destinations.testing.hubspot::TestHubSpot",
     "sandbox": "destinations.testing.ours::TestSandbox",
     "sql": "destinations.testing.ours::TestSql",

@@ -85,6 +85,7 @@ class Braze(HttpDestination):
         # A 400 may say which users are wrong.
         statuses=Statuses(refused=_STATUSES.refused - {400}, answers=frozenset({400})),
         resubscribes=False,
+        erasure="the profile is deleted for good; what was exported of it before is in others' hands",
         undo=(
             "messages, Canvases and events that a write set off, and its data points; a deleted user, with everything that "
             "Braze knew of them; an attribute that was made by its first value; an unsubscribe"

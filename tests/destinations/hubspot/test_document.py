@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Lock, Thread
 
-import httpx
 import pytest
 import yaml
 
@@ -18,6 +12,7 @@ from destinations.hubspot.adapter import HubSpot, HubSpotConfig
 from destinations.testing.hubspot import TOKEN, HubSpotFake
 from destinations.testing.hubspot_properties import Property
 from tests.cli.door import ROOT, tidegate
+from tests.destinations.served import served
 
 PAGE = (ROOT / "docs" / "destinations" / "hubspot.md").read_text(encoding="utf-8")
 SYNC = "customers_to_hubspot"
@@ -26,40 +21,6 @@ FILES = dict(re.findall(r"`((?:destinations|syncs)/\w+\.yaml)`\n\n```yaml\n(.*?)
 
 class Account(HubSpotFake):
     match = "customer_id"
-
-
-@contextmanager
-def served(api: HubSpotFake) -> Iterator[str]:
-    """The address on this machine at which a fake answers."""
-    turn = Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers.get("content-length", 0)))
-            request = httpx.Request(self.command, f"http://x{self.path}", headers=dict(self.headers), content=content)
-            with turn:
-                answer = asyncio.run(api.handle_async_request(request))
-            self.send_response(answer.status_code)
-            self.send_header("content-length", str(len(answer.content)))
-            self.end_headers()
-            self.wfile.write(answer.content)
-
-        do_GET = do_POST  # noqa: N815  # a name that the standard library calls
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

@@ -7,14 +7,11 @@ and received before the next is intended; after a crash at most one window is se
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
-
-import pyarrow.compute as pc
 
 from engine.core.events import BatchIntent, BatchReceipt
 from engine.core.names import Digest, Position, StreamId
@@ -22,7 +19,7 @@ from engine.core.split import idempotency_key
 from engine.delivery.allowance import Allowance
 from engine.delivery.attempt import Sender
 from engine.delivery.batches import Slice
-from engine.delivery.result import Exceptional, Result, all_of, rejected
+from engine.delivery.result import Exceptional, Result, all_of, receipt_of, rejected
 from engine.errors import FactsMoved
 from engine.failpoints import failpoint
 
@@ -117,6 +114,14 @@ class Leaving:
     withheld: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What became of a batch, and what is to be recorded of it."""
+
+    result: Result
+    receipt: BatchReceipt
+
+
 class Executor:
     """Delivers the slices of one plan."""
 
@@ -197,24 +202,24 @@ class Executor:
         return BatchIntent(batch.number, batch.rows.op, cut.first, cut.last, key, withheld)
 
     async def _window(self, window: int, batches: Sequence[Leaving], stop: StopSignal, *, uncertain: bool) -> End:
-        results = await self._send_all(batches, stop, uncertain=uncertain)
-        if results is None:
+        answered = await self._send_all(batches, stop, uncertain=uncertain)
+        if answered is None:
             return Halted()
-        exceptions = [e for result in results.values() for e in result.exceptions]
-        receipts = [_receipt(batch.number, batch.rows, results[batch.number]) for batch in batches]
+        results = [one.result for one in answered]
+        exceptions = [e for result in results for e in result.exceptions]
         failpoint("window.before_receipt")
-        await self._log.receive(window, receipts, exceptions)
+        await self._log.receive(window, [one.receipt for one in answered], exceptions)
         failpoint("window.after_receipt")
         return self._judged(batches, results, exceptions)
 
     async def _send_all(
         self, batches: Sequence[Leaving], stop: StopSignal, *, uncertain: bool
-    ) -> Mapping[int, Result] | None:
-        """Results by batch number, or None when the loop had to end before all were in."""
+    ) -> Sequence[_Answered] | None:
+        """What became of each batch in order, or None when the loop had to end before all were in."""
         places = asyncio.Semaphore(self._rules.concurrency)
         refusing: list[Result] = []
 
-        async def one(batch: Leaving) -> Result:
+        async def sent(batch: Leaving) -> Result:
             async with places:
                 if refusing:
                     return _unsent(batch.rows, refusing[0], uncertain=uncertain)
@@ -225,23 +230,26 @@ class Executor:
                     refusing.append(result)
                 return result
 
-        tasks = {batch.number: asyncio.create_task(one(batch)) for batch in batches}
-        everything = asyncio.gather(*tasks.values())
+        async def one(batch: Leaving) -> _Answered:
+            result = await sent(batch)
+            # Counted while others are under way: between two windows no call leaves.
+            return _Answered(result, receipt_of(batch.number, batch.rows, result))
+
+        tasks = [asyncio.create_task(one(batch)) for batch in batches]
+        everything = asyncio.gather(*tasks)
         ending = asyncio.create_task(_ended(stop))
         try:
             either: set[asyncio.Future[Any]] = {everything, ending}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            return dict(zip(tasks, await everything, strict=True)) if everything.done() else None
+            return await everything if everything.done() else None
         finally:
             # However the window ends, also by an error of our own: when the caller learns of it, nothing is being sent.
-            for task in (ending, *tasks.values()):
+            for task in (ending, *tasks):
                 task.cancel()
-            await asyncio.gather(everything, *tasks.values(), return_exceptions=True)
+            await asyncio.gather(everything, *tasks, return_exceptions=True)
 
-    def _judged(
-        self, batches: Sequence[Leaving], results: Mapping[int, Result], exceptions: Sequence[Exceptional]
-    ) -> End:
-        for result in results.values():
+    def _judged(self, batches: Sequence[Leaving], results: Sequence[Result], exceptions: Sequence[Exceptional]) -> End:
+        for result in results:
             if result.stop is not None:
                 return Stopped(result.stop.code, result.stop.message)
             if result.unreachable is not None:
@@ -272,23 +280,3 @@ def _unsent(rows: Slice, because: Result, *, uncertain: bool) -> Result:
     cause = because.stop or because.unreachable
     assert cause is not None
     return Result(all_of(rows, "failed", cause.code, "not sent: the destination refused the call before", uncertain))
-
-
-def _receipt(number: int, rows: Slice, result: Result) -> BatchReceipt:
-    changes = Counter({v["values"]: v["counts"] for v in pc.value_counts(rows.rows.column("change")).to_pylist()})
-    kinds = Counter(e.outcome for e in result.exceptions)
-    if result.exceptions:
-        column = rows.rows.column("change")
-        changes.subtract(Counter(column[e.ordinal - rows.cut.first].as_py() for e in result.exceptions))
-    return BatchReceipt(
-        number=number,
-        inserts=changes["insert"],
-        updates=changes["update"],
-        deletes=changes["delete"],
-        rejected=kinds["rejected"],
-        failed=kinds["failed"],
-        unknown=kinds["unknown"],
-        withheld=kinds["withheld"],
-        requests=result.requests,
-        bytes_sent=result.bytes_sent,
-    )

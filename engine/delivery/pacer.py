@@ -141,8 +141,9 @@ class Pacer:
                 refusal = await self._renew(unit, line, units)
                 if refusal is not None:
                     return refusal
-        if (wait := place - self._clock.monotonic()) > 0:
-            await self._clock.sleep(wait)
+            # Whoever is behind gets a place when this one leaves: calls that were held up together leave one by one.
+            if (wait := place - self._clock.monotonic()) > 0:
+                await self._clock.sleep(wait)
         if unit == REQUESTS:
             self._count()
         return None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeGuard, assert_never
+
+import pyarrow.compute as pc
 
 from destinations.base import (
     AllDelivered,
@@ -17,6 +20,7 @@ from destinations.base import (
     Throttled,
     Unavailable,
 )
+from engine.core.events import BatchReceipt
 from engine.delivery.batches import Slice
 from engine.delivery.codes import code_of
 
@@ -133,3 +137,24 @@ def withheld(rows: Iterable[int], uncertain: bool) -> list[Exceptional]:  # noqa
 def rejected(exceptions: Sequence[Exceptional]) -> int:
     """How many rows were rejected."""
     return sum(1 for e in exceptions if e.outcome == "rejected")
+
+
+def receipt_of(number: int, rows: Slice, result: Result) -> BatchReceipt:
+    """What the log keeps of a batch: counts by effect, and of what was not delivered by its outcome."""
+    changes = Counter({v["values"]: v["counts"] for v in pc.value_counts(rows.rows.column("change")).to_pylist()})
+    kinds = Counter(e.outcome for e in result.exceptions)
+    if result.exceptions:
+        column = rows.rows.column("change")
+        changes.subtract(Counter(column[e.ordinal - rows.cut.first].as_py() for e in result.exceptions))
+    return BatchReceipt(
+        number=number,
+        inserts=changes["insert"],
+        updates=changes["update"],
+        deletes=changes["delete"],
+        rejected=kinds["rejected"],
+        failed=kinds["failed"],
+        unknown=kinds["unknown"],
+        withheld=kinds["withheld"],
+        requests=result.requests,
+        bytes_sent=result.bytes_sent,
+    )

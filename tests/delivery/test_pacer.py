@@ -65,6 +65,24 @@ def test_two_users_use_95_percent_of_a_declared_pace_and_no_second_holds_more(en
         assert sum(start <= moment < start + 1 for moment in left) <= limit + 2
 
 
+def test_calls_that_were_held_up_together_do_not_leave_in_a_bunch(engine: Engine) -> None:
+    """A window that the other side counts holds no more of them than if nothing had happened."""
+    left, ended = list[float](), list[float]()
+
+    async def held_up() -> None:
+        await asyncio.sleep(0.5)
+        time.sleep(0.15)  # the loop itself stands still, as in a pause of the process
+        ended.append(time.monotonic())
+
+    async def all_of_them() -> None:
+        line, until = pacer(engine, requests=Pace(100, 1)), time.monotonic() + 1.0
+        await asyncio.gather(held_up(), *(calls(line, until, left) for _ in range(8)))
+
+    asyncio.run(all_of_them())
+
+    assert sum(ended[0] <= moment < ended[0] + 0.008 for moment in left) <= 3
+
+
 def test_records_have_a_pace_of_their_own(engine: Engine) -> None:
     left: list[float] = []
     line = pacer(engine, records=Pace(1_000, 1))

@@ -69,14 +69,14 @@ def test_calls_that_were_held_up_together_do_not_leave_in_a_bunch(engine: Engine
     """A window that the other side counts holds no more of them than if nothing had happened."""
     left, ended = list[float](), list[float]()
 
-    async def held_up() -> None:
-        await asyncio.sleep(0.5)
+    def hold_up() -> None:
         time.sleep(0.15)  # the loop itself stands still, as in a pause of the process
         ended.append(time.monotonic())
 
     async def all_of_them() -> None:
         line, until = pacer(engine, requests=Pace(100, 1)), time.monotonic() + 1.0
-        await asyncio.gather(held_up(), *(calls(line, until, left) for _ in range(8)))
+        asyncio.get_running_loop().call_later(0.5, hold_up)
+        await asyncio.gather(*(calls(line, until, left) for _ in range(8)))
 
     asyncio.run(all_of_them())
 

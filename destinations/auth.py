@@ -18,7 +18,7 @@ from urllib.parse import quote_plus, urlencode
 from weakref import WeakKeyDictionary
 
 import httpx
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, SecretStr, StringConstraints
 
 from destinations.addresses import PrivateAddress
 from destinations.base import CheckFailed, DestinationConfig, Sign, Stop, Transport, Unavailable
@@ -50,6 +50,13 @@ class Bearer(DestinationConfig):
     token: Annotated[SecretStr, AfterValidator(_sendable)]
 
 
+class Basic(DestinationConfig):
+    """A user and a password that somebody made (RFC 7617); a destination that refuses them ends the run."""
+
+    username: Annotated[str, StringConstraints(pattern=r"^[!-9;-~]+$")]
+    password: Annotated[SecretStr, AfterValidator(_sendable)]
+
+
 class ClientCredentials(DestinationConfig):
     """OAuth 2 client credentials (RFC 6749, 4.4); ``parameters`` are what the server wants beyond the standard's."""
 
@@ -72,7 +79,8 @@ class RefreshToken(DestinationConfig):
 
 
 Renewable: TypeAlias = ClientCredentials | RefreshToken
-Auth: TypeAlias = Bearer | Renewable
+Fixed: TypeAlias = Bearer | Basic
+Auth: TypeAlias = Fixed | Renewable
 
 
 class Denied(CheckFailed):
@@ -92,7 +100,7 @@ class Tokens:
     def __init__(self, auth: Auth, retry_after: RetryAfter) -> None:
         self._auth = auth
         self._retry_after = retry_after
-        self._token = Token(auth.token.get_secret_value()) if isinstance(auth, Bearer) else None
+        self._token = _fixed(auth) if isinstance(auth, Fixed) else None
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._said: Token | Unavailable | Stop | None = None
         self._asked = 0
@@ -102,7 +110,7 @@ class Tokens:
     @property
     def is_renewable(self) -> bool:
         """Whether another token can be had for one that is refused."""
-        return not isinstance(self._auth, Bearer)
+        return not isinstance(self._auth, Fixed)
 
     async def current(self, wire: Transport) -> Token | Unavailable | Stop:
         """A token to send, renewed when half its life is over; else why there is none."""
@@ -161,7 +169,7 @@ class Tokens:
                 return await self._call(wire, auth, form)
             case RefreshToken() as auth:
                 return await self._renewed(wire, auth)
-            case Bearer():
+            case Bearer() | Basic():
                 raise AssertionError("nothing renews a token that somebody made")
             case _:
                 assert_never(self._auth)
@@ -241,6 +249,13 @@ class Authorized:
         return False
 
 
+def _fixed(auth: Fixed) -> Token:
+    if isinstance(auth, Bearer):
+        return Token(auth.token.get_secret_value())
+    pair = f"{auth.username}:{auth.password.get_secret_value()}"
+    return Token(base64.b64encode(pair.encode()).decode(), scheme="Basic")
+
+
 def _or_denied(said: Token | Unavailable | Stop) -> Token | Unavailable:
     if isinstance(said, Stop):
         raise Denied(said)
@@ -250,7 +265,7 @@ def _or_denied(said: Token | Unavailable | Stop) -> Token | Unavailable:
 def _bearing(request: httpx.Request, token: Token) -> httpx.Request:
     """A request of its own for each attempt, as what signs it may add to it."""
     headers = httpx.Headers(request.headers)
-    headers["authorization"] = f"Bearer {token.text}"
+    headers["authorization"] = f"{token.scheme} {token.text}"
     content, extensions = request.content, dict(request.extensions)
     return httpx.Request(request.method, request.url, headers=headers, content=content, extensions=extensions)
 

@@ -32,7 +32,7 @@ _TRY_AGAIN = frozenset({408, 425, 429})
 
 @dataclass(eq=False, slots=True)
 class Token:
-    """An access token. Its seconds are those of the transport's clock, so no other clock and no step of one matters."""
+    """An access token, or what stands in its place. Its seconds are those of the transport's clock, so no other clock and no step of one matters."""
 
     text: str = field(repr=False)
     due_at: float = math.inf
@@ -40,6 +40,7 @@ class Token:
     ends_at: float = math.inf
     is_doubtful: bool = False
     """It came after one that was refused, and no call was answered since."""
+    scheme: str = "Bearer"
 
 
 @dataclass(frozen=True, slots=True)

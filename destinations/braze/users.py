@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-import orjson
-
 from destinations.base import Batch, Op, Record, Rejected, Value
+from destinations.json_body import json_body
 
 EXTERNAL_ID, BRAZE_ID, ALIAS, EMAIL = "external_id", "braze_id", "alias_name", "email"
 IDENTIFIERS = (EXTERNAL_ID, BRAZE_ID, ALIAS, EMAIL)
@@ -21,7 +20,6 @@ SUBSCRIPTIONS = frozenset({"email_subscribe", "push_subscribe"})
 _LISTS = {EXTERNAL_ID: "external_ids", BRAZE_ID: "braze_ids", ALIAS: "user_aliases", EMAIL: "email_addresses"}
 _WHICH = ("identified", "most_recently_updated")
 """Whose profile is deleted where several have an address: the one that a write by the address would change."""
-_WHOLE_MIN, _WHOLE_MAX = -(2**63), 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +54,13 @@ def sort_out(batch: Batch, rules: Rules) -> Sorted:
 
 def tracked(op: Op, records: Sequence[Record], rules: Rules) -> bytes:
     """The body of a call that writes attributes; the order of the records is that of the answer's indices."""
-    return _json({"attributes": [_attributes(op, record, rules) for record in records]})
+    return json_body({"attributes": [_attributes(op, record, rules) for record in records]})
 
 
 def deleted(records: Sequence[Record], rules: Rules) -> bytes:
     """The body of a call that deletes users: one list, named after what finds them."""
     ((name, _),) = records[0].key.items()
-    return _json({_LISTS[name]: [_deletion(record, rules) for record in records]})
+    return json_body({_LISTS[name]: [_deletion(record, rules) for record in records]})
 
 
 def _attributes(op: Op, record: Record, rules: Rules) -> Mapping[str, Value]:
@@ -107,25 +105,3 @@ def _objection(record: Record, rules: Rules) -> Rejected | None:
 def _text(value: Value) -> str:
     """Every identifier is text."""
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def _json(body: Mapping[str, Value]) -> bytes:
-    return orjson.dumps(_exact(body), default=_digits)
-
-
-def _exact(value: Value) -> Value:
-    """Whole numbers that the writer cannot write become decimals, which it writes with all their digits."""
-    match value:
-        case dict():
-            return {name: _exact(member) for name, member in value.items()}
-        case list():
-            return [_exact(member) for member in value]
-        case int() if not _WHOLE_MIN <= value <= _WHOLE_MAX:
-            return Decimal(value)
-        case _:
-            return value
-
-
-def _digits(value: object) -> orjson.Fragment:
-    assert isinstance(value, Decimal), "all else is plain JSON"
-    return orjson.Fragment(f"{value:f}")

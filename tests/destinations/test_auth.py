@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from destinations.auth import Bearer
+from destinations.auth import Basic, Bearer
 from destinations.base import (
     AllDelivered,
     Reply,
@@ -37,6 +37,17 @@ def test_a_static_token_is_attached_and_its_refusal_stops_at_once(world: World) 
 
     assert reply == Stop("http_401", "the credential is refused (401)")
     assert [request.headers["authorization"] for request in world.issuer.turned_away] == ["Bearer made-by-hand"]
+    assert world.asked == 0
+
+
+def test_a_user_and_a_password_are_attached_and_their_refusal_stops_at_once(world: World) -> None:
+    """RFC 7617, 2: the example of the standard, whose password has no blank here."""
+    api = Api(Basic(username="Aladdin", password=SecretStr("open:sesame")))
+
+    reply = world.send(api)
+
+    assert reply == Stop("http_401", "the credential is refused (401)")
+    assert [r.headers["authorization"] for r in world.issuer.turned_away] == ["Basic QWxhZGRpbjpvcGVuOnNlc2FtZQ=="]
     assert world.asked == 0
 
 

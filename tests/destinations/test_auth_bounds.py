@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from destinations.auth import Bearer, RefreshToken
+from destinations.auth import Basic, Bearer, RefreshToken
 from destinations.base import AllDelivered, Batch, Reply, Stop, Transport, Unavailable
 from destinations.http import Talk
 from destinations.testing.issuer import Issuer
@@ -107,6 +107,16 @@ def test_a_static_token_that_no_header_can_carry_is_refused_as_configuration(tok
 
     assert "visible ASCII" in str(refused.value)
     assert not token.strip() or repr(token)[1:-1] not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "pair", [("", "p"), ("u", ""), ("a:b", "p"), ("u", "p\r\n"), ("ü", "p"), ("u u", "p"), ("u", "pä")]
+)
+def test_a_user_or_a_password_that_no_header_can_carry_is_refused_as_configuration(pair: tuple[str, str]) -> None:
+    username, password = pair
+
+    with pytest.raises(ValidationError):
+        Basic(username=username, password=SecretStr(password))
 
 
 @pytest.fixture

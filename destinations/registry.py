@@ -11,6 +11,7 @@ from destinations.base import Destination
 GROUP = "tidegate.destinations"
 ADAPTERS = {
     "braze": "destinations.braze.adapter:Braze",
+    "customerio": "destinations.customerio.adapter:CustomerIo",
     "hubspot": "destinations.hubspot.adapter:HubSpot",
     "sandbox": "destinations.sandbox.adapter:Sandbox",
     "sql": "destinations.sql.adapter:SqlTable",

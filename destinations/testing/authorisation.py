@@ -8,7 +8,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from destinations.auth import Bearer
+from destinations.auth import Fixed
 from destinations.http import HttpDestination
 from destinations.testing.faults import WAIT_SECONDS, Answered
 from destinations.testing.issuer import Issuer, IssuesTokens
@@ -22,7 +22,7 @@ def issuer_of(stage: Stage) -> Issuer:
     """The token endpoint of the fake; the test is skipped for an adapter whose credential nothing renews."""
     adapter = stage.made()
     auth = adapter.auth() if isinstance(adapter, HttpDestination) else None
-    if auth is None or isinstance(auth, Bearer):
+    if auth is None or isinstance(auth, Fixed):
         pytest.skip("the adapter's credential is not one that is renewed")
     assert isinstance(stage.fake, IssuesTokens), "the adapter renews its token, so its fake derives from `IssuesTokens`"
     return stage.fake.issuer

@@ -12,6 +12,7 @@ import pytest
 GROUP = "tidegate.conformance"
 SUITES = {
     "braze": "destinations.testing.braze::TestBraze",
+    "customerio": "destinations.testing.customerio::TestCustomerIo",
     "hubspot": "destinations.testing.hubspot::TestHubSpot",
     "sandbox": "destinations.testing.ours::TestSandbox",
     "sql": "destinations.testing.ours::TestSql",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from abc import abstractmethod
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 import httpx
+import orjson
 
 from destinations.auth import Auth, Authorized, Denied, Tokens
 from destinations.base import (
@@ -34,18 +33,11 @@ from destinations.base import (
     Unavailable,
     Value,
 )
+from destinations.waiting import exhausted_for, retry_after
 
-RETRY_AFTER_MAX = timedelta(days=1)
 MESSAGE_LENGTH_MAX = 200
 NOT_APPLIED = frozenset({409, 421, 423, 425, 503})
 """Unavailable statuses by which a server says that it did not act; after any other the effect is unknown."""
-QUOTA_FIELDS = (
-    ("ratelimit-remaining", "ratelimit-reset"),
-    ("x-ratelimit-remaining", "x-ratelimit-reset"),
-    ("x-rate-limit-remaining", "x-rate-limit-reset"),
-)
-_UNIX_TIME_MIN = 1e9
-_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 
 _T = TypeVar("_T")
@@ -102,15 +94,20 @@ class HttpDestination(Destination):
 
     async def answer(self, request: httpx.Request, transport: Transport) -> Value:
         """The JSON with which a question is answered that is about no batch; raises `CheckFailed` with what is wrong."""
-        answer = await self.authorized(transport).request(request)
-        cut = answer if isinstance(answer, Unavailable) else refused(self, answer)
-        if cut is not None:
-            raise CheckFailed("it asks for fewer calls" if isinstance(cut, Throttled) else cut.message)
-        assert isinstance(answer, httpx.Response), "it was an answer"
-        try:
-            return json.loads(answer.content)
-        except ValueError:
-            raise CheckFailed("the answer is no JSON; is the address right?") from None
+        return await self.told(_json(request), transport, "the answer is no JSON; is the address right?")
+
+    async def told(self, question: Talk[_T], transport: Transport, unread: str) -> _T:
+        """What a talk that asks returns; raises `CheckFailed` with what is wrong, or ``unread`` where nobody can read the answer."""
+        said = await held(self, question, transport)
+        if not isinstance(said, CutShort):
+            return said
+        match said.reply:
+            case Throttled():
+                raise CheckFailed("it asks for fewer calls")
+            case Unavailable("bad_answer"):
+                raise CheckFailed(unread)
+            case reply:
+                raise CheckFailed(reply.message)
 
     def talk(self, batch: Batch) -> Talk[Reply]:
         """The calls that send a batch; those who need more than one override it."""
@@ -138,6 +135,18 @@ class CutShort:
     """A talk that ended with an answer which is none for it, or without one."""
 
     reply: NoAnswer
+
+
+def json_object(answer: httpx.Response) -> dict[str, Value]:
+    """The object that an answer is; raises for an answer that is anything else."""
+    said = orjson.loads(answer.content)
+    if not isinstance(said, dict):
+        raise TypeError("an answer is an object")
+    return said
+
+
+def _json(request: httpx.Request) -> Talk[Value]:
+    return json.loads((yield request).content)
 
 
 async def held(destination: HttpDestination, talk: Talk[_T], transport: Transport) -> _T | CutShort:
@@ -236,62 +245,6 @@ def _refusal(code: int) -> str:
     words = {401: "the credential is refused", 403: "the credential may not do this", 404: "the address does not exist"}
     words |= {405: "the address does not take this method", 410: "the address is gone for good"}
     return f"{words.get(code, 'the destination refuses the call')} ({code})"
-
-
-def retry_after(response: httpx.Response) -> timedelta | None:
-    """How long the server asks to wait (RFC 9110, 10.2.3), at most `RETRY_AFTER_MAX`; None when it does not say.
-
-    A date is relative to the response's own ``Date``, so that clocks that disagree do no harm.
-    """
-    written = response.headers.get("retry-after", "").strip()
-    if _SECONDS.fullmatch(written):
-        return timedelta(seconds=min(float(written), RETRY_AFTER_MAX.total_seconds()))
-    moment, sent = _moment(written), _moment(response.headers.get("date", ""))
-    if moment is None or sent is None:
-        return None
-    return min(max(moment - sent, timedelta(0)), RETRY_AFTER_MAX)
-
-
-def exhausted_for(response: httpx.Response) -> timedelta | None:
-    """How long the answer says that no call is left; None when some are, or when it does not say.
-
-    Read are the field ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers: ``"name";r=0;t=30``, and its older form
-    ``remaining=0, reset=30``) and the pairs of `QUOTA_FIELDS`. A reset beyond a billion is a Unix time, and relative to
-    the response's own ``Date``.
-    """
-    waits = [_wait(left, reset, response) for left, reset in _quotas(response.headers)]
-    return max((wait for wait in waits if wait is not None), default=None)
-
-
-def _quotas(headers: httpx.Headers) -> Iterator[tuple[str, str]]:
-    """What is left and when it is renewed, as written, of each quota that an answer names."""
-    for policy in headers.get("ratelimit", "").split(",") if '"' in headers.get("ratelimit", "") else ():
-        parameters = dict(part.strip().partition("=")[::2] for part in policy.split(";")[1:])
-        yield parameters.get("r", ""), parameters.get("t", "")
-    older = dict(part.strip().partition("=")[::2] for part in headers.get("ratelimit", "").split(","))
-    yield older.get("remaining", ""), older.get("reset", "")
-    for left, reset in QUOTA_FIELDS:
-        yield headers.get(left, "").strip(), headers.get(reset, "").strip()
-
-
-def _wait(left: str, reset: str, response: httpx.Response) -> timedelta | None:
-    if not _SECONDS.fullmatch(left) or float(left) > 0 or not _SECONDS.fullmatch(reset):
-        return None
-    seconds = float(reset)
-    if seconds > _UNIX_TIME_MIN:
-        sent = _moment(response.headers.get("date", ""))
-        if sent is None:
-            return None
-        seconds = max(0.0, seconds - sent.timestamp())
-    return timedelta(seconds=min(seconds, RETRY_AFTER_MAX.total_seconds()))
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def readable(text: str) -> str:

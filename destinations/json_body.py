@@ -1,4 +1,4 @@
-"""JSON bodies in which every number has all its digits."""
+"""Values as APIs take them: JSON in which every number has all its digits, and identifiers as text."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ _WHOLE_MIN, _WHOLE_MAX = -(2**63), 2**64 - 1
 def json_body(body: Mapping[str, Value]) -> bytes:
     """``body`` as JSON in UTF-8, of what a record of a batch may hold."""
     return orjson.dumps(_exact(body), default=_digits)
+
+
+def key_text(value: Value) -> str:
+    """A match key as text, a number with all its digits."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _exact(value: Value) -> Value:

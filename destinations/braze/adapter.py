@@ -6,10 +6,9 @@ How users are written stands in `users`, what answers mean in `answers`, which a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Self
 
 import httpx
-import orjson
 from pydantic import PositiveInt, StringConstraints, model_validator
 
 from destinations.addresses import PrivateAddress
@@ -27,14 +26,12 @@ from destinations.base import (
     Reply,
     Spec,
     Statuses,
-    Throttled,
     Transport,
-    Unavailable,
     Value,
 )
 from destinations.braze import answers, users
 from destinations.braze.attributes import cursor, custom, problem, profile
-from destinations.http import CutShort, HttpDestination, NoAnswer, Talk, held
+from destinations.http import HttpDestination, NoAnswer, Talk, json_object
 
 OBJECT = "users"
 PAGES_MAX = 400
@@ -44,7 +41,6 @@ _NOBODY = b'{"attributes":[]}'
 _STATUSES = Statuses()
 Label = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 GroupId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
-_T = TypeVar("_T")
 
 
 class BrazeConfig(DestinationConfig):
@@ -97,31 +93,22 @@ class Braze(HttpDestination):
         return self.config.login
 
     def encode(self, batch: Batch) -> httpx.Request:
-        sent = users.sort_out(batch, self._rules).sent
-        if batch.op is Op.DELETE:
-            return self._post("/users/delete", users.deleted(sent, self._rules))
-        return self._post("/users/track", users.tracked(batch.op, sent, self._rules))
+        return self._call(batch, users.sort_out(batch, self._rules))
 
     def decode(self, batch: Batch, response: httpx.Response) -> Reply:
-        parts, said = users.sort_out(batch, self._rules), _object(response)
-        is_fatal = response.status_code == 400
-        if batch.op is Op.DELETE:
-            return answers.deleted(len(batch), said, is_fatal=is_fatal)
-        sent = answers.Sent([one.id for one in parts.sent], parts.names, batch.op is Op.UPSERT)
-        told = answers.tracked(sent, said, is_fatal=is_fatal)
-        return Outcomes((*told.outcomes, *parts.rejected)) if isinstance(told, Outcomes) else told
+        return _told(batch, users.sort_out(batch, self._rules), response)
 
     def talk(self, batch: Batch) -> Talk[Reply]:
         """No call where no record may be sent."""
         parts = users.sort_out(batch, self._rules)
-        return (yield from super().talk(batch)) if parts.sent else Outcomes(parts.rejected)
+        return _told(batch, parts, (yield self._call(batch, parts))) if parts.sent else Outcomes(parts.rejected)
 
     def explained(self, response: httpx.Response, meant: NoAnswer) -> NoAnswer:
         return answers.explained(response.request.url.path, meant)
 
     async def check(self, transport: Transport) -> str:
         """Write nobody: a key that may write is told that there is nothing to write."""
-        said = _or_failed(await held(self, self._nobody(), transport))
+        said = await self.told(self._nobody(), transport, STRANGER)
         if not isinstance(said.get("message"), str):
             raise CheckFailed(STRANGER)
         return "the key may write users; whether it may delete them, the first deletion shows"
@@ -129,7 +116,7 @@ class Braze(HttpDestination):
     async def fields(self, object: str, transport: Transport) -> Sequence[Field]:
         """The fields of every user, and the attributes of the workspace."""
         del object
-        return [*profile(), *_or_failed(await held(self, self._attributes(), transport))]
+        return [*profile(), *await self.told(self._attributes(), transport, STRANGER)]
 
     def problems(self, *, object: str, mode: str, match: Sequence[str], fields: Iterable[str]) -> Sequence[str]:
         named = list(fields)
@@ -149,15 +136,20 @@ class Braze(HttpDestination):
         unsubscribed = {**ended, **({"subscription_groups": groups} if groups else {})}
         return users.Rules(config.alias_label or "", config.sends, config.text_length_max, unsubscribed)
 
+    def _call(self, batch: Batch, parts: users.Sorted) -> httpx.Request:
+        if batch.op is Op.DELETE:
+            return self._post("/users/delete", users.deleted(parts.sent, self._rules))
+        return self._post("/users/track", users.tracked(batch.op, parts.sent, self._rules))
+
     def _nobody(self) -> Talk[dict[str, Value]]:
-        return _object((yield self._post("/users/track", _NOBODY)))
+        return json_object((yield self._post("/users/track", _NOBODY)))
 
     def _attributes(self) -> Talk[Sequence[Field]]:
         found, place = list[Field](), ""
         for _ in range(PAGES_MAX):
             query = {"cursor": place} if place else None
             answer = yield httpx.Request("GET", self._address("/custom_attributes"), params=query)
-            said = _object(answer)
+            said = json_object(answer)
             found += [custom(one) for one in said["attributes"]]
             place = cursor(answer)
             if not place:
@@ -172,20 +164,10 @@ class Braze(HttpDestination):
         return self.config.url.rstrip("/") + path
 
 
-def _object(answer: httpx.Response) -> dict[str, Value]:
-    said = orjson.loads(answer.content)
-    if not isinstance(said, dict):
-        raise TypeError("an answer is an object")
-    return said
-
-
-def _or_failed(said: _T | CutShort) -> _T:
-    if not isinstance(said, CutShort):
-        return said
-    match said.reply:
-        case Throttled():
-            raise CheckFailed("it asks for fewer calls")
-        case Unavailable("bad_answer"):
-            raise CheckFailed(STRANGER)
-        case reply:
-            raise CheckFailed(reply.message)
+def _told(batch: Batch, parts: users.Sorted, response: httpx.Response) -> Reply:
+    said, is_fatal = json_object(response), response.status_code == 400
+    if batch.op is Op.DELETE:
+        return answers.deleted(len(batch), said, is_fatal=is_fatal)
+    sent = answers.Sent([one.id for one in parts.sent], parts.names, batch.op is Op.UPSERT)
+    told = answers.tracked(sent, said, is_fatal=is_fatal)
+    return Outcomes((*told.outcomes, *parts.rejected)) if isinstance(told, Outcomes) else told

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Literal
 
 from destinations.base import Batch, Op, Record, Rejected, Value
-from destinations.json_body import json_body
+from destinations.json_body import json_body, key_text
 
 EXTERNAL_ID, BRAZE_ID, ALIAS, EMAIL = "external_id", "braze_id", "alias_name", "email"
 IDENTIFIERS = (EXTERNAL_ID, BRAZE_ID, ALIAS, EMAIL)
@@ -78,15 +77,15 @@ def _sent(record: Record, rules: Rules) -> Mapping[str, Value]:
 def _identifier(record: Record, rules: Rules) -> Mapping[str, Value]:
     ((name, value),) = record.key.items()
     if name == ALIAS:
-        return {"user_alias": {ALIAS: _text(value), "alias_label": rules.alias_label}}
-    return {name: _text(value)}
+        return {"user_alias": {ALIAS: key_text(value), "alias_label": rules.alias_label}}
+    return {name: key_text(value)}
 
 
 def _deletion(record: Record, rules: Rules) -> Value:
     ((name, value),) = record.key.items()
     if name == ALIAS:
         return _identifier(record, rules)["user_alias"]
-    return {EMAIL: _text(value), "prioritization": _WHICH} if name == EMAIL else _text(value)
+    return {EMAIL: key_text(value), "prioritization": _WHICH} if name == EMAIL else key_text(value)
 
 
 def _objection(record: Record, rules: Rules) -> Rejected | None:
@@ -100,8 +99,3 @@ def _objection(record: Record, rules: Rules) -> Rejected | None:
             words = f"`{name}` is none of {listed}: correct it at the source, or write `on_null: skip` where it is null"
             return Rejected(record.id, "invalid_state", words)
     return None
-
-
-def _text(value: Value) -> str:
-    """Every identifier is text."""
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)

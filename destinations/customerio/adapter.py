@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
 import httpx
-import orjson
 
 from destinations.addresses import PrivateAddress
 from destinations.auth import Auth, Basic
@@ -25,13 +24,10 @@ from destinations.base import (
     Reply,
     Spec,
     Statuses,
-    Throttled,
     Transport,
-    Unavailable,
-    Value,
 )
 from destinations.customerio import answers, people
-from destinations.http import CutShort, HttpDestination, NoAnswer, Talk, held
+from destinations.http import HttpDestination, NoAnswer, Talk, json_object
 
 OBJECT = "people"
 URLS = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
@@ -101,15 +97,7 @@ class CustomerIo(HttpDestination):
 
     async def check(self, transport: Transport) -> str:
         """Ask where the workspace is, which either region answers."""
-        said = await held(self, self._whereabouts(), transport)
-        if isinstance(said, CutShort):
-            match said.reply:
-                case Throttled():
-                    raise CheckFailed("it asks for fewer calls")
-                case Unavailable("bad_answer"):
-                    raise CheckFailed(STRANGER)
-                case reply:
-                    raise CheckFailed(reply.message)
+        said = await self.told(self._whereabouts(), transport, STRANGER)
         if said != self.config.region:
             raise CheckFailed(f"the workspace is in the region {said}: write `region: {said}`")
         return f"the credential works, and the workspace is in the region {said}"
@@ -129,7 +117,7 @@ class CustomerIo(HttpDestination):
     def _whereabouts(self) -> Talk[str]:
         """The region of the workspace, by the address that the answer names."""
         answer = yield httpx.Request("GET", self._address("/api/v1/accounts/region"))
-        said = _object(answer)
+        said = json_object(answer)
         return {url: region for region, url in URLS.items()}[said["url"].rstrip("/")]
 
     def _address(self, path: str) -> str:
@@ -137,12 +125,5 @@ class CustomerIo(HttpDestination):
 
 
 def _told(parts: people.Sorted, response: httpx.Response) -> Reply:
-    told = answers.told(list(parts.sent), parts.names, _object(response), response.status_code)
+    told = answers.told(list(parts.sent), parts.names, json_object(response), response.status_code)
     return Outcomes((*told.outcomes, *parts.rejected)) if isinstance(told, Outcomes) else told
-
-
-def _object(answer: httpx.Response) -> dict[str, Value]:
-    said = orjson.loads(answer.content)
-    if not isinstance(said, dict):
-        raise TypeError("an answer is an object")
-    return said

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Literal
 
 from destinations.base import Batch, Op, Record, Rejected, Value
-from destinations.json_body import json_body
+from destinations.json_body import json_body, key_text
 
 ID, EMAIL, PHONE, CIO_ID = "id", "email", "phone", "cio_id"
 IDENTIFIERS = (ID, EMAIL, PHONE, CIO_ID)
@@ -81,7 +80,7 @@ def seconds(value: Value) -> Value:
 
 def _item(op: Op, record: Record, rules: Rules) -> Mapping[str, Value]:
     """``_update`` keeps a person who is not there from being made."""
-    person = {"type": "person", "identifiers": {name: _text(value) for name, value in record.key.items()}}
+    person = {"type": "person", "identifiers": {name: key_text(value) for name, value in record.key.items()}}
     match op:
         case Op.DELETE:
             return {**person, "action": rules.deletes}
@@ -102,9 +101,9 @@ def _written(name: str, value: Value, rules: Rules) -> Value:
 def _objections(record: Record, rules: Rules) -> Iterator[tuple[str, str]]:
     """Code and sentence of what is wrong with a record."""
     ((name, value),) = record.key.items()
-    if not _text(value):
+    if not key_text(value):
         yield "required", f"`{name}` is missing: fill it at the source"
-    if len(_text(value).encode()) > NAME_BYTES_MAX:
+    if len(key_text(value).encode()) > NAME_BYTES_MAX:
         words = f"`{name}` is longer than the {NAME_BYTES_MAX} bytes that Customer.io takes: shorten it at the source"
         yield "too_long", words
     for name, value in record.fields.items():
@@ -127,11 +126,6 @@ def _is_moment(value: Value) -> bool:
     except (ValueError, TypeError):
         return False
     return True
-
-
-def _text(value: Value) -> str:
-    """Every identifier is text."""
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def problems(mode: str, match: Sequence[str], fields: Sequence[str], rules: Rules) -> Iterator[str]:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from destinations.base import Unavailable
-from destinations.http import exhausted_for
+from destinations.waiting import exhausted_for
 from engine.clock import SystemClock, SystemEntropy
 from engine.core.breaker import FAILURES_MAX
 from engine.core.pace import Pace, Slice

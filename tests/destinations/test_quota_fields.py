@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from destinations.http import RETRY_AFTER_MAX, exhausted_for
+from destinations.waiting import RETRY_AFTER_MAX, exhausted_for
 
 DATE = "Wed, 25 Nov 2026 08:00:00 GMT"
 UNIX = 1_795_593_600

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destinations.http import RETRY_AFTER_MAX, retry_after
+from destinations.waiting import RETRY_AFTER_MAX, retry_after
 
 DATE = "Wed, 25 Nov 2026 08:00:00 GMT"
 

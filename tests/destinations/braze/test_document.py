@@ -6,19 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from destinations.braze.adapter import Braze, BrazeConfig
 from destinations.braze.answers import PERMISSIONS
 from destinations.braze.users import IDENTIFIERS
 from destinations.testing.braze import KEY, Attribute, BrazeFake
-from tests.cli.door import ROOT, tidegate
+from tests.cli.door import tidegate
 from tests.destinations.braze.workspace import workspace
+from tests.destinations.page import direct, files_of, page_of, project_of
 from tests.destinations.served import served
 
-PAGE = (ROOT / "docs" / "destinations" / "braze.md").read_text(encoding="utf-8")
+PAGE = page_of("braze")
 SYNC = "customers_to_braze"
-FILES = dict(re.findall(r"`((?:destinations|syncs)/\w+\.yaml)`\n\n```yaml\n(.*?)```", PAGE, re.DOTALL))
 
 
 @pytest.fixture
@@ -30,19 +29,12 @@ def api(tmp_path: Path) -> BrazeFake:
 
 @pytest.fixture
 def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A new project in which the page's files stand in place of its own."""
-    folder = tmp_path / "shop"
-    tidegate(capsys, "init", str(folder))
-    for path in [*(folder / "syncs").iterdir(), *(folder / "destinations").iterdir()]:
-        path.unlink()
-    for path, text in FILES.items():
-        (folder / path).write_text(text)
     monkeypatch.setenv("BRAZE_KEY", KEY)
-    return folder
+    return project_of(PAGE, tmp_path / "shop", capsys)
 
 
 def test_the_files_of_the_page_are_a_project_that_is_valid(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert set(FILES) == {"destinations/braze.yaml", f"syncs/{SYNC}.yaml"}
+    assert set(files_of(PAGE)) == {"destinations/braze.yaml", f"syncs/{SYNC}.yaml"}
 
     told = tidegate(capsys, "validate", "--project", str(project))
 
@@ -55,9 +47,7 @@ def test_the_sync_of_the_page_delivers_everybody_who_consents_and_then_has_nothi
     project: Path, api: BrazeFake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with served(api) as url:
-        file = project / "destinations" / "braze.yaml"
-        document = yaml.safe_load(file.read_text())
-        file.write_text(yaml.safe_dump({**document, "config": {**document["config"], "url": url}}))
+        direct(project, "braze", url)
 
         checked = tidegate(capsys, "destination", "check", "--project", str(project), "--json").document
         valid = tidegate(capsys, "validate", "--connect", "--project", str(project))

@@ -14,7 +14,8 @@ from destinations.base import Op
 from destinations.testing.braze import GROUP, LABEL, Attribute, BrazeFake
 from destinations.testing.fake import UNSUBSCRIBED
 from tests.destinations.batches import batch
-from tests.destinations.braze.workspace import adapter, delivered, said, workspace
+from tests.destinations.braze.workspace import adapter, delivered, workspace
+from tests.destinations.rehearsed import said
 
 STATES = (
     "`email_subscribe` is none of opted_in, subscribed, unsubscribed: correct it at the source, or write `on_null: skip`"

@@ -6,36 +6,28 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from destinations.customerio.adapter import URLS, CustomerIo, CustomerIoConfig
 from destinations.customerio.people import ATTRIBUTES_MAX, IDENTIFIERS, ITEM_BYTES_MAX, NAME_BYTES_MAX, VALUE_BYTES_MAX
 from destinations.testing.customerio import KEY, SITE
-from tests.cli.door import ROOT, tidegate
+from tests.cli.door import tidegate
 from tests.destinations.customerio.workspace import workspace
+from tests.destinations.page import direct, files_of, page_of, project_of
 from tests.destinations.served import served
 
-PAGE = (ROOT / "docs" / "destinations" / "customerio.md").read_text(encoding="utf-8")
+PAGE = page_of("customerio")
 SYNC = "customers_to_customerio"
-FILES = dict(re.findall(r"`((?:destinations|syncs)/\w+\.yaml)`\n\n```yaml\n(.*?)```", PAGE, re.DOTALL))
 
 
 @pytest.fixture
 def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A new project in which the page's files stand in place of its own."""
-    folder = tmp_path / "shop"
-    tidegate(capsys, "init", str(folder))
-    for path in [*(folder / "syncs").iterdir(), *(folder / "destinations").iterdir()]:
-        path.unlink()
-    for path, text in FILES.items():
-        (folder / path).write_text(text)
     monkeypatch.setenv("CUSTOMERIO_SITE_ID", SITE)
     monkeypatch.setenv("CUSTOMERIO_API_KEY", KEY)
-    return folder
+    return project_of(PAGE, tmp_path / "shop", capsys)
 
 
 def test_the_files_of_the_page_are_a_project_that_is_valid(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert set(FILES) == {"destinations/customerio.yaml", f"syncs/{SYNC}.yaml"}
+    assert set(files_of(PAGE)) == {"destinations/customerio.yaml", f"syncs/{SYNC}.yaml"}
 
     told = tidegate(capsys, "validate", "--project", str(project))
 
@@ -49,9 +41,7 @@ def test_the_sync_of_the_page_delivers_everybody_who_consents_and_then_has_nothi
 ) -> None:
     api = workspace(tmp_path)
     with served(api) as url:
-        file = project / "destinations" / "customerio.yaml"
-        document = yaml.safe_load(file.read_text())
-        file.write_text(yaml.safe_dump({**document, "config": {**document["config"], "url": url}}))
+        direct(project, "customerio", url)
 
         checked = tidegate(capsys, "destination", "check", "--project", str(project), "--json").document
         (first,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document

@@ -12,7 +12,8 @@ import pytest
 from destinations.base import Op
 from destinations.testing.customerio import CustomerIoFake
 from tests.destinations.batches import batch
-from tests.destinations.customerio.workspace import adapter, delivered, said, workspace
+from tests.destinations.customerio.workspace import adapter, delivered, workspace
+from tests.destinations.rehearsed import said
 
 ADA, BO, CY = "c-1", "c-2", "c-3"
 OTHERS = {f"p-{n}": {"plan": f"P{n}"} for n in range(60)}

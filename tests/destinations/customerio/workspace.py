@@ -36,8 +36,3 @@ def delivered(
 def checked(api: httpx.AsyncBaseTransport, **config: Any) -> str:
     asked = adapter(**config)
     return ask(asked, Line(api), asked.check)
-
-
-def said(ended: Rehearsal) -> dict[str, tuple[str, str, str]]:
-    """What became of the records that were not delivered, with code and words."""
-    return {id: (one.outcome, one.code, one.message) for id, one in ended.others.items()}

@@ -10,7 +10,8 @@ import pytest
 from destinations.base import Op
 from destinations.testing.fake import UNSUBSCRIBED
 from destinations.testing.hubspot import HubSpotFake
-from tests.destinations.hubspot.account import account, delivered, said
+from tests.destinations.hubspot.account import account, delivered
+from tests.destinations.rehearsed import said
 
 ADA, BO, CY = "ada@example.com", "bo@example.com", "cy@example.com"
 

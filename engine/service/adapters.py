@@ -8,8 +8,6 @@ from destinations.base import Op, Rate, Spec
 from destinations.registry import UnknownAdapter, adapter, names
 from engine.errors import ConfigurationError
 
-_OPERATIONS = (Op.UPSERT, Op.UPDATE, Op.INSERT, Op.DELETE, Op.UNSUBSCRIBE, Op.APPEND)
-
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -59,7 +57,7 @@ def _report(spec: Spec) -> AdapterReport:
     return AdapterReport(
         name=spec.name,
         title=spec.title,
-        operations=tuple(op.value for op in _OPERATIONS if op in spec.operations),
+        operations=tuple(op.value for op in Op if op in spec.operations),
         records=spec.limits.records,
         bytes=spec.limits.bytes,
         rate=_rate(spec.limits.rate, spec.limits.concurrency),

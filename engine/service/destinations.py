@@ -80,9 +80,14 @@ def check(app: App, name: str) -> CheckReport:
     return asyncio.run(_check(name, app.destinations[name]))
 
 
-async def _check(name: str, destination: Destination) -> CheckReport:
+def question_transport() -> HttpTransport:
+    """One for the few calls that a person waits for: of no account's pace, one at a time."""
     clock = SystemClock()
-    transport = HttpTransport(Pacer(Unlimited(), clock), clock, TransportLimits(total_seconds=15.0, connections=1))
+    return HttpTransport(Pacer(Unlimited(), clock), clock, TransportLimits(total_seconds=15.0, connections=1))
+
+
+async def _check(name: str, destination: Destination) -> CheckReport:
+    transport = question_transport()
     try:
         return CheckReport(name, True, await destination.check(transport))
     except CheckFailed as error:

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from config.problems import Problem
 from config.project import Project
 from destinations.base import CheckFailed, Destination, Field
-from engine.clock import SystemClock
 from engine.contracts.finding import Finding, nearest
 from engine.core.desired import FieldMapping, Mode
 from engine.core.desired import Mapping as FieldsMapping
 from engine.core.preparation import AS_IT_IS
 from engine.core.schema import LogicalType, TableSchema
-from engine.delivery.pacer import Pacer, Unlimited
-from engine.delivery.transport import HttpTransport, TransportLimits
+from engine.delivery.transport import HttpTransport
+from engine.service.destinations import question_transport
 from engine.service.resolve import Resolved
 
 _NUMBERS = frozenset({LogicalType.DECIMAL, LogicalType.DOUBLE})
@@ -99,8 +98,7 @@ async def _discovered(
     destinations: Mapping[str, Destination], objects: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Sequence[Field] | str]:
     """The fields of each object, or why they are not told; those whose adapter knows none are left out."""
-    clock, said = SystemClock(), dict[tuple[str, str], Sequence[Field] | str]()
-    transport = HttpTransport(Pacer(Unlimited(), clock), clock, TransportLimits(total_seconds=15.0, connections=1))
+    transport, said = question_transport(), dict[tuple[str, str], Sequence[Field] | str]()
     asked = {name for name, _ in objects if type(destinations[name]).fields is not Destination.fields}
     try:
         for name, object in sorted(objects):

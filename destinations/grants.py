@@ -6,27 +6,33 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import httpx
 import orjson
 
-from destinations.base import Stop, Transport, Unavailable
+from destinations.base import Sign, Stop, Transport, Unavailable
 from destinations.token_file import TOKEN
 
 RetryAfter: TypeAlias = Callable[[httpx.Response], timedelta | None]
-ERRORS = frozenset(
+ERRORS: Mapping[str, str] = MappingProxyType(
     {
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "invalid_target",
-        "unauthorized_client",
-        "unsupported_grant_type",
+        "inactive_user": "let its user be active",
+        "invalid_client": "correct its `client_id` and what proves the client",
+        "invalid_client_id": "correct its `client_id`",
+        "invalid_grant": "correct what it says of its user or its key, and let the client be approved",
+        "invalid_request": "correct its `token_url` and `parameters`",
+        "invalid_scope": "correct its `scope`",
+        "invalid_target": "correct its `parameters`",
+        "unauthorized_client": "let the client use this form of login",
+        "unsupported_grant_type": "choose a form of login that the server offers",
     }
 )
-"""What a token endpoint may say is wrong (RFC 6749, 5.2; RFC 8707, 2). Another word could be anything, even a secret."""
+"""What a token endpoint may say is wrong (RFC 6749, 5.2; RFC 8707, 2), and what helps. Another word could be anything, even a secret.
+
+Two are words of Salesforce: a client that it does not know, and a user who is switched off.
+"""
 _TRY_AGAIN = frozenset({408, 425, 429})
 
 
@@ -51,10 +57,12 @@ class Grant:
     successor: str = field(default="", repr=False)
 
 
-async def granted(wire: Transport, request: httpx.Request, retry_after: RetryAfter) -> Grant | Unavailable | Stop:
+async def granted(
+    wire: Transport, request: httpx.Request, retry_after: RetryAfter, sign: Sign | None = None
+) -> Grant | Unavailable | Stop:
     """One call of the token endpoint. Whatever comes of it, the call that wanted the token has not left."""
     began = wire.monotonic()
-    answer = await wire.request(request)
+    answer = await wire.request(request, sign)
     if isinstance(answer, Unavailable):
         return replace(answer, message=f"the token endpoint: {answer.message}", applied_unknown=False)
     status, said = answer.status_code, _members(answer)
@@ -92,7 +100,8 @@ def _grant(said: Mapping[str, Any], began: float) -> Grant:  # as `_members`
 
 
 def _denial(code: str) -> Stop:
-    return Stop(f"auth_{code}", f"the token endpoint refuses the credential ({code})")
+    advice = f": {ERRORS[code]}" if code in ERRORS else ""
+    return Stop(f"auth_{code}", f"the token endpoint refuses the credential ({code}){advice}")
 
 
 INVALID_GRANT = _denial("invalid_grant")

@@ -13,7 +13,8 @@ from typing import TypeAlias, TypeVar
 import httpx
 import orjson
 
-from destinations.auth import Auth, Authorized, Denied, Tokens
+from destinations.auth import Auth
+from destinations.authorized import Authorized
 from destinations.base import (
     AllDelivered,
     Batch,
@@ -33,6 +34,7 @@ from destinations.base import (
     Unavailable,
     Value,
 )
+from destinations.tokens import Denied, Tokens
 from destinations.waiting import exhausted_for, retry_after
 
 MESSAGE_LENGTH_MAX = 200

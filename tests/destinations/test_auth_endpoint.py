@@ -22,26 +22,29 @@ def world() -> World:
     return World()
 
 
+OF_THE_USER = "invalid_grant): correct what it says of its user or its key, and let the client be approved"
+OF_THE_CLIENT = "invalid_client): correct its `client_id` and what proves the client"
 REFUSED = [
-    (400, {"error": "invalid_grant"}, "auth_invalid_grant"),
-    (401, {"error": "invalid_client"}, "auth_invalid_client"),
-    (400, {"error": SECRET, "error_description": SECRET}, "auth_http_400"),
-    (400, {"error": ["invalid_client"]}, "auth_http_400"),
-    (403, "<h1>no</h1>", "auth_http_403"),
-    (302, "", "auth_http_302"),
-    (200, {"error": "invalid_client"}, "auth_invalid_client"),
+    (400, {"error": "invalid_grant"}, OF_THE_USER),
+    (401, {"error": "invalid_client"}, OF_THE_CLIENT),
+    (400, {"error": SECRET, "error_description": SECRET}, "http_400)"),
+    (400, {"error": ["invalid_client"]}, "http_400)"),
+    (403, "<h1>no</h1>", "http_403)"),
+    (302, "", "http_302)"),
+    (200, {"error": "invalid_client"}, OF_THE_CLIENT),
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "code"), REFUSED)
-def test_a_refused_credential_stops_the_run_with_the_code_and_no_word_of_the_answer(
-    world: World, status: int, body: object, code: str
+@pytest.mark.parametrize(("status", "body", "words"), REFUSED)
+def test_a_refused_credential_stops_the_run_with_what_helps_and_no_word_of_the_answer(
+    world: World, status: int, body: object, words: str
 ) -> None:
     world.issuer.answers = [httpx.Response(status, content=body if isinstance(body, str) else json.dumps(body))]
 
     reply = world.send(Api(credentials()))
 
-    assert reply == Stop(code, f"the token endpoint refuses the credential ({code.removeprefix('auth_')})")
+    code = f"auth_{words.partition(')')[0]}"
+    assert reply == Stop(code, f"the token endpoint refuses the credential ({words}")
     assert (world.asked, world.taken) == (1, [])
 
 

@@ -1,4 +1,4 @@
-"""Whether five cron fields can ever fire; what they mean in time is the scheduler's subject."""
+"""The five fields of a cron line, and whether they can ever fire; what they mean in time is the engine's subject."""
 
 from __future__ import annotations
 
@@ -34,6 +34,30 @@ _FIELDS = (
     _Field("month", 1, 12, _MONTHS),
     _Field("day of the week", 0, 7, _WEEKDAYS),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CronFields:
+    """The numbers that each field allows, in order; ``weekdays`` from Sunday as 0.
+
+    ``either_day``: days of the month and weekdays are both restricted, and as in every cron one of them is enough.
+    """
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: tuple[int, ...]
+    months: tuple[int, ...]
+    weekdays: tuple[int, ...]
+    either_day: bool
+
+
+def cron_fields(text: str) -> CronFields:
+    """A line of which `cron_fault` finds nothing, as numbers."""
+    parts = text.lower().split()
+    values = [_numbers(field, part) for field, part in zip(_FIELDS, parts, strict=True)]
+    minutes, hours, days, months = (tuple(sorted(value)) for value in values[:4])
+    weekdays = tuple(sorted({number % 7 for number in values[4]}))
+    return CronFields(minutes, hours, days, months, weekdays, not (parts[2][0] == "*" or parts[4][0] == "*"))
 
 
 def cron_fault(text: str) -> str:

@@ -280,6 +280,47 @@ class RunCancelled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleSet(Event):
+    """From here on a sync is due as ``schedule`` says: at moments behind this event, or for a dataset's versions."""
+
+    type = "sync.schedule_set"
+    sync: SyncId
+    schedule: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaken(Event):
+    """A daemon, known by its lease, runs a sync for what it is due for: ``due``, ISO 8601, or ``version`` of a dataset.
+
+    ``missed`` counts earlier ones that this run stands for as well. ``again`` says that a daemon had taken this turn before
+    and is gone.
+    """
+
+    type = "sync.turn_taken"
+    sync: SyncId
+    schedule: str
+    due: str
+    version: VersionNumber | None
+    missed: int
+    lease: str
+    epoch: int
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded(Event):
+    """The run for a turn ended; ``status`` is the run's, or ``crashed``, ``stopped`` or ``overdue`` for one without an end."""
+
+    type = "sync.turn_ended"
+    sync: SyncId
+    schedule: str
+    due: str
+    version: VersionNumber | None
+    run: RunId | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentDecided(Event):
     """Decisions were recorded; ``segments`` hold all that ever were, ``origin`` says how these came.
 
@@ -693,6 +734,9 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             SyncPaused,
             SyncResumed,
             RunCancelled,
+            ScheduleSet,
+            TurnTaken,
+            TurnEnded,
             ConsentDecided,
             ErasureRequested,
             SuppressionChanged,

@@ -94,6 +94,11 @@ def halt_stream(sync: SyncId) -> StreamId:
     return StreamId(f"halt:{sync}")
 
 
+def schedule_stream(sync: SyncId) -> StreamId:
+    """Which of its scheduled times a daemon took one sync on for, and what came of each."""
+    return StreamId(f"schedule:{sync}")
+
+
 def run_stream(run: RunId) -> StreamId:
     """One run from start to end."""
     return StreamId(f"run:{run}")

@@ -25,6 +25,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "G14": "bad_input",
         "G15": "canary",
         "G16": "phantom",
+        "G17": "schedule",
         "G18": "resources",
         "G20": "mutants",
         "G21": "rollback",

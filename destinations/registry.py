@@ -13,6 +13,7 @@ ADAPTERS = {
     "braze": "destinations.braze.adapter:Braze",
     "customerio": "destinations.customerio.adapter:CustomerIo",
     "hubspot": "destinations.hubspot.adapter:HubSpot",
+    "salesforce": "destinations.salesforce.adapter:Salesforce",
     "sandbox": "destinations.sandbox.adapter:Sandbox",
     "sql": "destinations.sql.adapter:SqlTable",
     "webhook": "destinations.webhook:Webhook",

@@ -14,6 +14,7 @@ SUITES = {
     "braze": "destinations.testing.braze::TestBraze",
     "customerio": "destinations.testing.customerio::TestCustomerIo",
     "hubspot": "destinations.testing.hubspot::TestHubSpot",
+    "salesforce": "destinations.testing.salesforce::TestSalesforce",
     "sandbox": "destinations.testing.ours::TestSandbox",
     "sql": "destinations.testing.ours::TestSql",
     "webhook": "destinations.testing.ours::TestWebhook",

@@ -31,7 +31,7 @@ def served(api: httpx.AsyncBaseTransport) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(answer.content)
 
-        do_GET = do_POST  # noqa: N815  # a name that the standard library calls
+        do_GET = do_PATCH = do_DELETE = do_PUT = do_POST  # noqa: N815  # names that the standard library calls
 
         def log_message(self, format: str, *args: object) -> None:
             """Tests are quiet."""

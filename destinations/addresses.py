@@ -1,4 +1,4 @@
-"""Which addresses a secret may be sent to: those that nobody on the way can read along."""
+"""Which addresses operators may write: those where nobody on the way can read along, and who allows others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
+
+from destinations.base import DestinationConfig
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """The hosts that are this machine: what leaves for them cannot be read on the way, so it needs no https."""
@@ -23,3 +25,14 @@ def _private(address: str) -> str:
 
 PrivateAddress = Annotated[str, AfterValidator(_private)]
 """The address of an API or of a token endpoint, as operators write it: https, or this machine."""
+
+
+class NetworkConfig(DestinationConfig):
+    """Base of the config of an adapter whose address operators choose.
+
+    Calls go to the internet, and to this machine where its address stands in the config as `LOOPBACK` has it. ``allow_private``
+    lets them go to all of this machine and of private networks. The engine judges the address that a host leads to, each time
+    that it connects.
+    """
+
+    allow_private: bool = False

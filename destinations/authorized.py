@@ -6,9 +6,9 @@ from collections.abc import Set as AbstractSet
 
 import httpx
 
-from destinations.base import Sign, Stop, Transport, Unavailable
+from destinations.base import Denied, Sign, Stop, Transport, Unavailable
 from destinations.grants import Token
-from destinations.tokens import REFUSED, Denied, Tokens
+from destinations.tokens import REFUSED, Tokens
 
 
 class Authorized:

@@ -329,7 +329,10 @@ class Transport(Protocol):
     """The engine's HTTP client: paced, time-limited, size-limited; never retries by itself."""
 
     async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
-        """Sign, send once and read the whole body; a network failure is a value, not an exception."""
+        """Sign, send once and read the whole body; a network failure is a value, not an exception.
+
+        Raises `Denied` where calls may not go to the address.
+        """
         ...
 
     def monotonic(self) -> float:
@@ -339,6 +342,14 @@ class Transport(Protocol):
 
 class CheckFailed(Exception):
     """`Destination.check` found the destination unusable; the message is one sentence without secrets."""
+
+
+class Denied(CheckFailed):
+    """No call can be made as things stand, and none was; ``stop`` is what that means for a run."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.message)
+        self.stop = stop
 
 
 class Destination(ABC):

@@ -19,6 +19,7 @@ from destinations.base import (
     AllDelivered,
     Batch,
     CheckFailed,
+    Denied,
     Destination,
     Ended,
     Outcome,
@@ -34,7 +35,7 @@ from destinations.base import (
     Unavailable,
     Value,
 )
-from destinations.tokens import Denied, Tokens
+from destinations.tokens import Tokens
 from destinations.waiting import exhausted_for, retry_after
 
 MESSAGE_LENGTH_MAX = 200
@@ -77,7 +78,7 @@ class HttpDestination(Destination):
         return None
 
     def authorized(self, transport: Transport) -> Transport:
-        """The transport on which calls carry what `auth` says; also for `check` and `fields`, where it may raise `Denied`."""
+        """The transport on which calls carry what `auth` says; also for `check` and `fields`, where it may raise `Denied`, whose words hold no secret."""
         return transport if self._tokens is None else Authorized(transport, self._tokens, self.spec.statuses.expired)
 
     @cached_property

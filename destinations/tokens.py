@@ -11,21 +11,12 @@ import math
 from weakref import WeakKeyDictionary
 
 from destinations.auth import Auth, Bearer, Fixed
-from destinations.base import CheckFailed, Stop, Transport, Unavailable
+from destinations.base import Stop, Transport, Unavailable
 from destinations.grants import Grant, RetryAfter, Token
 from destinations.renewal import Endpoint
 
 SPARE_SECONDS = 60.0
 """How much of its life a token must have left to be used when it could not be renewed early."""
-
-
-class Denied(CheckFailed):
-    """No call can be authorised; the message holds no secret and nothing that the other side wrote."""
-
-    def __init__(self, stop: Stop) -> None:
-        super().__init__(stop.message)
-        self.stop = stop
-
 
 REFUSED = Stop("auth_refused", "the destination refuses its tokens, even one that was just issued")
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import AfterValidator, BaseModel, SecretStr, model_validator
 
-from destinations.addresses import LOOPBACK
-from destinations.base import Batch, CheckFailed, DestinationConfig, Idempotency, Limits, Op, Reply, Spec, Transport
+from destinations.addresses import LOOPBACK, NetworkConfig
+from destinations.base import Batch, CheckFailed, Idempotency, Limits, Op, Reply, Spec, Transport
 from destinations.base import Unavailable as NoAnswer
 from destinations.batch_protocol import body, reply
 from destinations.http import HttpDestination
@@ -45,7 +45,7 @@ Secret = Annotated[SecretStr, AfterValidator(_strong)]
 Headers = Annotated[dict[str, SecretStr], AfterValidator(_sendable)]
 
 
-class WebhookConfig(DestinationConfig):
+class WebhookConfig(NetworkConfig):
     """``secret`` signs each request; a list signs with each, for the time of a rotation."""
 
     url: str

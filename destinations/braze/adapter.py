@@ -11,12 +11,11 @@ from typing import Annotated, ClassVar, Literal, Self
 import httpx
 from pydantic import PositiveInt, StringConstraints, model_validator
 
-from destinations.addresses import PrivateAddress
+from destinations.addresses import NetworkConfig, PrivateAddress
 from destinations.auth import Auth, Bearer
 from destinations.base import (
     Batch,
     CheckFailed,
-    DestinationConfig,
     Field,
     Idempotency,
     Limits,
@@ -43,7 +42,7 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 GroupId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 
 
-class BrazeConfig(DestinationConfig):
+class BrazeConfig(NetworkConfig):
     """``login`` is a REST API key, which works at the REST endpoint ``url`` of its own instance only.
 
     ``channels`` and ``groups`` are what an unsubscribe ends; ``alias_label`` is the label of aliases, where users are

@@ -10,12 +10,11 @@ from typing import ClassVar, Literal
 
 import httpx
 
-from destinations.addresses import PrivateAddress
+from destinations.addresses import NetworkConfig, PrivateAddress
 from destinations.auth import Auth, Basic
 from destinations.base import (
     Batch,
     CheckFailed,
-    DestinationConfig,
     Idempotency,
     Limits,
     Op,
@@ -35,7 +34,7 @@ STRANGER = "what answers at `url` is not the Track API: leave `url` out, or put 
 _STATUSES = Statuses()
 
 
-class CustomerIoConfig(DestinationConfig):
+class CustomerIoConfig(NetworkConfig):
     """``login`` is the site id and the API key of the workspace's Track API, ``region`` where its data is kept.
 
     ``url`` is for a proxy in front of the API. ``deletes: suppress`` blocks the identifier of whoever is deleted as well.

@@ -15,13 +15,12 @@ import httpx
 import orjson
 from pydantic import PositiveInt, StringConstraints
 
-from destinations.addresses import PrivateAddress
+from destinations.addresses import NetworkConfig, PrivateAddress
 from destinations.auth import Auth, Bearer, RefreshToken
 from destinations.base import (
     Batch,
     CheckFailed,
     Delivered,
-    DestinationConfig,
     Field,
     Idempotency,
     Limits,
@@ -58,7 +57,7 @@ _STATUSES = Statuses()
 UrlPath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._-]+)+$")]
 
 
-class HubSpotConfig(DestinationConfig):
+class HubSpotConfig(NetworkConfig):
     """``login`` is a private app's token, or OAuth; ``deletes`` says whether a contact that is deleted is gone for good.
 
     The paths let an account use a dated version of the API. ``subscription`` is the subscription type that an

@@ -9,11 +9,10 @@ import httpx
 import orjson
 from pydantic import AfterValidator, BaseModel
 
-from destinations.addresses import LOOPBACK
+from destinations.addresses import LOOPBACK, NetworkConfig
 from destinations.base import (
     Batch,
     CheckFailed,
-    DestinationConfig,
     Idempotency,
     Jobs,
     Limits,
@@ -45,7 +44,7 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
-class SandboxConfig(DestinationConfig):
+class SandboxConfig(NetworkConfig):
     """``url`` is what the sandbox says when it starts; nothing in it is secret.
 
     ``answers`` ``later`` submits each batch as a job and asks what became of it.

@@ -13,8 +13,12 @@ import httpx
 
 from destinations.base import Sign, Transport, Unavailable
 from engine.clock import Clock
+from engine.core.reach import Reach
 from engine.delivery.answer import AnswerTooLarge, content
+from engine.delivery.network import Guarded, Wire
 from engine.delivery.pacer import BYTES, LOCAL_CODES, REQUESTS, Pacer
+
+PUBLIC = Reach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class TransportLimits:
 class HttpTransport:
     """One HTTP client for a run: no redirects, no proxy settings from the environment, bounded bodies.
 
-    ``exhausted_for`` reads from an answer how long no call is left, so that the next one is not sent to be throttled.
+    ``exhausted_for`` reads from an answer how long no call is left, so that the next one is not sent to be throttled. ``reach``
+    says where calls may go, and is asked for every connection; a ``wire`` of one's own goes where it likes.
     """
 
     def __init__(
@@ -39,22 +44,21 @@ class HttpTransport:
         limits: TransportLimits,
         wire: httpx.AsyncBaseTransport | None = None,
         exhausted_for: Callable[[httpx.Response], timedelta | None] = lambda _: None,
+        reach: Reach = PUBLIC,
     ) -> None:
         self._pacer = pacer
         self._clock = clock
         self._limits = limits
         self._exhausted_for = exhausted_for
         self._client = httpx.AsyncClient(
-            transport=wire,
-            verify=_authorities() if wire is None else True,
+            transport=wire or Wire(Guarded(reach), _authorities(), limits.connections),
             follow_redirects=False,
             trust_env=False,
-            limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=limits.connections),
             timeout=httpx.Timeout(limits.total_seconds, connect=limits.connect_seconds),
         )
 
     async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
-        """Wait for a turn, sign, send once, read the whole body."""
+        """Wait for a turn, sign, send once, read the whole body. Raises `Denied` where calls may not go to the address."""
         refusal = await self._pacer.turn(BYTES, len(request.content)) or await self._pacer.turn(REQUESTS)
         if refusal is not None:
             return refusal

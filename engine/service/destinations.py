@@ -9,6 +9,7 @@ from config.destination import RateLimit
 from destinations.base import CheckFailed, Destination
 from engine.clock import SystemClock
 from engine.delivery.pacer import Pacer, Unlimited
+from engine.delivery.reach import reach
 from engine.delivery.transport import HttpTransport, TransportLimits
 from engine.errors import ConfigurationError
 from engine.service.app import App
@@ -80,14 +81,14 @@ def check(app: App, name: str) -> CheckReport:
     return asyncio.run(_check(name, app.destinations[name]))
 
 
-def question_transport() -> HttpTransport:
+def question_transport(destination: Destination) -> HttpTransport:
     """One for the few calls that a person waits for: of no account's pace, one at a time."""
-    clock = SystemClock()
-    return HttpTransport(Pacer(Unlimited(), clock), clock, TransportLimits(total_seconds=15.0, connections=1))
+    clock, limits = SystemClock(), TransportLimits(total_seconds=15.0, connections=1)
+    return HttpTransport(Pacer(Unlimited(), clock), clock, limits, reach=reach(destination))
 
 
 async def _check(name: str, destination: Destination) -> CheckReport:
-    transport = question_transport()
+    transport = question_transport(destination)
     try:
         return CheckReport(name, True, await destination.check(transport))
     except CheckFailed as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from config.problems import Problem
 from config.project import Project
@@ -95,18 +95,18 @@ def _left_out(mapping: FieldsMapping, known: Mapping[str, Field]) -> Iterator[Fi
 
 
 async def _discovered(
-    destinations: Mapping[str, Destination], objects: Iterable[tuple[str, str]]
+    destinations: Mapping[str, Destination], objects: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], Sequence[Field] | str]:
     """The fields of each object, or why they are not told; those whose adapter knows none are left out."""
-    transport, said = question_transport(), dict[tuple[str, str], Sequence[Field] | str]()
+    said = dict[tuple[str, str], Sequence[Field] | str]()
     asked = {name for name, _ in objects if type(destinations[name]).fields is not Destination.fields}
-    try:
-        for name, object in sorted(objects):
-            if name in asked:
+    for name in sorted(asked):
+        transport = question_transport(destinations[name])
+        try:
+            for object in sorted(object for of, object in objects if of == name):
                 said[name, object] = await _fields(destinations[name], object, transport)
-    finally:
-        await transport.close()
-        for name in asked:
+        finally:
+            await transport.close()
             await destinations[name].close()
     return said
 

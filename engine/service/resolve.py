@@ -22,6 +22,7 @@ from engine.core.consent_rule import ConsentRule
 from engine.core.desired import Mode
 from engine.core.names import DatasetId, SyncId, dataset_id, major_of, name_of
 from engine.core.retry import OnUnknown, RetryPolicy
+from engine.service.addresses import address_findings
 from engine.service.consent_rule import consent_rule, consent_warnings, withdrawal_findings
 from engine.service.contracts import Usable, usable_contracts
 from engine.service.gate_rules import dataset_rules, retention_rule, sync_rules
@@ -153,6 +154,8 @@ def _destination(project: Project, resolved: Resolved, file: DestinationFile) ->
     except InvalidProject as error:
         resolved.problems += error.problems
     else:
+        findings = address_findings(resolved.destinations[file.name])
+        resolved.problems += (_placed(project, file.file, finding) for finding in findings)
         if file.jobs is not None and kind.spec.jobs is None:
             message = f"a {file.type} destination makes no jobs"
             resolved.problems.append(project.problem(file.file, ("jobs",), "not_supported", message))

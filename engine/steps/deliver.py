@@ -22,6 +22,7 @@ from engine.delivery.batches import exact, slices
 from engine.delivery.executor import Completed, End, Executor, Stopped, StopSignal, WindowRules
 from engine.delivery.jobs import OpenJob
 from engine.delivery.pacer import HELD, QUOTA_USED, SEATS_TAKEN, WAIT_SECONDS_MAX, Pacer
+from engine.delivery.reach import reach
 from engine.delivery.result import THROTTLED, Exceptional
 from engine.delivery.seats import ANY_SEAT, NO_SEAT, Seating, Seats
 from engine.delivery.transport import HttpTransport, TransportLimits
@@ -94,7 +95,8 @@ async def _deliver(
     concurrency = target.limits.concurrency
     pacer = Pacer(account_budget(tools, sync), tools.clock, {*target.paces, *target.quotas})
     limits = TransportLimits(connections=concurrency)
-    transport = HttpTransport(pacer, tools.clock, limits, exhausted_for=target.destination.exhausted_for)
+    bounds = reach(target.destination)
+    transport = HttpTransport(pacer, tools.clock, limits, exhausted_for=target.destination.exhausted_for, reach=bounds)
     sending = Sending(
         sync=sync.id,
         object=sync.mapping.object,

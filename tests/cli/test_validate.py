@@ -83,6 +83,26 @@ def test_a_secret_in_a_file_that_everybody_may_read_is_worth_a_warning(
     assert (warning in told.out) is is_told
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"url": "https://10.0.0.5/hook"}, "an address of a private network"),
+        ({"url": "https://169.254.169.254/hook", "allow_private": True}, "an address where no destination can be"),
+        ({"url": "https://10.0.0.5/hook", "allow_private": True}, ""),
+        ({"url": "http://127.0.0.1:8765/batch"}, ""),
+    ],
+)
+def test_an_address_that_no_call_may_go_to_is_named_with_its_line(
+    project: TestProject, validate: Call, config: dict[str, object], words: str
+) -> None:
+    project.write("destinations/hook.yaml", {"name": "hook", "type": "webhook", "config": config})
+
+    told = validate()
+
+    assert told.code == (2 if words else 0)
+    assert (f"destinations/hook.yaml:4: the host is {words}" in told.out) is bool(words), told.out
+
+
 def test_an_environment_that_does_not_exist_is_all_that_is_said(project: TestProject, validate: Call) -> None:
     project.destination("hook", CALL, environments=["development"])
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import httpx
 
 from destinations.base import Unavailable
+from engine.core.reach import Reach
 from engine.delivery.pacer import Pacer, Unlimited
 from engine.delivery.rehearsal import SkippedClock
 from engine.delivery.transport import HttpTransport, TransportLimits
@@ -85,7 +86,7 @@ def asked(url: str, limits: TransportLimits = QUICK, calls: int = 1) -> list[htt
 
     async def every() -> list[httpx.Response | Unavailable]:
         clock = SkippedClock()
-        transport = HttpTransport(Pacer(Unlimited(), clock), clock, limits)
+        transport = HttpTransport(Pacer(Unlimited(), clock), clock, limits, reach=Reach(private=True))
         try:
             return [await transport.request(httpx.Request("POST", url, content=BODY)) for _ in range(calls)]
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from destinations.auth import RefreshToken
 from destinations.base import AllDelivered, Reply
+from engine.core.reach import Reach
 from engine.delivery.pacer import Pacer, Unlimited
 from engine.delivery.transport import HttpTransport, TransportLimits
 from tests.destinations.auth_world import LIFE, ONE, Api, Hand
@@ -16,7 +17,7 @@ from tests.destinations.auth_world import LIFE, ONE, Api, Hand
 async def sent(file: Path, address: str, count: int) -> Reply:
     """What the first batch came to that was not delivered, or the last one."""
     clock = Hand()
-    transport = HttpTransport(Pacer(Unlimited(), clock, {}), clock, TransportLimits())
+    transport = HttpTransport(Pacer(Unlimited(), clock, {}), clock, TransportLimits(), reach=Reach(private=True))
     auth = RefreshToken(token_url=f"{address}/token", client_id="tidegate", refresh_token_file=file)
     api = Api(auth, address=f"{address}/contacts")
     reply: Reply = AllDelivered()

@@ -11,6 +11,7 @@ import httpx
 
 from destinations.base import Batch, Destination, Reply, Transport
 from engine.clock import SystemClock
+from engine.core.reach import Reach
 from engine.delivery.pacer import Pacer, Unlimited
 from engine.delivery.transport import HttpTransport, TransportLimits
 
@@ -44,7 +45,8 @@ def asked(
 
     async def answered() -> T:
         clock = Stopped()
-        transport = HttpTransport(Pacer(Unlimited(), clock, {}), clock, limits or TransportLimits(), wire)
+        pacer, here = Pacer(Unlimited(), clock, {}), Reach(private=True)
+        transport = HttpTransport(pacer, clock, limits or TransportLimits(), wire, reach=here)
         try:
             return await call(transport)
         finally:

@@ -87,6 +87,14 @@ def load_project(folder: Path, *, environment: str | None, env: Mapping[str, str
     return _Loading(folder.resolve(), env).load(environment)
 
 
+def load_environment(folder: Path, *, environment: str | None, env: Mapping[str, str]) -> Environment:
+    """What ``tidegate.yaml`` alone says of the environment, of a project whose other files may be wrong.
+
+    Raises `InvalidProject` with what hinders that.
+    """
+    return _Loading(folder.resolve(), env).only_environment(environment)
+
+
 def _normal(path: str) -> str:
     return posixpath.normpath(path)
 
@@ -143,6 +151,14 @@ class _Loading:
             documents=MappingProxyType(self._documents),
             warnings=tuple(self._warnings),
         )
+
+    def only_environment(self, asked: str | None) -> Environment:
+        main = self._document(PROJECT_FILE)
+        name = "" if main is None else self._environment_name(main, asked)
+        project = None if main is None else self._project_file(main, name)
+        if project is None or any(problem.path[:1] != ("connections",) for problem in self._problems):
+            raise InvalidProject(self._problems)
+        return project.environments[name]
 
     def _document(self, file: str) -> Document | None:
         if file in self._documents:

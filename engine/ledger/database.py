@@ -74,10 +74,10 @@ def open_database(url: str) -> Engine:
         ) from error
 
 
-def file_exists(url: str) -> bool | None:
-    """Whether the file of a SQLite ledger is there; None for a database of which only a dial can tell."""
+def database_file(url: str) -> Path | None:
+    """Where the file of a SQLite ledger is or would be; None for a database of which only a dial can tell."""
     address = _address(url)
-    return Path(str(address.database)).is_file() if address.get_backend_name() == "sqlite" else None
+    return Path(str(address.database)) if address.get_backend_name() == "sqlite" else None
 
 
 def _address(url: str) -> URL:

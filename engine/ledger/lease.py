@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, func, literal, or_, select, update
 from engine.clock import Clock
 from engine.errors import Busy, LedgerError, StaleEpoch
 from engine.failpoints import failpoint
-from engine.ledger.database import insert_missing, patiently, writing
+from engine.ledger.database import Database, insert_missing, patiently, reading, writing
 from engine.ledger.holder import is_dead
 from engine.ledger.tables import lease as table
 
@@ -68,6 +68,28 @@ def release(engine: Engine, lease: Lease) -> None:
             connection.execute(update(table).where(mine).values(released=True))
 
     patiently(give)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A lease that nobody gave back: ``is_over`` once its time has ended, ``is_orphaned`` when its holder is seen to be dead."""
+
+    name: str
+    holder: str
+    acquired_at: datetime
+    expires_at: datetime
+    is_over: bool
+    is_orphaned: bool
+
+
+def standing(database: Database, clock: Clock) -> list[Standing]:
+    """Every lease that was taken and not given back, by name."""
+    with reading(database) as connection:
+        now = _now(connection, clock)
+        rows = connection.execute(select(table).where(~table.c.released).order_by(table.c.name)).all()
+    return [
+        Standing(r.name, r.holder, r.acquired_at, r.expires_at, r.expires_at <= now, is_dead(r.holder)) for r in rows
+    ]
 
 
 def check_fence(connection: Connection, clock: Clock, fence: Fence) -> None:

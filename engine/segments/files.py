@@ -58,6 +58,11 @@ class Storage:
         self._is_local = "file" in ((protocol,) if isinstance(protocol, str) else protocol)
         self._verified: dict[Path, tuple[Digest, int, int]] = {}
 
+    @property
+    def folder(self) -> Path | None:
+        """The directory, where the storage is one."""
+        return Path(self._root) if self._is_local else None
+
     @contextmanager
     def writing(self, folder: str, name: str) -> Iterator[Draft]:
         """Write one Parquet segment below ``folder``; the block fills ``draft.local``.

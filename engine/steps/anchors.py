@@ -11,6 +11,7 @@ from engine.core.names import DatasetId, StreamId, SyncId
 from engine.errors import LedgerRegressed
 from engine.failpoints import failpoint
 from engine.ledger.anchor import Anchor, Gap, Unreadable, decode, encode, gaps, identity, newest
+from engine.segments.files import Storage
 from engine.steps.facts import Tools
 
 FOLDER = "anchors"
@@ -48,9 +49,13 @@ def anchor_gaps(tools: Tools) -> tuple[Gap, ...]:
 
     The anchors are read before the ledger, so that one that another process writes meanwhile is no gap.
     """
-    notes = tools.storage.notes(FOLDER, _SUFFIX)
-    anchors = {name.removesuffix(_SUFFIX): decode(content) for name, content in notes.items()}
-    return gaps(tools.database, anchors)
+    return gaps(tools.database, stored_anchors(tools.storage))
+
+
+def stored_anchors(storage: Storage) -> dict[str, Anchor | Unreadable]:
+    """The anchors of a storage, by name."""
+    notes = storage.notes(FOLDER, _SUFFIX)
+    return {name.removesuffix(_SUFFIX): decode(content) for name, content in notes.items()}
 
 
 def check_anchors(tools: Tools) -> None:

@@ -84,6 +84,7 @@ COMMANDS = {
         ),
     },
     "Care": {
+        "doctor": Entry(_HERE + "doctor:doctor", "Check everything that Tidegate needs to work, and say what to do."),
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
         "gc": Entry(_HERE + "garbage:gc", "Drop old versions, and remove files that no event names."),

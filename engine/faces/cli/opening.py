@@ -33,16 +33,21 @@ def opened(context: click.Context) -> Iterator[App]:
 
 def loaded(context: click.Context) -> Project:
     """The project's files, checked; no ledger is touched."""
-    _start(context)
+    start(context)
     wanted = asked(context)
     project = load(wanted.project, environment=wanted.environment)
-    redactor = context.find_object(Redactor) or Redactor()
-    for secret in secret_values(project):
-        redactor.register(secret)
+    learn_secrets(context, project)
     return project
 
 
-def _start(context: click.Context) -> None:
+def learn_secrets(context: click.Context, value: object) -> None:
+    """From now on no secret below ``value`` is printed or logged."""
+    redactor = context.find_object(Redactor) or Redactor()
+    for secret in secret_values(value):
+        redactor.register(secret)
+
+
+def start(context: click.Context) -> None:
     """Logs as the settings say; quieter than the daemon's default, because a person reads along."""
     settings = read_settings()
     redactor = context.find_object(Redactor) or Redactor()

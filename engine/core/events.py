@@ -412,6 +412,11 @@ class ErasureReported(Event):
     owed: int
     open: int
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.owed and not self.open
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):

@@ -66,6 +66,13 @@ def run_status(buckets: Buckets, stopped: str | None, early: RunStatus = RunStat
     return RunStatus.PARTIAL, _owed(buckets)
 
 
+def is_level(status: RunStatus, failed: int, unknown: int) -> bool:
+    """Whether the destination holds after such a run what the source held when it began, but for what it rejects."""
+    if status is RunStatus.PARTIAL:
+        return not failed and not unknown
+    return status in {RunStatus.SUCCEEDED, RunStatus.UNCHANGED}
+
+
 def exit_code(statuses: Iterable[RunStatus]) -> int:
     """The exit code of a command over several syncs: the first that applies of 1, 3, 4, 5, 6, else 0."""
     codes = {EXIT_CODES[status] for status in statuses}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -261,6 +261,13 @@ def insert_missing(connection: Connection, table: Table, values: Mapping[str, ob
         connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
     else:
         connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
+
+
+def insert_or_add(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], amount: str) -> None:
+    """Insert each row, or add its ``amount`` to that of the row with its primary key."""
+    statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    added = {amount: table.c[amount] + statement.excluded[amount]}
+    connection.execute(statement.on_conflict_do_update(index_elements=[*table.primary_key], set_=added), [*rows])
 
 
 @contextmanager

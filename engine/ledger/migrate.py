@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, select, text
 import engine as package
 from engine.errors import ConfigurationError, SchemaMismatch
 from engine.ledger.database import reading, unhurried, writing
+from engine.ledger.projection import refold
 
 MIGRATION_LOCK = 7_305_808_863_421_541_735
 """An arbitrary number that stands for *migrating a Tidegate ledger* among PostgreSQL's advisory locks."""
@@ -27,7 +28,8 @@ def upgrade(engine: Engine) -> None:
     """Bring the schema to this code's; nothing when it is.
 
     All steps are one transaction that admits one process at a time: a second one waits and finds nothing to do, and
-    one that dies leaves the schema as it was. Raises `SchemaMismatch` when the schema is newer than this code.
+    one that dies leaves the schema as it was. The read models of a ledger that grew under an older schema are folded
+    again, since a step may have brought a new one. Raises `SchemaMismatch` when the schema is newer than this code.
     """
     config = _config()
     with migrating(engine) as connection:
@@ -36,6 +38,8 @@ def upgrade(engine: Engine) -> None:
             raise _newer(found)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if found is not None and found != _known(config)[0]:
+            refold(connection)
 
 
 def check_schema(engine: Engine) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, select, text
 from engine.core import events
 from engine.core.event_codec import UPCASTS
 from engine.ledger.database import reading, unhurried, writing
-from engine.ledger.projections import captures, replaced, runs, states, versions, windows
+from engine.ledger.projections import captures, courses, replaced, runs, states, tallies, versions, windows
 from engine.ledger.recorded import Recorded, Upcasts, facts, recorded
 from engine.ledger.tables import PROJECTED, event, metadata
 
@@ -25,17 +25,17 @@ PAGE_EVENTS = 1_000
 
 PROJECTIONS: Mapping[str, tuple[Apply, ...]] = MappingProxyType(
     {
-        events.VersionAccepted.type: (versions.accepted, captures.checked),
-        events.CaptureUnchanged.type: (captures.checked,),
-        events.CaptureBlocked.type: (captures.checked,),
-        events.VersionHeld.type: (captures.checked,),
+        events.VersionAccepted.type: (versions.accepted, captures.checked, courses.read, tallies.captured),
+        events.CaptureUnchanged.type: (captures.checked, courses.read, tallies.captured),
+        events.CaptureBlocked.type: (captures.checked, courses.read, tallies.captured),
+        events.VersionHeld.type: (captures.checked, courses.read, tallies.captured),
         events.VersionRejected.type: (captures.checked,),
         events.RunStarted.type: (runs.started,),
-        events.PlanMade.type: (runs.planned,),
+        events.PlanMade.type: (runs.planned, courses.planned, tallies.planned),
         events.WindowIntended.type: (windows.intended,),
-        events.WindowReceived.type: (windows.received, runs.received),
+        events.WindowReceived.type: (windows.received, runs.received, tallies.received),
         events.StateFolded.type: (states.folded,),
-        events.RunFinished.type: (runs.finished,),
+        events.RunFinished.type: (runs.finished, courses.ended, tallies.finished),
         events.SegmentsErased.type: (replaced.erased,),
     }
 )
@@ -57,16 +57,21 @@ def rebuild(engine: Engine, *, upcasts: Upcasts = UPCASTS) -> int:
     One transaction, which no append can enter: a failure leaves the read models as they were.
     """
     with writing(engine) as connection:
-        unhurried(connection)
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("LOCK TABLE event IN SHARE MODE"))
-        for table in PROJECTED:
-            connection.execute(delete(table))
-        count = 0
-        for fact in _log(connection, upcasts):
-            project(connection, fact)
-            count += 1
-        return count
+        return refold(connection, upcasts=upcasts)
+
+
+def refold(connection: Connection, *, upcasts: Upcasts = UPCASTS) -> int:
+    """`rebuild` within a transaction that may write."""
+    unhurried(connection)
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE event IN SHARE MODE"))
+    for table in PROJECTED:
+        connection.execute(delete(table))
+    count = 0
+    for fact in _log(connection, upcasts):
+        project(connection, fact)
+        count += 1
+    return count
 
 
 def stale(engine: Engine, *, upcasts: Upcasts = UPCASTS) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Row, Select, String, select, type_coerce
+from sqlalchemy import Connection, Row, Select, String, func, select, type_coerce
 
 from engine.core.event_codec import UPCASTS, Json, UnknownEvent, Upcast, decode
 from engine.core.events import Event
@@ -146,6 +146,21 @@ def told(db: Database, stream: StreamId, *kinds: type[Event]) -> list[Recorded]:
     wanted = facts().where(event.c.stream == stream, event.c.type.in_(types)).order_by(event.c.position)
     with reading(db) as connection:
         return [recorded(row) for row in connection.execute(wanted)]
+
+
+def newest_told(db: Database, streams: Iterable[StreamId], *kinds: type[Event]) -> dict[StreamId, Recorded]:
+    """The newest event of some kinds in each of ``streams``; a stream without one is left out."""
+    types, wanted = [kind.type for kind in kinds], sorted(set(streams))
+    same = event.alias()
+    of_stream = (same.c.stream == event.c.stream) & same.c.type.in_(types)
+    last = select(func.max(same.c.position)).where(of_stream).scalar_subquery()
+    found: dict[StreamId, Recorded] = {}
+    with reading(db) as connection:
+        for start in range(0, len(wanted), NAMES_MAX):
+            some = event.c.stream.in_(wanted[start : start + NAMES_MAX])
+            rows = connection.execute(facts().where(some, event.c.position == last))
+            found |= {StreamId(row.stream): recorded(row) for row in rows}
+    return found
 
 
 def tampered(what: str, where: str) -> LedgerTampered:

@@ -208,5 +208,27 @@ replaced_segment = Table(
     _event_key("erased"),
 )
 
-PROJECTED = (replaced_segment, version, capture, run, run_window, sync_state)
+course = Table(
+    "course",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    _event_key("good", nullable=True),
+    _event_key("bad", nullable=True),
+    Column("aside", Text, nullable=True),
+)
+"""How it went lately with what a stream is about, a dataset or a sync: the newest event that says that all was well, and
+the first of all those since then that say otherwise. ``aside`` is the newest run of a sync that looks at some records only."""
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("counted", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("detail", Text, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+)
+"""Sums over the whole log, for metrics: of what, of which dataset or sync, and of which kind. Whole numbers, because their
+sum is the same in any order."""
+
+PROJECTED = (replaced_segment, version, capture, run, run_window, sync_state, course, tally)
 """Tables that `engine.ledger.projection` empties and folds again."""

@@ -84,10 +84,11 @@ def _candidate(app: App, name: str) -> CandidateId | None:
 
 def held_plans(app: App) -> list[HeldReport]:
     """The plan of each sync whose newest run was held for one that a run can still make."""
-    return [held for name in app.sync_names if (held := _held(app, name)) is not None]
+    return [held for name in app.sync_names if (held := held_plan(app, name)) is not None]
 
 
-def _held(app: App, name: str) -> HeldReport | None:
+def held_plan(app: App, name: str) -> HeldReport | None:
+    """The plan of one sync that `held_plans` would list."""
     tools, row = app.tools, runs.last(app.tools.database, app.syncs[name].id)
     if row is None or row.status != RunStatus.HELD.value or row.digest is None:
         return None

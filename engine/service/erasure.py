@@ -110,7 +110,7 @@ def statuses(app: App) -> list[ErasureStatus]:
     found = []
     for fact in reversed(_requests(app)):
         event, last = _requested(fact), _last(app, fact)
-        is_complete = last is not None and not last.owed and not last.open
+        is_complete = last is not None and last.is_complete
         late = "overdue" if datetime.fromisoformat(event.due) <= now else "open"
         found.append(
             ErasureStatus(
@@ -293,4 +293,4 @@ def _last(app: App, fact: Recorded) -> ErasureReported | None:
 
 def _is_complete(app: App, fact: Recorded) -> bool:
     last = _last(app, fact)
-    return last is not None and not last.owed and not last.open
+    return last is not None and last.is_complete

@@ -87,6 +87,7 @@ COMMANDS = {
         "doctor": Entry(_HERE + "doctor:doctor", "Check everything that Tidegate needs to work, and say what to do."),
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
+        "metrics": Entry(_HERE + "metrics:metrics", "Print every metric in the text format of Prometheus."),
         "gc": Entry(_HERE + "garbage:gc", "Drop old versions, and remove files that no event names."),
         "destination": Entry(
             _HERE + "destination:destination", "List and check destinations; write and test adapters."

@@ -66,6 +66,14 @@ def last(db: Database, dataset: DatasetId) -> CaptureRow | None:
     return None if found is None else _row(dataset, found)
 
 
+def all_last(db: Database) -> list[CaptureRow]:
+    """The last capture of every dataset that has one."""
+    with reading(db) as connection:
+        rows = connection.execute(select(table).order_by(table.c.dataset)).all()
+        events = named(connection, (row.checked for row in rows))
+    return [_row(DatasetId(row.dataset), events[row.checked]) for row in rows]
+
+
 def blocked(db: Database, dataset: DatasetId) -> CaptureBlocked | None:
     """What the last capture of ``dataset`` was blocked for; None when it was not."""
     found = _last(db, dataset)

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from engine.core.events import CheckResult, Place, PlanMade, RunFinished, RunStarted, WindowReceived
 from engine.core.names import CandidateId, DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
@@ -171,6 +171,13 @@ def all_unfinished(db: Database) -> list[RunRow]:
 def last(db: Database, sync: SyncId) -> RunRow | None:
     """The newest run of ``sync``, finished or not."""
     return _first(db, _of(sync))
+
+
+def all_last(db: Database) -> list[RunRow]:
+    """The newest run of every sync that has one, finished or not."""
+    newest = select(func.max(table.c.started)).group_by(table.c.sync)
+    with reading(db) as connection:
+        return _rows(connection, connection.execute(select(table).where(table.c.started.in_(newest))).all())
 
 
 def _of(sync: SyncId) -> Select[Any]:

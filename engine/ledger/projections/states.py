@@ -25,6 +25,14 @@ def syncs(db: Database) -> list[SyncId]:
         return [SyncId(name) for name in connection.execute(select(table.c.sync).order_by(table.c.sync)).scalars()]
 
 
+def all_current(db: Database) -> dict[SyncId, Recorded]:
+    """The last fold of every sync that has one, as it was recorded."""
+    with reading(db) as connection:
+        rows = connection.execute(select(table)).all()
+        events = named(connection, (row.folded for row in rows))
+    return {SyncId(row.sync): events[row.folded] for row in rows}
+
+
 def current(db: Database, sync: SyncId) -> StateFolded | None:
     """The last fold of ``sync``; None when nothing was ever delivered."""
     with reading(db) as connection:

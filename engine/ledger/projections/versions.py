@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select, tuple_
 
 from engine.core.events import CheckResult, VersionAccepted
 from engine.core.names import DatasetId, SegmentRef, VersionNumber, dataset_stream
 from engine.ledger.database import Database, reading
 from engine.ledger.recorded import Recorded, confirmed, named, newest
 from engine.ledger.tables import version as table
+
+PAIRS_MAX = 400
+"""Versions in one statement; databases limit its variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,26 @@ def latest(db: Database, dataset: DatasetId) -> VersionRow | None:
         sequence = newest(connection, last, dataset_stream(dataset), VersionAccepted)
         found = connection.execute(_of(dataset).where(table.c.accepted == sequence)).all()
         return _rows(connection, found)[0] if found else None
+
+
+def all_latest(db: Database) -> list[VersionRow]:
+    """The current version of every dataset that has one."""
+    newest_of = select(func.max(table.c.accepted)).group_by(table.c.dataset)
+    with reading(db) as connection:
+        found = connection.execute(select(table).where(table.c.accepted.in_(newest_of)).order_by(table.c.dataset)).all()
+        return _rows(connection, found)
+
+
+def accepted_at(db: Database, wanted: Iterable[tuple[DatasetId, VersionNumber]]) -> dict[tuple[str, int], datetime]:
+    """When each of some versions was accepted; one that never was is left out."""
+    pairs, found = sorted(set(wanted)), dict[tuple[str, int], datetime]()
+    with reading(db) as connection:
+        for start in range(0, len(pairs), PAIRS_MAX):
+            some = tuple_(table.c.dataset, table.c.version).in_(pairs[start : start + PAIRS_MAX])
+            rows = connection.execute(select(table).where(some)).all()
+            events = named(connection, (row.accepted for row in rows))
+            found |= {(row.dataset, row.version): events[row.accepted].recorded_at for row in rows}
+    return found
 
 
 def get(db: Database, dataset: DatasetId, version: VersionNumber) -> VersionRow | None:

@@ -64,16 +64,31 @@ class Batch:
     ``rows`` is an Arrow batch of UTF-8 columns ``id`` (plain text) and ``key``, ``fields``, ``changed`` (JSON text:
     object, object, array; for a delete and an unsubscribe ``fields`` is ``{}`` and ``changed`` is ``[]``). Adapters for speed render
     from ``rows`` set by set; the others iterate over `records`.
+
+    ``run`` and ``first`` say which rows these are: those of run ``run`` from the one with number ``first`` on, counted from
+    0 over the whole plan. They stay the same when rows are sent again, alone or with others, which a key does not.
     """
 
     def __init__(
-        self, *, sync: str, object: str, op: Op, plan: str, number: int, idempotency_key: str, rows: pa.RecordBatch
+        self,
+        *,
+        sync: str,
+        object: str,
+        op: Op,
+        run: str,
+        plan: str,
+        number: int,
+        first: int,
+        idempotency_key: str,
+        rows: pa.RecordBatch,
     ) -> None:
         self.sync = sync
         self.object = object
         self.op = op
+        self.run = run
         self.plan = plan
         self.number = number
+        self.first = first
         self.idempotency_key = idempotency_key
         self.rows = rows
 

@@ -1,39 +1,24 @@
-"""Tables of a database: PostgreSQL and SQLite, each batch in one transaction."""
+"""Tables of a database: PostgreSQL, SQLite and DuckDB, each batch in one transaction and applied once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Protocol, Self
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
 from destinations.base import Batch, Destination, DestinationConfig, Idempotency, Limits, Op, Reply, Spec, Transport
 from destinations.base import Field as Column
-from destinations.sql.postgres import PostgresTables
-from destinations.sql.sqlite import SqliteTables
+from destinations.sql import marker
+from destinations.sql.database import Database
+from destinations.sql.duckdb import Duckdb
+from destinations.sql.postgres import Postgres
+from destinations.sql.sqlite import Sqlite
+from destinations.sql.tables import Tables
 
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
-
-
-class Tables(Protocol):
-    """One database as this adapter uses it."""
-
-    async def apply(self, batch: Batch) -> Reply:
-        """Apply a batch in one transaction; every error of the database is a reply."""
-        ...
-
-    async def check(self) -> str:
-        """One sentence about the connection; raises `CheckFailed`."""
-        ...
-
-    async def columns(self, table: str) -> Sequence[Column]:
-        """The columns of a table; empty when it does not exist. Raises `CheckFailed`."""
-        ...
-
-    async def close(self) -> None:
-        """Close what is open."""
-        ...
+_FILES = ("sqlite", "duckdb")
 
 
 def _address(url: SecretStr) -> SecretStr:
@@ -41,38 +26,51 @@ def _address(url: SecretStr) -> SecretStr:
     parts = urlsplit(text)
     if parts.scheme in _POSTGRES:
         return url
-    if parts.scheme != "sqlite":
-        raise ValueError("must start with `postgresql://` or `sqlite://`")
+    if parts.scheme not in _FILES:
+        raise ValueError("must start with `postgresql://`, `sqlite://` or `duckdb://`")
     if not parts.path.startswith("//") or parts.query or parts.fragment:
-        raise ValueError("needs an absolute path: `sqlite:////var/lib/shop.db`")
+        raise ValueError(f"needs an absolute path: `{parts.scheme}:////var/lib/shop.db`")
     return url
 
 
+class Marked(DestinationConfig):
+    """A delete writes the time into ``column`` and keeps the row."""
+
+    column: str = Field(min_length=1)
+
+
 class SqlConfig(DestinationConfig):
-    """``url`` names the database; a sync's ``object`` names the table, in ``schema`` on PostgreSQL."""
+    """``url`` names the database; a sync's ``object`` names the table, in ``schema`` where the database has some."""
 
     url: Annotated[SecretStr, AfterValidator(_address)]
     schema_name: str | None = Field(default=None, alias="schema", min_length=1, max_length=63)
+    deletes: Literal["delete"] | Marked = "delete"
 
     @model_validator(mode="after")
     def _schema_only_where_there_is_one(self) -> Self:
         if self.schema_name is not None and self.url.get_secret_value().startswith("sqlite:"):
-            raise ValueError("`schema` is for PostgreSQL; SQLite has none")
+            raise ValueError("`schema` is for PostgreSQL and DuckDB; SQLite has none")
         return self
+
+    @property
+    def deleted(self) -> str | None:
+        """The column that says since when a row counts as deleted."""
+        return self.deletes.column if isinstance(self.deletes, Marked) else None
 
 
 class SqlTable(Destination):
     """A table whose match key is unique; columns that a sync does not map are never touched."""
 
+    config: SqlConfig
     spec: ClassVar[Spec] = Spec(
         name="sql",
         title="SQL table",
         config=SqlConfig,
         operations=frozenset({Op.UPSERT, Op.UPDATE, Op.INSERT, Op.DELETE}),
         limits=Limits(records=10_000, bytes=16_000_000, concurrency=2),
-        idempotency=Idempotency.NATURAL,
+        idempotency=Idempotency.KEYED,
         composite_match=True,
-        erasure="the row is deleted; the database's own log and backups are its keeper's matter",
+        erasure="the row is deleted, or only marked with `deletes: {column: …}`; the database's log and backups keep it",
         undo="what triggers, foreign keys and readers of the table did meanwhile",
         docs="https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT",
     )
@@ -80,8 +78,7 @@ class SqlTable(Destination):
 
     def __init__(self, config: BaseModel) -> None:
         super().__init__(config)
-        assert isinstance(config, SqlConfig)
-        self._tables = _tables(config)
+        self._tables = Tables(_database(self.config), self.config.deleted)
 
     async def send(self, batch: Batch, transport: Transport) -> Reply:
         del transport
@@ -95,14 +92,28 @@ class SqlTable(Destination):
         del transport
         return await self._tables.columns(object)
 
+    def problems(self, *, object: str, mode: str, match: Sequence[str], fields: Iterable[str]) -> Sequence[str]:
+        del mode
+        names = [*match, *fields]
+        found = [f"`{name}` has a backslash in its name, which is not served" for name in names if "\\" in name]
+        if object == marker.TABLE:
+            found.append(f"`{marker.TABLE}` is where Tidegate notes what it delivered")
+        if self.config.deleted in names:
+            found.append(f"`{self.config.deleted}` is the column in which `deletes` marks rows, and cannot be mapped")
+        return found
+
     async def close(self) -> None:
         await self._tables.close()
 
 
-def _tables(config: SqlConfig) -> Tables:
+def _database(config: SqlConfig) -> Database[Any]:
     """The database that the address names."""
     url = config.url.get_secret_value()
-    if url.startswith("sqlite:"):
-        return SqliteTables(unquote(urlsplit(url).path[1:]))
-    _, _, rest = url.partition("://")
-    return PostgresTables(f"postgresql://{rest}", config.schema_name or "public")
+    scheme, _, rest = url.partition(":")
+    match scheme:
+        case "sqlite":
+            return Sqlite(unquote(urlsplit(url).path[1:]))
+        case "duckdb":
+            return Duckdb(unquote(urlsplit(url).path[1:]), config.schema_name or "main")
+        case _:
+            return Postgres(f"postgresql:{rest}", config.schema_name or "public")

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import httpx
 
-from destinations.base import Delivered, Destination, Op, Outcome, Rejected, Spec, Value
+from destinations.base import Delivered, Destination, Op, Outcome, Rejected
 from destinations.sandbox.adapter import Sandbox
 from destinations.sandbox.application import SERVICE
-from destinations.sql.adapter import SqlTable
 from destinations.testing.conformance import Conformance
 from destinations.testing.fake import Fake, HttpFake, Sent
 from destinations.testing.fake_jobs import JobsFake
-from destinations.testing.samples import Kind
 from destinations.webhook import Webhook
 
 _LONG_SECRET = "a secret of the suite that is long enough"  # noqa: S105  # opens nothing
@@ -103,60 +98,3 @@ class TestSandboxWithJobs(Conformance):
     adapter: ClassVar[type[Destination]] = Sandbox
     config: ClassVar[Mapping[str, Any]] = MappingProxyType({"url": "http://127.0.0.1:8765", "answers": "later"})
     fake: ClassVar[type[Fake]] = SandboxJobsFake
-
-
-class SqliteFake(Fake):
-    """A table in a file; a trigger refuses what is to be rejected."""
-
-    def __init__(self, spec: Spec, folder: Path) -> None:
-        super().__init__(spec, folder)
-        self._path = folder / "crm.db"
-        columns = ", ".join(f'"{kind}" {_TYPES[kind]}' for kind in Kind)
-        self._execute(f"CREATE TABLE contacts (id TEXT PRIMARY KEY, {columns})")
-        self._execute("CREATE TABLE refused (id TEXT PRIMARY KEY)")
-        self._execute(
-            "CREATE TRIGGER refuse BEFORE INSERT ON contacts WHEN new.id IN (SELECT id FROM refused) "
-            "BEGIN SELECT RAISE(ABORT, 'this record is refused'); END"
-        )
-
-    def config(self) -> Mapping[str, Any]:
-        return {"url": f"sqlite:///{self._path}"}
-
-    def held(self) -> Mapping[str, Mapping[str, Value]]:
-        columns = ", ".join(f'"{kind}"' for kind in Kind)
-        rows = self._execute(f"SELECT id, {columns} FROM contacts")
-        return {id: {kind.value: _read(kind, v) for kind, v in zip(Kind, values, strict=True)} for id, *values in rows}
-
-    def put(self, id: str, fields: Mapping[str, Value]) -> None:
-        names, marks = "".join(f', "{name}"' for name in fields), ", ?" * len(fields)
-        self._execute(f"INSERT INTO contacts (id{names}) VALUES (?{marks})", id, *fields.values())
-
-    def reject(self, id: str) -> None:
-        self._execute("INSERT INTO refused VALUES (?)", id)
-
-    def _execute(self, statement: str, *values: Value) -> list[tuple[Value, ...]]:
-        with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
-            return connection.execute(statement, values).fetchall()
-
-
-_TYPES = dict.fromkeys(Kind, "TEXT") | {Kind.INTEGER: "INTEGER", Kind.BOOLEAN: "INTEGER"}
-"""Decimals are text here: SQLite's own numbers are floats."""
-
-
-def _read(kind: Kind, value: Value) -> Value:
-    if value is None:
-        return None
-    match kind:
-        case Kind.DECIMAL:
-            return Decimal(value)
-        case Kind.BOOLEAN:
-            return bool(value)
-        case _:
-            return value
-
-
-class TestSql(Conformance):
-    """Tables, on SQLite; a database has no HTTP to go wrong."""
-
-    adapter: ClassVar[type[Destination]] = SqlTable
-    fake: ClassVar[type[Fake]] = SqliteFake

@@ -16,10 +16,10 @@ SUITES = {
     "hubspot": "destinations.testing.hubspot::TestHubSpot",
     "salesforce": "destinations.testing.salesforce::TestSalesforce",
     "sandbox": "destinations.testing.ours::TestSandbox",
-    "sql": "destinations.testing.ours::TestSql",
+    "sql": "destinations.testing.sql",
     "webhook": "destinations.testing.ours::TestWebhook",
 }
-"""The suites of our adapters; others name theirs as ``module:Class`` in the entry-point group."""
+"""The suites of our adapters, or the module of several; others name theirs as ``module:Class`` in the entry-point group."""
 WHY_LENGTH_MAX = 500
 _QUIETLY = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "destinations.testing.plugin", "--noconftest")
 

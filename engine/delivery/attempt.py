@@ -45,6 +45,7 @@ class Sending:
 
     sync: str
     object: str
+    run: str
     plan: str
     digest: Digest
     policy: RetryPolicy
@@ -263,8 +264,10 @@ class Sender:
             sync=self._sending.sync,
             object=self._sending.object,
             op=Op(part.op),
+            run=self._sending.run,
             plan=self._sending.plan,
             number=number,
+            first=part.cut.first,
             idempotency_key=idempotency_key(self._sending.sync, self._sending.digest, part.cut),
             rows=part.rows.select(list(BATCH_COLUMNS)),
         )

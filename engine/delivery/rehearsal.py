@@ -126,6 +126,7 @@ async def _rehearse(destination: Destination, rows: pa.RecordBatch, line: Line, 
     sending = Sending(
         sync="rehearsal",
         object=object,
+        run=plan,
         plan=plan,
         digest=Digest(plan),
         policy=RetryPolicy(attempts=line.attempts),

@@ -100,6 +100,7 @@ async def _deliver(
     sending = Sending(
         sync=sync.id,
         object=sync.mapping.object,
+        run=work.run,
         plan=work.plan,
         digest=work.digest,
         policy=sync.retry,

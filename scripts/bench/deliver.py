@@ -135,8 +135,10 @@ def _request(sync: Sync, work: Work, number: int, rows: Slice) -> httpx.Request:
         sync=sync.id,
         object=sync.mapping.object,
         op=Op(rows.op),
+        run=work.run,
         plan=work.plan,
         number=number,
+        first=rows.cut.first,
         idempotency_key=idempotency_key(sync.id, work.digest, rows.cut),
         rows=rows.rows.select(list(BATCH_COLUMNS)),
     )

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from destinations.testing.ours import TestSandbox, TestSandboxWithJobs, TestSql, TestWebhook
+from destinations.testing.ours import TestSandbox, TestSandboxWithJobs, TestWebhook
 
-__all__ = ["TestSandbox", "TestSandboxWithJobs", "TestSql", "TestWebhook"]
+__all__ = ["TestSandbox", "TestSandboxWithJobs", "TestWebhook"]

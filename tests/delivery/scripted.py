@@ -150,6 +150,7 @@ def sender(
     sending = Sending(
         sync="people",
         object="contacts",
+        run="r1",
         plan="p1",
         digest=DIGEST,
         policy=policy or RetryPolicy(),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
 
 from destinations.base import Batch, Op
+
+_RUNS = count()
 
 
 def _json(value: Any) -> str:
@@ -31,8 +34,10 @@ def batch(
     object: str = "contacts",
     number: int = 0,
     idempotency_key: str = "k0",
+    run: str | None = None,
+    first: int = 0,
 ) -> Batch:
-    """One batch; ``records`` holds the fields by the value of the match key."""
+    """One batch, of a run of its own where none is named; ``records`` holds the fields by the value of the match key."""
     rows = {
         "id": [str(value) for value in records],
         "key": [json.dumps({key: value}) for value in records],
@@ -44,8 +49,10 @@ def batch(
         sync="people_to_hook",
         object=object,
         op=op,
+        run=run or f"r{next(_RUNS)}",
         plan="p1",
         number=number,
+        first=first,
         idempotency_key=idempotency_key,
         rows=arrow,
     )

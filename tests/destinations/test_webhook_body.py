@@ -27,7 +27,17 @@ def of(op: Op, *rows: tuple[str, str, str, str], sync: str = "people_to_hook", o
     columns = zip(*rows, strict=True) if rows else ((), (), (), ())
     arrays = [pa.array(list(column), pa.string()) for column in columns]
     arrow = pa.RecordBatch.from_arrays(arrays, ["id", "key", "fields", "changed"])
-    return Batch(sync=sync, object=object, op=op, plan="p-1", number=7, idempotency_key="k-1", rows=arrow)
+    return Batch(
+        sync=sync,
+        object=object,
+        op=op,
+        run="r-1",
+        plan="p-1",
+        number=7,
+        first=0,
+        idempotency_key="k-1",
+        rows=arrow,
+    )
 
 
 def member(content: bytes, name: str) -> list[Any]:
@@ -119,7 +129,15 @@ def test_any_text_is_a_name_of_a_sync_or_an_object(names: tuple[str, str]) -> No
 def test_a_slice_of_a_batch_holds_its_own_records_only() -> None:
     whole = of(Op.UPSERT, *((str(n), f'{{"k":{n}}}', f'{{"f":{n}}}', '["f"]') for n in range(10)))
     part = Batch(
-        sync="s", object="o", op=Op.UPSERT, plan="p", number=0, idempotency_key="k", rows=whole.rows.slice(3, 2)
+        sync="s",
+        object="o",
+        op=Op.UPSERT,
+        run="r",
+        plan="p",
+        number=0,
+        first=3,
+        idempotency_key="k",
+        rows=whole.rows.slice(3, 2),
     )
 
     assert member(body(part), "id") == ["3", "4"]

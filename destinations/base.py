@@ -58,6 +58,7 @@ class Record:
     changed: frozenset[str]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Batch:
     """A slice of a plan that is sent in one call.
 
@@ -69,28 +70,15 @@ class Batch:
     0 over the whole plan. They stay the same when rows are sent again, alone or with others, which a key does not.
     """
 
-    def __init__(
-        self,
-        *,
-        sync: str,
-        object: str,
-        op: Op,
-        run: str,
-        plan: str,
-        number: int,
-        first: int,
-        idempotency_key: str,
-        rows: pa.RecordBatch,
-    ) -> None:
-        self.sync = sync
-        self.object = object
-        self.op = op
-        self.run = run
-        self.plan = plan
-        self.number = number
-        self.first = first
-        self.idempotency_key = idempotency_key
-        self.rows = rows
+    sync: str
+    object: str
+    op: Op
+    run: str
+    plan: str
+    number: int
+    first: int
+    idempotency_key: str
+    rows: pa.RecordBatch
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)

@@ -19,12 +19,12 @@ from engine.delivery.stop import StopRequest
 from engine.errors import ConfigurationError, DestinationError, TidegateError
 from engine.service.app import App
 from engine.service.demo_sandbox import serving
-from engine.service.look import sync_statuses
 from engine.service.plans import PlanPreview, preview_plan
 from engine.service.reports import RunReport
 from engine.service.runs import run_syncs
 from engine.service.samples import Sample
 from engine.service.scaffold import DATA, init
+from engine.service.status import sync_statuses
 
 SYNC = "customers_to_crm"
 OBJECT = "contacts"

@@ -10,58 +10,19 @@ from ibis.expr.types import Table
 
 from engine.core.canonical import fragment, key_text
 from engine.core.diff import CHANGE, IncomparableTypes, changed_keys
-from engine.core.events import StateFolded
 from engine.core.names import VersionNumber
 from engine.errors import ConfigurationError
-from engine.ledger.projections import runs, states, versions
+from engine.ledger.projections import runs, versions
 from engine.segments.compute import Session
-from engine.service.accounts import AccountReport, account_report
 from engine.service.app import App
-from engine.service.deprecations import notice
-from engine.service.halts import PauseReport, pause_report
 from engine.service.held_versions import HeldVersionReport, held_version
 from engine.service.reports import RunReport, run_report
 from engine.service.samples import MASK, Sample, masked, may_show
-from engine.steps.aim import pin_of, pinned_version, withdrawals
-from engine.steps.delivered_state import state_rows
+from engine.steps.aim import withdrawals
 from engine.steps.dropped import dropped_versions
-from engine.steps.facts import Dataset, Sync, Tools
-from engine.steps.halt import pause_of
-from engine.steps.removals import owed_to_people
+from engine.steps.facts import Dataset
 from engine.steps.retention import holds
 from engine.steps.snapshots import snapshot_table
-
-
-@dataclass(frozen=True, slots=True)
-class SyncStatus:
-    """One sync and its destination's account at a glance; ``owed`` counts records whose last attempt did not deliver, those set aside too."""
-
-    sync: str
-    dataset: str
-    destination: str
-    mode: str
-    latest_version: int | None
-    delivered_version: int | None
-    held: int
-    owed: int
-    last_run: str
-    last_status: str
-    last_finished_at: str
-    reason: str
-    account: AccountReport
-    held_version: str = ""
-    """The version that waits for approval, as `tidegate approve` takes it; ``held`` above are records."""
-    pinned_version: int | None = None
-    kept_rows: int = 0
-    """Rows that are kept at an older version while all others follow the newest."""
-    delivered_from: str = ""
-    """The dataset of ``delivered_version`` where it is another than the one that the sync reads now, such as a major before."""
-    notice: str = ""
-    """That a person ends the contract of its dataset, when, and what takes its place."""
-    erasures_owed: int = 0
-    """Records that its destination still has to remove because somebody is to be forgotten."""
-    paused: PauseReport | None = None
-    """By whom, since when and why it does nothing; None when it may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,54 +62,6 @@ class DiffReport:
     updates: int
     deletes: int
     samples: tuple[Sample, ...]
-
-
-def sync_statuses(app: App, name: str | None) -> list[SyncStatus]:
-    """Every sync, or one."""
-    names = app.sync_names if name is None else (app.sync(name).id,)
-    syncs = [app.syncs[name] for name in names]
-    accounts = {sync.target.name: account_report(app, sync) for sync in syncs}
-    with app.tools.compute.session() as session:
-        return [_status(app.tools, session, sync, accounts[sync.target.name]) for sync in syncs]
-
-
-def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) -> SyncStatus:
-    state = states.current(tools.database, sync.id)
-    last = runs.last(tools.database, sync.id)
-    latest = versions.latest(tools.database, sync.dataset.id)
-    held, unsettled, erasing = 0, 0, 0
-    if state is not None and state.segments:
-        rows = state_rows(tools, session, state)
-        sizes = {"held": rows.acked, "owed": rows.owed, "erasing": owed_to_people(rows)}
-        found = session.single(rows.aggregate(**{name: rows.count(where=which) for name, which in sizes.items()}))
-        held, unsettled, erasing = (int(found[name]) for name in sizes)
-    return SyncStatus(
-        sync=sync.id,
-        dataset=sync.dataset.id,
-        destination=sync.target.name,
-        mode=sync.mapping.mode.value,
-        latest_version=latest.version if latest else None,
-        delivered_version=state.version or None if state else None,
-        delivered_from=_another(tools, sync, state),
-        notice=notice(tools, sync.dataset.id),
-        held=held,
-        owed=max(state.owed, unsettled) if state else 0,
-        erasures_owed=erasing,
-        last_run=last.run if last else "",
-        last_status=last.status if last else "never run",
-        last_finished_at=last.finished_at.isoformat() if last and last.finished_at else "",
-        reason=(last.reason or "") if last else "",
-        account=account,
-        held_version=waits.candidate if (waits := held_version(tools, sync.dataset.id)) else "",
-        pinned_version=pinned_version(tools, sync.id),
-        paused=pause_report(pause_of(tools, sync.id)),
-        kept_rows=tools.storage.current(pin.keys).rows if (pin := pin_of(tools, sync.id)) and pin.keys else 0,
-    )
-
-
-def _another(tools: Tools, sync: Sync, state: StateFolded | None) -> str:
-    row = None if state is None else runs.get(tools.database, state.run)
-    return "" if row is None or row.dataset == sync.dataset.id else row.dataset
 
 
 def run_list(app: App, name: str, limit: int) -> list[RunReport]:

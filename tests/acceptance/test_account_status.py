@@ -32,7 +32,7 @@ def test_an_account_that_nobody_called_has_nothing_to_tell(project: TestProject,
         "learned_rate": None,
         "declared_rate": None,
     }
-    assert "hook:" not in project.run("status").out
+    assert "hook (" not in project.run("status").out
 
 
 def test_what_is_used_of_a_day_is_told_with_its_reset(project: TestProject, receiver: Receiver) -> None:
@@ -47,7 +47,7 @@ def test_what_is_used_of_a_day_is_told_with_its_reset(project: TestProject, rece
 
     assert (day["unit"], day["used"], day["limit"]) == ("requests", 8, 1_000)
     assert day["resets_at"].endswith(f"T{resets}:00Z")
-    assert "hook: 8 of 1,000 requests used until 20" in project.run("status").out
+    assert "hook (people_to_hook): 8 of 1,000 requests used until 20" in project.run("status").out
     assert ledger(project) == before
 
 
@@ -70,7 +70,7 @@ def test_an_open_circuit_and_a_silence_are_told_with_their_end(project: TestProj
             "UPDATE rate_budget SET opened = 1, probe_at = ?", [datetime.now(UTC).timestamp() + COOL_SECONDS]
         )
     assert 0 < account(project)["probe_in_seconds"] <= COOL_SECONDS
-    assert "hook: circuit open, probe in " in project.run("status").out
+    assert "hook (people_to_hook): circuit open, probe in " in project.run("status").out
 
 
 def test_a_pace_that_throttled_calls_led_to_is_told_beside_the_declared_one(

@@ -34,7 +34,7 @@ from engine.service.deprecations import DeprecationReport
 from engine.service.destinations import CheckReport, DestinationReport
 from engine.service.held_versions import HeldVersionReport, VersionDecisionReport
 from engine.service.ledgers import DoubtReport, EventReport, LostReport, RegressionReport, VerifyReport
-from engine.service.look import DiffReport, SyncStatus, VersionReport
+from engine.service.look import DiffReport, VersionReport
 from engine.service.past_state import StateReport
 from engine.service.promotion import PromotionReport
 from engine.service.quarantine import (
@@ -50,6 +50,7 @@ from engine.service.reports import PlanCounts
 from engine.service.resync import ResyncPreview
 from engine.service.runs import Progress
 from engine.service.samples import MASK, Sample
+from engine.service.status import SyncStatus
 from engine.service.validate import ValidationReport
 from tests.cli.reports import plan_preview, run_report
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from engine.faces.cli.group import Command
 from engine.faces.cli.halt import pause_words
 from engine.faces.cli.opening import opened
-from engine.faces.cli.plain import count, moment, plain, seconds
+from engine.faces.cli.plain import age, count, moment, plain, seconds
 from engine.faces.cli.previews import samples_option
 from engine.faces.cli.render import (
     Column,
@@ -31,14 +31,13 @@ from engine.faces.cli.render import (
 from engine.service.accounts import AccountReport
 from engine.service.look import (
     DiffReport,
-    SyncStatus,
     VersionReport,
     diff_versions,
     run_list,
-    sync_statuses,
     version_list,
 )
 from engine.service.reports import RunReport
+from engine.service.status import SyncStatus, sync_statuses
 
 LIMIT_MAX = 10_000
 
@@ -95,14 +94,21 @@ def diff(context: click.Context, dataset: str, a: int, b: int, samples: int) -> 
 
 
 def status_view(report: Sequence[SyncStatus]) -> Lines:
-    """One row a sync; below it the reasons of those whose last run did not succeed, and what accounts ask for."""
+    """One row a sync in a hundred columns; below it what a row has no room for, and what accounts ask for.
+
+    ``fresh`` and ``ended`` are ages, ``aside`` counts rows and records in quarantine, ``budget`` is what is used of a day,
+    or ``open`` while the destination's circuit is.
+    """
     if not report:
         yield Text("The project has no syncs.")
         return
+    if len(report) == 1:
+        (only,) = report
+        yield title(only.sync, f"{only.dataset} to {only.destination}, mode {only.mode}")
     columns = [
-        *(Column(name) for name in ("sync", "from", "to", "mode")),
-        *(Column(name, is_number=True) for name in ("latest", "delivered", "held", "owed")),
-        *(Column(name) for name in ("last run", "finished")),
+        *(Column(name) for name in ("sync", "version")),
+        *(Column(name, is_number=True) for name in ("fresh", "lag", "held", "owed", "aside", "budget")),
+        *(Column(name) for name in ("last run", "ended")),
     ]
     yield from table(columns, (_status_row(sync) for sync in report))
     for sync in report:
@@ -114,7 +120,8 @@ def status_view(report: Sequence[SyncStatus]) -> Lines:
         yield from next_step(f"tidegate approve {held}")
     for destination, account in {sync.destination: sync.account for sync in report}.items():
         if said := "; ".join(_account(account)):
-            yield Text.assemble(cell(destination, "bold"), ": ", plain(said))
+            users = ", ".join(sync.sync for sync in report if sync.destination == destination)
+            yield Text.assemble(cell(destination, "bold"), f" ({plain(users)}): ", plain(said))
 
 
 def _words(sync: SyncStatus) -> Lines:
@@ -152,16 +159,28 @@ def _account(account: AccountReport) -> Iterable[str]:
 def _status_row(sync: SyncStatus) -> list[Text]:
     return [
         cell(sync.sync),
-        cell(sync.dataset),
-        cell(sync.destination),
-        cell(sync.mode),
-        cell(sync.latest_version),
-        cell(" ".join(str(part) for part in (sync.delivered_from, sync.delivered_version or "") if part)),
+        cell(_versions(sync), "yellow" if sync.pinned_version is not None else ""),
+        cell(age(sync.freshness_seconds)),
+        cell(age(sync.lag_seconds), "yellow" if sync.lag_seconds else ""),
         figure(sync.held),
         figure(sync.owed),
-        status_cell(sync.last_status),
-        cell(moment(sync.last_finished_at)),
+        figure(sync.quarantined + sync.quarantined_rows),
+        cell("open" if sync.account.circuit == "open" else _share(sync.budget_used)),
+        status_cell("paused" if sync.paused is not None else sync.last_status),
+        cell(age(sync.ended_seconds)),
     ]
+
+
+def _versions(sync: SyncStatus) -> str:
+    """What is delivered of what there is: ``41/42``, or ``41 pinned``."""
+    if sync.pinned_version is not None:
+        return f"{sync.pinned_version} pinned"
+    there = " ".join(str(part) for part in (sync.delivered_from, sync.delivered_version or "-") if part)
+    return "" if sync.latest_version is None else f"{there}/{sync.latest_version}"
+
+
+def _share(used: float | None) -> str:
+    return "" if used is None else f"{used:.0%}"
 
 
 def runs_view(report: Sequence[RunReport]) -> Lines:

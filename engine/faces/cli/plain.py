@@ -54,6 +54,16 @@ def seconds(value: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def age(value: float | None) -> str:
+    """Seconds as one number and unit, ``45s``, ``12m``, ``3h``, ``5d``, rounded down; nothing is empty."""
+    if value is None:
+        return ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if value >= size:
+            return f"{int(value // size):,}{unit}"
+    return f"{int(value)}s"
+
+
 def moment(text: str) -> str:
     """An ISO 8601 time to the second; what is not one stays as it is, and nothing is a dash."""
     if not text:

@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it: moves to the checkout and makes `.venv`, an environment that holds exactly
-# requirements.lock and this project. It is made once, and again whenever the lock or pyproject.toml changes.
+# requirements.lock and this project. It is made once, and again whenever the lock changes.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
@@ -19,20 +19,25 @@ find_python() {
 }
 
 make_environment() {
-  local python stamp wanted
+  local python locked described
   python="$(find_python)"
-  stamp=.venv/installed
-  wanted="$("$python" - requirements.lock pyproject.toml <<'PY'
-import hashlib, pathlib, sys
-print(hashlib.sha256(b"\0".join(pathlib.Path(name).read_bytes() for name in sys.argv[1:])).hexdigest())
-PY
-)"
-  if [[ -f "$stamp" && "$(cat "$stamp")" == "$wanted" ]]; then
-    return
+  locked="$(digest_of "$python" requirements.lock)"
+  described="$(digest_of "$python" pyproject.toml)"
+  if [[ "$(stamp locked)" != "$locked" ]]; then
+    echo "Making .venv from requirements.lock (once; a minute or two)" >&2
+    "$python" -m venv --clear .venv
+    .venv/bin/python -m pip install --quiet --requirement requirements.lock
+    echo "$locked" > .venv/locked
   fi
-  echo "Making .venv from requirements.lock (once; a minute or two)" >&2
-  "$python" -m venv --clear .venv
-  .venv/bin/python -m pip install --quiet --requirement requirements.lock
-  .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-  echo "$wanted" > "$stamp"
+  if [[ "$(stamp described)" != "$described" ]]; then
+    .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+    echo "$described" > .venv/described
+  fi
+}
+
+# What `.venv` was made of, which is written when that is done.
+stamp() { cat ".venv/$1" 2>/dev/null || true; }
+
+digest_of() {
+  "$1" -c 'import hashlib, pathlib, sys; print(hashlib.sha256(pathlib.Path(sys.argv[1]).read_bytes()).hexdigest())' "$2"
 }

@@ -21,7 +21,9 @@ from ibis.expr.types import StringValue, Table
 
 from engine.core.canonical import fragment, object_text, text
 from engine.core.consent_rule import ConsentRule
+from engine.core.desired import Refusal
 from engine.core.relations import union
+from engine.core.remembered import remembered
 
 MOMENT = dt.Timestamp("UTC", 6)
 MOMENTS = ("collected_at", "expires_at")
@@ -83,6 +85,18 @@ def within_reach(subject: StringValue) -> StringValue:
     """A subject as a refusal means it."""
     bare = _composed(subject).strip()
     return bare.contains("@").ifelse(bare.lower(), bare)
+
+
+@remembered
+def taken_back(held: Table, register: Table, granted: Table) -> Table:
+    """``id`` and ``reason`` of what is held about people whom ``register`` knows and ``granted.subject`` does not name.
+
+    ``held`` are state rows; what became of the rows that they came from does not count. Of whom no decision says anything
+    nothing was taken back: a register may have been read half, or know people by something else by now.
+    """
+    told = held.filter(held.subject.notnull()).anti_join(granted, "subject")
+    known = told.filter(within_reach(told.subject).isin(register.reach))
+    return known.select("id", reason=ibis.literal(Refusal.CONSENT.value))
 
 
 def loosely(subject: StringValue) -> StringValue:

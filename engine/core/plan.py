@@ -1,4 +1,4 @@
-"""plan = desired − delivered, as one set-based expression, and the forms in which a plan is sent and shown.
+"""plan = desired − delivered, as one set-based expression.
 
 A plan row has ``op`` (what the destination is asked), ``change`` (insert, update or delete, as people count),
 ``reason``, ``id``, ``pk``, ``key``, ``subject`` and ``basis`` (see `engine.core.state`), ``changed`` (JSON array of field
@@ -16,7 +16,7 @@ from typing import assert_never
 import ibis
 from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table
 
-from engine.core.canonical import differs, object_text, present
+from engine.core.canonical import differs, present
 from engine.core.consent_rule import REMOVING, OnWithdrawal
 from engine.core.desired import FIELD, Mode, Refusal
 from engine.core.remembered import remembered
@@ -46,13 +46,13 @@ def waits_in_doubt(rules: PlanRules, unknown: BooleanValue, attempts: IntegerVal
 
 
 @remembered
-def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
+def compared(desired: Table, delivered: Table, rules: PlanRules, refused: Table | None = None) -> Table:
     """Every record of either side with its ``verdict``.
 
     Verdicts: ``send`` (with ``op``, ``change``, ``reason``, ``rank``), ``unchanged``, ``unconsented``, ``quarantined``,
     ``in doubt``, ``unremovable`` (owed to a person, and the destination cannot delete) and ``absent`` (nothing desired,
     nothing held). ``id`` must be unique on both sides; desired records without one are
-    left out.
+    left out. ``refused`` has the ``id``, once, of what is held and must not be, whatever became of its row, and the ``reason``.
     """
     fields = field_columns(desired, delivered)
     named = desired.filter(desired.id.notnull())
@@ -85,12 +85,12 @@ def compared(desired: Table, delivered: Table, rules: PlanRules) -> Table:
         **{c: ibis.null("string") for c in fields if c not in rows.columns},
         **{before(c): ibis.null("string") for c in fields if before(c) not in rows.columns},
     )
-    return _judged(rows, desired, fields, rules)
+    return _judged(_refusing(rows, desired, _counting(refused, rules)), desired, fields, rules)
 
 
 def _judged(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules) -> Table:
     # Each step is a selection of its own: compiled into one, what the last one asks would be spelled out again and again.
-    rows = _decided(_known(_refusing(rows, desired), desired, fields, rules), rules)
+    rows = _decided(_known(rows, desired, fields, rules), rules)
     return rows.select(
         verdict=_verdict(rows, rules),
         rank=_rank(rows.removed, rows.is_erasing, rows.is_refused),
@@ -125,7 +125,7 @@ def _known(rows: Table, desired: Table, fields: Sequence[str], rules: PlanRules)
         is_unknown=rows.was_unknown.fill_null(False),
         is_inert=rows.was_inert.fill_null(False),
         is_moved=rows.s_pk.isin(desired.filter(desired.allowed & desired.id.notnull()).pk).fill_null(False),
-        is_refused=erasing | rows.id.notnull() | rows.pk_refused.notnull(),
+        is_refused=erasing | rows.id.notnull() | rows.why_refused.notnull(),
         is_given_up=exhausted.fill_null(False),
         **{_DIFFERS + c: (rows[c].notnull() & differs(rows[c], rows[before(c)])).fill_null(False) for c in fields},
     )
@@ -177,11 +177,27 @@ def _why_sent(rows: Table) -> StringValue:
     )
 
 
-def _refusing(rows: Table, desired: Table) -> Table:
-    """The rows with ``pk_refused``, when the row behind what is held must not be sent, and ``why_refused``."""
-    refused = desired.filter(~desired.allowed).select(pk_refused="pk", _why="refusal")
-    joined = rows.left_join(refused, rows.s_pk == refused.pk_refused)
-    return joined.mutate(why_refused=ibis.coalesce(joined.refusal, joined["_why"]))
+def _counting(refused: Table | None, rules: PlanRules) -> Table | None:
+    """A mirror deletes what has left, also what is held of somebody who would only be unsubscribed, or left as it is."""
+    if refused is None or rules.mode is not Mode.MIRROR or rules.on_withdrawal is OnWithdrawal.DELETE:
+        return refused
+    return refused.filter(refused.reason != Refusal.CONSENT.value)
+
+
+def _refusing(rows: Table, desired: Table, refused: Table | None) -> Table:
+    """The rows with ``why_refused``: why the row behind what is held must not be sent, or why that must not be held."""
+    of_rows = desired.filter(~desired.allowed).select(_pk="pk", _why="refusal")
+    joined = rows.left_join(of_rows, rows.s_pk == of_rows["_pk"])
+    why = ibis.coalesce(joined.refusal, joined["_why"])
+    if refused is None:
+        return joined.mutate(why_refused=why)
+    joined = joined.mutate(why_refused=why)
+    of_held = refused.select(_held="id", _since="reason")
+    joined = joined.left_join(of_held, joined.s_id == of_held["_held"])
+    # Who is in a list is not merely unsubscribed, whatever else is known of them.
+    listed = (joined["_since"] == Refusal.SUPPRESSED.value) & (joined.why_refused == Refusal.CONSENT.value)
+    why = listed.fill_null(False).ifelse(joined["_since"], ibis.coalesce(joined.why_refused, joined["_since"]))
+    return joined.mutate(why_refused=why)
 
 
 def _why_removed(rows: Table) -> StringValue:
@@ -274,21 +290,6 @@ def counts(judged: Table) -> Table:
 def unconsented(plan: Table, granted: Table) -> Table:
     """The rows of a plan that send something about a subject whom ``granted.subject`` does not name."""
     return plan.filter(plan["op"].notin(REMOVING)).anti_join(granted, "subject")
-
-
-@remembered
-def payloads(plan: Table) -> Table:
-    """A plan's rows as `destinations.base.Batch` carries them, in plan order, with ``op`` and ``change``."""
-    columns = field_columns(plan)
-    sent = object_text([c.removeprefix(FIELD) for c in columns], [plan[c] for c in columns])
-    return plan.select("op", "change", "id", "key", fields=sent, changed=plan.changed)
-
-
-@remembered
-def samples(plan: Table, limit: int) -> Table:
-    """The first ``limit`` rows of each kind of change, with before and after per field."""
-    place = ibis.row_number().over(group_by="change", order_by="id")
-    return plan.mutate(_place=place).filter(lambda t: t["_place"] < limit).order_by("change", "id").drop("_place")
 
 
 def _quoted(column: str) -> str:

@@ -7,17 +7,20 @@ person more is left alone rather than one less.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 
 import ibis
-from ibis.expr.types import BooleanValue, StringValue, Table
+from ibis.expr.types import BooleanValue, JSONValue, StringValue, Table
 
 from engine.core.canonical import key_text, text
 from engine.core.consent_rule import REMOVING
-from engine.core.preparation import Normalisation, normalised, sha256_text, trimmed
+from engine.core.desired import FIELD, Refusal
+from engine.core.desired import Mapping as SyncMapping
+from engine.core.preparation import Normalisation, Preparation, normalised, sha256_text, trimmed
 from engine.core.relations import union
+from engine.core.remembered import remembered
 
 HASH = r"^[0-9a-f]{64}$"
 
@@ -79,14 +82,64 @@ def suppressed_keys(
     rows: Table, columns: Mapping[str, Identifier], lists: Mapping[Identifier, Table], key: Sequence[str]
 ) -> Table:
     """``pk``, once, of the rows with an identifier in the list of its kind; ``lists`` have ``hash``."""
-    met = [
-        sha256_text(form(text(rows[column]))).isin(lists[kind].hash)
-        for column, kind in columns.items()
-        if kind in lists
-        for form in _FORMS[kind]
-    ]
-    found = rows.filter(ibis.or_(*met).fill_null(False)) if met else rows.limit(0)
+    met = [_met(text(rows[column]), kind, lists) for column, kind in columns.items() if kind in lists]
+    found = rows.filter(ibis.or_(*met)) if met else rows.limit(0)
     return found.select(pk=key_text([found[c] for c in key])).distinct()
+
+
+@remembered
+def listed_records(
+    held: Table,
+    mapping: SyncMapping,
+    key: Sequence[str],
+    columns: tuple[tuple[str, Identifier], ...],
+    lists: tuple[tuple[Identifier, Table], ...],
+) -> Table:
+    """``id`` and ``reason`` of what is held about people in ``lists``, by the identifiers that were delivered.
+
+    ``held`` are state rows; what became of the rows that they came from does not count.
+    """
+    asked = dict(lists)
+    met = [
+        value.isin(asked[kind].hash) if is_hash else _met(value, kind, asked)
+        for column, kind in columns
+        if kind in asked
+        for value, is_hash in _delivered(held, mapping, key, column)
+    ]
+    found = held.filter(ibis.or_(*(each.fill_null(False) for each in met))) if met else held.limit(0)
+    return found.select("id", reason=ibis.literal(Refusal.SUPPRESSED.value))
+
+
+def _met(value: StringValue, kind: Identifier, lists: Mapping[Identifier, Table]) -> BooleanValue:
+    """Whether any form of a value is in the list of its kind."""
+    return ibis.or_(*(sha256_text(form(value)).isin(lists[kind].hash).fill_null(False) for form in _FORMS[kind]))
+
+
+def _delivered(
+    held: Table, mapping: SyncMapping, key: Sequence[str], column: str
+) -> Iterator[tuple[StringValue, bool]]:
+    """Every text under which a state row says the value of a dataset's column, and whether that is a hash of it."""
+    if mapping.subject == column:
+        yield held.subject, False
+    if tuple(key) == (column,):
+        yield held.pk, False
+    for part in mapping.match:
+        if part.column == column:
+            yield _as_sent(_text_of(held.key.cast("json")[part.target]), part.prepare)
+    for field in mapping.fields:
+        if field.column == column and (name := FIELD + field.target) in held.columns:
+            yield _as_sent(_text_of(held[name].cast("json")), field.prepare)
+
+
+def _text_of(value: JSONValue) -> StringValue:
+    """The text of a JSON string or number."""
+    return ibis.coalesce(value.str, value.cast("string").nullif("null"))
+
+
+def _as_sent(value: StringValue, preparation: Preparation) -> tuple[StringValue, bool]:
+    if preparation.hash is None and preparation.normalise is Normalisation.PHONE_DIGITS:
+        return ibis.literal("+") + value, False
+    return value, preparation.hash is not None
 
 
 def incomparable(rows: Table, columns: Mapping[str, Identifier], lists: Mapping[Identifier, Table]) -> BooleanValue:

@@ -11,7 +11,7 @@ from engine.core.compare import Full
 from engine.core.diff import IncomparableTypes
 from engine.core.events import CheckResult
 from engine.core.names import VersionNumber
-from engine.core.plan import samples as sample_rows
+from engine.core.plan_forms import samples as sample_rows
 from engine.core.verdict import Verdict, blocked, worst
 from engine.ledger.projections import versions
 from engine.owner_only import make_folder

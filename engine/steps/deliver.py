@@ -15,7 +15,7 @@ import pyarrow as pa
 from destinations.base import Limits
 from engine.core.events import BatchIntent, BatchReceipt
 from engine.core.names import SegmentRef
-from engine.core.plan import payloads
+from engine.core.plan_forms import payloads
 from engine.core.split import Cut
 from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import exact, slices

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from ibis.expr.types import Table
 
+from engine.core.consent import taken_back
 from engine.core.consent_rule import REMOVING
 from engine.core.events import CheckResult
 from engine.core.relations import union
-from engine.core.suppression import incomparable, unproven
+from engine.core.suppression import incomparable, listed_records, unproven
 from engine.core.verdict import blocked, passed, warned
 from engine.segments.compute import Session
+from engine.steps.consent import Consent
 from engine.steps.erased import barred
 from engine.steps.facts import Sync, Tools
 from engine.steps.suppression import Applying, applying, suppressed
@@ -39,6 +41,21 @@ def kept_out(tools: Tools, session: Session, sync: Sync, rows: Table) -> KeptOut
     if erasing is None or listed is None:
         return KeptOut(listed if erasing is None else erasing, lists)
     return KeptOut(session.cached(union(erasing, listed.anti_join(erasing, "pk"))), lists)
+
+
+def refused_held(session: Session, sync: Sync, held: Table, consent: Consent, lists: Applying | None) -> Table | None:
+    """``id``, once, and ``reason`` of what is held and must not be by the decisions and lists; None when there can be none.
+
+    Told from what was delivered alone: a row may have left its dataset before its person decided.
+    """
+    mapping, found = sync.mapping, []
+    if lists is not None and lists.columns:
+        columns, kinds = tuple(lists.columns.items()), tuple(lists.lists.items())
+        found.append(session.cached(listed_records(held, mapping.shape, sync.dataset.schema.key, columns, kinds)))
+    if mapping.consent is not None and consent.register is not None and consent.subjects is not None:
+        told = taken_back(held, consent.register, consent.subjects)
+        found.append(told.anti_join(found[0], "id") if found else told)
+    return session.cached(union(*found)) if found else None
 
 
 def kept_out_of_plan(tools: Tools, session: Session, sync: Sync, plan: Table, rows: Table) -> list[Table]:

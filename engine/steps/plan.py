@@ -37,7 +37,7 @@ from engine.steps.consent import (
 from engine.steps.delivered_state import Delivered, state_layers
 from engine.steps.dropped import with_what_is_kept
 from engine.steps.facts import Sync, Tools
-from engine.steps.keep_out import NOBODY, KeptOut, kept_out, lists_usable, suppression_applied
+from engine.steps.keep_out import NOBODY, KeptOut, kept_out, lists_usable, refused_held, suppression_applied
 from engine.steps.kept_rows import KeptRows, kept_rows, misfit, quarantine_with_kept, with_kept
 from engine.steps.mapping_gates import mapping_gates
 from engine.steps.place import place_of, same_place
@@ -213,7 +213,9 @@ def _compare(
     checks = (*checks, *lists_usable(session, sync, sides.kept_out.lists, rows))
     if worst(checks) is Verdict.BLOCK:
         return _planned(tools, sync, sides, mapping, registers, None, Counts(), checks)
-    comparing = compared_with_care(looked_at, held, sync.rules, apart)
+    comparing = compared_with_care(
+        looked_at, held, sync.rules, refused_held(session, sync, held, sides.consent, sides.kept_out.lists), apart
+    )
     with sides.drafts.writing(f"syncs/{sync.id}/plans", f"v{sides.version:08d}") as draft:
         session.write(operations(comparing), draft.local)
     written = session.table(sides.drafts.local(draft.ref))

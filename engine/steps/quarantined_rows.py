@@ -90,11 +90,13 @@ def aside(
     return Aside(claimed, int(sizes["rows"]), int(sizes["deliverable"]))
 
 
-def compared_with_care(wanted: Table, held: Table, rules: PlanRules, set_apart: Aside | None) -> Table:
+def compared_with_care(
+    wanted: Table, held: Table, rules: PlanRules, refused: Table | None, set_apart: Aside | None
+) -> Table:
     """`compared`, in which nothing is desired of quarantined rows and what is held of them is left as it is."""
     if set_apart is None:
-        return compared(wanted, held, rules)
-    return left_alone(compared(without_claimed(wanted, set_apart.claimed), held, rules), set_apart.claimed)
+        return compared(wanted, held, rules, refused)
+    return left_alone(compared(without_claimed(wanted, set_apart.claimed), held, rules, refused), set_apart.claimed)
 
 
 def good_identities(identities: Table, set_apart: Aside | None) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.core.names import RunId, SegmentRef
-from engine.core.plan import payloads
+from engine.core.plan_forms import payloads
 from engine.segments.compute import Session
 from engine.steps.facts import Sync, Tools
 

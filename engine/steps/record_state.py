@@ -18,7 +18,7 @@ from engine.steps.aim import pinned_version, wanted_version
 from engine.steps.consent import NO_PREVIEW, consent_now
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
-from engine.steps.keep_out import kept_out
+from engine.steps.keep_out import kept_out, refused_held
 from engine.steps.kept_rows import kept_rows, quarantine_with_kept, with_kept
 from engine.steps.quarantined_rows import aside, compared_with_care, quarantine_of
 from engine.steps.snapshots import snapshot_table
@@ -72,16 +72,17 @@ def compared_records(
     moving = session.cached(state.semi_join(chosen, "id").select("pk"))
     consent = consent_now(tools, session, sync, NO_PREVIEW)
     near = touched_rows(rows, sync.mapping, key, chosen, moving)
-    bars = kept_out(tools, session, sync, rows).rows
+    out = kept_out(tools, session, sync, rows)
 
     def records(some: Table) -> Table:
-        return desired(some, sync.mapping, key, consent.subjects, bars)
+        return desired(some, sync.mapping, key, consent.subjects, out.rows)
 
     wanted = session.cached(records(near))
     held = session.cached(state.semi_join(chosen, "id"))
     bad = quarantine_with_kept(tools, session, sync, quarantine_of(tools, session, sync, version), kept)
     apart = aside(session, sync, rows, bad, records)
-    judged = session.cached(compared_with_care(wanted, held, sync.rules, apart))
+    refused = refused_held(session, sync, held, consent, out.lists)
+    judged = session.cached(compared_with_care(wanted, held, sync.rules, refused, apart))
     return Compared(wanted.semi_join(chosen, "id"), held, judged.semi_join(chosen, "id"))
 
 

@@ -24,6 +24,7 @@ def mapping(mode: Mode, consent: OnWithdrawal | None) -> SyncMapping:
         match=(MatchKey("mail", "mail"),),
         fields=(FieldMapping("a", "a"), FieldMapping("b", "b", on_null=OnNull.SKIP)),
         consent=ConsentRule(("news",), "subject", Policy.ALL, None, consent) if consent else None,
+        person="subject",
     )
 
 
@@ -48,6 +49,7 @@ class Held:
     attempts: int = 0
     tried: str | None = None
     inert: bool = False
+    subject: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -60,6 +62,7 @@ class Operation:
     reason: str
     id: str
     pk: int
+    subject: str
     changed: tuple[str, ...]
     fields: Mapping[str, str]
 
@@ -87,8 +90,12 @@ def verdicts(
     consent: OnWithdrawal | None,
     holds_doubt: bool,
     bad: AbstractSet[int] = frozenset(),
+    known: AbstractSet[str] = frozenset(),
 ) -> dict[str, Any]:
-    """Per record: an `Operation` to send, or the word for why there is none; ``bad`` are the quarantined rows."""
+    """Per record: an `Operation` to send, or the word for why there is none; ``bad`` are the quarantined rows.
+
+    ``known`` are the subjects about whom anything was ever decided.
+    """
     desired = {row.mail: (pk, row) for pk, row in rows.items() if row.mail is not None and pk not in bad}
     claimed = {row.mail for pk, row in rows.items() if pk in bad}
     refused = {pk for pk, row in rows.items() if granted is not None and row.subject not in granted}
@@ -97,8 +104,12 @@ def verdicts(
         # A quarantined row says that its record must go, unless a good row has that record.
         if (mail := rows[pk].mail) is not None and mail not in desired:
             desired[mail] = (pk, rows[pk])
+    taken_back = set() if granted is None else known - granted
+    if mode is Mode.MIRROR and consent is not OnWithdrawal.DELETE:
+        taken_back = set()
+    gone_back = {i for i, held in state.items() if held.subject in taken_back}
     judged = {
-        i: _verdict(i, desired.get(i), refused, moved, state.get(i), mode, consent)
+        i: _verdict(i, desired.get(i), refused, moved, state.get(i), mode, consent, is_taken_back=i in gone_back)
         for i in sorted(desired.keys() | state.keys())
     }
     for i, verdict in judged.items():
@@ -124,35 +135,37 @@ def _verdict(
     held: Held | None,
     mode: Mode,
     consent: OnWithdrawal | None,
+    *,
+    is_taken_back: bool,
 ) -> Any:
     holds = held is not None and (held.acked or held.unknown)
     if wish is not None and wish[0] not in refused:
-        operation = _send(id, wish[0], payload(wish[1]), held, mode)
+        operation = _send(id, wish[0], wish[1], held, mode)
         if operation is None:
             return "unchanged"
         return "quarantined" if _given_up(operation, held) else operation
     if not holds:
         return "absent" if wish is None else "unconsented"
     assert held is not None
-    pk = wish[0] if wish else held.pk
+    pk, subject = (wish[0], wish[1].subject) if wish else (held.pk, held.subject)
     is_orphan = held.pk in moved and consent in (OnWithdrawal.UNSUBSCRIBE, OnWithdrawal.IGNORE)
-    if (wish is not None or held.pk in refused) and not is_orphan:
-        return _taken_back(id, pk, held, consent) or ("absent" if wish is None else "unconsented")
+    if (wish is not None or held.pk in refused or is_taken_back) and not is_orphan:
+        return _taken_back(id, pk, subject, held, consent) or ("absent" if wish is None else "unconsented")
     if not (mode is Mode.MIRROR or held.pk in moved):
         return "absent"
-    operation = Operation("delete", "delete", "re-keyed" if held.pk in moved else "gone", id, pk, (), {})
+    operation = Operation("delete", "delete", "re-keyed" if held.pk in moved else "gone", id, pk, subject, (), {})
     return "given up" if _given_up(operation, held) else operation
 
 
-def _taken_back(id: str, pk: int, held: Held, consent: OnWithdrawal | None) -> Operation | None:
+def _taken_back(id: str, pk: int, subject: str, held: Held, consent: OnWithdrawal | None) -> Operation | None:
     if consent is OnWithdrawal.UNSUBSCRIBE:
         told = held.inert and not held.unknown
-        return None if told else Operation("unsubscribe", "update", "consent", id, pk, (), {})
-    return None if consent is OnWithdrawal.IGNORE else Operation("delete", "delete", "consent", id, pk, (), {})
+        return None if told else Operation("unsubscribe", "update", "consent", id, pk, subject, (), {})
+    return None if consent is OnWithdrawal.IGNORE else Operation("delete", "delete", "consent", id, pk, subject, (), {})
 
 
-def _send(id: str, pk: int, wanted: dict[str, str], held: Held | None, mode: Mode) -> Operation | None:
-    held = held or Held(pk)
+def _send(id: str, pk: int, row: Row, held: Held | None, mode: Mode) -> Operation | None:
+    wanted, held = payload(row), held or Held(pk)
     holds = held.acked or held.unknown
     changed = tuple(
         f for f in FIELDS if f in wanted and (held.unknown or held.inert or wanted[f] != held.fields.get(f))
@@ -165,7 +178,7 @@ def _send(id: str, pk: int, wanted: dict[str, str], held: Held | None, mode: Mod
     reason = "outcome unknown" if held.unknown else "consent given again" if held.inert else reason
     op = "upsert" if mode is Mode.MIRROR else mode.value
     change = "update" if holds or mode is Mode.UPDATE else "insert"
-    return Operation(op, change, reason, id, pk, changed, wanted)
+    return Operation(op, change, reason, id, pk, row.subject, changed, wanted)
 
 
 def _given_up(operation: Operation, held: Held | None) -> bool:
@@ -185,15 +198,30 @@ def fold(state: State, plan: list[Operation], outcomes: Mapping[str, str]) -> St
         held = result.get(operation.id, Held(operation.pk))
         outcome = outcomes.get(operation.id)
         if outcome is not None:
-            result[operation.id] = _kept(replace(held, pk=operation.pk, owed=True), operation, outcome)
+            result[operation.id] = _kept(
+                replace(held, pk=operation.pk, subject=operation.subject, owed=True), operation, outcome
+            )
         elif operation.op == "delete":
             result.pop(operation.id, None)
         elif operation.op == "unsubscribe":
-            told = replace(held, pk=operation.pk, acked=True, unknown=False, owed=False, attempts=0, inert=True)
+            told = replace(
+                held,
+                pk=operation.pk,
+                subject=operation.subject,
+                acked=True,
+                unknown=False,
+                owed=False,
+                attempts=0,
+                inert=True,
+            )
             result[operation.id] = told
         else:
             result[operation.id] = Held(
-                operation.pk, acked=True, tried=held.tried, fields={**held.fields, **operation.fields}
+                operation.pk,
+                acked=True,
+                tried=held.tried,
+                subject=operation.subject,
+                fields={**held.fields, **operation.fields},
             )
     return result
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from ibis.expr.types import Table
 
 from engine.core.canonical import key_text
+from engine.core.consent import taken_back
 from engine.core.consent_rule import OnWithdrawal
 from engine.core.desired import FIELD, desired, ids, touched_rows
 from engine.core.desired import Mapping as SyncMapping
@@ -30,6 +31,7 @@ ROWS = pa.schema(
     [("pk", pa.int64()), ("mail", pa.string()), ("a", pa.string()), ("b", pa.int64()), ("subject", pa.string())]
 )
 SUBJECTS = pa.schema([("subject", pa.string()), ("basis", pa.string())])
+REGISTER = pa.schema([("reach", pa.string())])
 PKS = pa.schema([("pk", pa.string())])
 EXCEPTIONS = pa.schema([("ordinal", pa.int64()), ("outcome", pa.string()), ("uncertain", pa.bool_())])
 STATE = ibis.schema({**FACTS, **{FIELD + name: "string" for name in FIELDS}}).to_pyarrow()
@@ -50,6 +52,7 @@ class Stage:
         self._tables = Tables(session, name)
         rows = self._tables.given("rows", ROWS)
         subjects = self._tables.given("subjects", SUBJECTS)
+        self._register = self._tables.given("register", REGISTER)
         self._bad = self._tables.given("bad", PKS)
         self._granted = subjects if mapping.consent else None
         layers = [self._tables.given(layer, STATE) for layer in LAYERS]
@@ -59,7 +62,7 @@ class Stage:
 
     def reset(self) -> None:
         """No version, no decision, nothing delivered."""
-        for name in ("rows", "subjects", "bad", *LAYERS):
+        for name in ("rows", "subjects", "register", "bad", *LAYERS):
             self._tables.put(name, ())
 
     def version(self, rows: Mapping[int, Row], bad: Iterable[int]) -> None:
@@ -68,7 +71,9 @@ class Stage:
         listed = ({"pk": pk, "mail": r.mail, "a": r.a, "b": r.b, "subject": r.subject} for pk, r in rows.items())
         self._tables.put("rows", listed)
 
-    def grant(self, subjects: Iterable[str]) -> None:
+    def grant(self, subjects: Iterable[str], known: Iterable[str]) -> None:
+        """Who consents, and about whom anything was ever decided."""
+        self._tables.put("register", ({"reach": subject} for subject in known))
         self._tables.put("subjects", ({"subject": subject, "basis": None} for subject in subjects))
 
     def plan(self) -> list[Operation]:
@@ -130,7 +135,8 @@ class Stage:
         self._tables.computed("quick plan", operations(judged))
 
     def _compared(self, wanted: Table, held: Table) -> Table:
-        judged = compared(without_claimed(wanted, self._claimed), held, self._rules)
+        refused = None if self._granted is None else taken_back(held, self._register, self._granted)
+        judged = compared(without_claimed(wanted, self._claimed), held, self._rules, refused)
         return left_alone(judged, self._claimed)
 
     def _prepare_fold(self, layers: list[Table]) -> None:
@@ -156,6 +162,7 @@ def _operation(row: Mapping[str, Any]) -> Operation:
         row["reason"],
         row["id"],
         int(row["pk"]),
+        row["subject"],
         tuple(json.loads(row["changed"])),
         _fields(row),
     )
@@ -163,4 +170,4 @@ def _operation(row: Mapping[str, Any]) -> Operation:
 
 def _held(row: Mapping[str, Any]) -> Held:
     flags = {name: row[name] for name in ("acked", "unknown", "owed", "attempts", "inert")}
-    return Held(int(row["pk"]), **flags, fields=_fields(row))
+    return Held(int(row["pk"]), **flags, subject=row["subject"] or "", fields=_fields(row))

@@ -38,6 +38,7 @@ class Twins:
         self.rows: dict[int, model.Row] = {}
         self.bad: set[int] = set()
         self.granted: frozenset[str] | None = frozenset() if consent else None
+        self.known: frozenset[str] = frozenset()
         self.state: model.State = {}
         self.changed: set[int] | None = None
         """Rows that changed since the last plan; None when consent changed too, so that everything is compared."""
@@ -52,7 +53,8 @@ class Twins:
         self.changed |= standing ^ self.bad
         if self.granted is not None and round.granted is not None and round.granted != self.granted:
             self.granted, self.changed = round.granted, None
-            self.stage.grant(round.granted)
+            self.known |= round.granted
+            self.stage.grant(round.granted, self.known)
 
     def plan(self) -> list[Operation]:
         """The plan of both, which must be one, whether everything is compared or only what changed."""
@@ -64,6 +66,7 @@ class Twins:
             consent=self.consent,
             holds_doubt=self.holds_doubt,
             bad=self.bad,
+            known=self.known,
         )
         planned = self.stage.plan()
         assert planned == model.ordered(expected)

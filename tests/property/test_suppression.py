@@ -5,6 +5,7 @@ Holds promises 2, 3 and 7 of the design for lists.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from engine.core.desired import FIELD, FieldMapping, MatchKey, Mode, Refusal, de
 from engine.core.desired import Mapping as SyncMapping
 from engine.core.plan import PlanRules, compared, operations
 from engine.core.state import FACTS, folded, live
-from engine.core.suppression import Identifier, entries, suppressed_keys, unproven
+from engine.core.suppression import Identifier, entries, listed_records, suppressed_keys, unproven
 from engine.core.touched import moving, touched_ids
 from engine.segments.compute import ORDINAL, Compute
 from tests.property.effort import PATIENCE, examples
@@ -28,10 +29,11 @@ from tests.property.tables import Tables
 
 pytestmark = PATIENCE
 KEY = ("pk",)
+FIELDS = (FieldMapping("a", "a"), FieldMapping("sent", "mail"))
 COLUMNS = {"mail": Identifier.EMAIL, "other": Identifier.EMAIL}
-MAPPING = SyncMapping("people", Mode.UPSERT, (MatchKey("pk", "pk"),), (FieldMapping("a", "a"),))
+MAPPING = SyncMapping("people", Mode.UPSERT, (MatchKey("pk", "pk"),), FIELDS)
 ROWS = pa.schema([("pk", pa.int64()), ("mail", pa.string()), ("other", pa.string()), ("a", pa.int64())])
-STATE = ibis.schema({**FACTS, FIELD + "a": "string"}).to_pyarrow()
+STATE = ibis.schema({**FACTS, **{FIELD + field.target: "string" for field in FIELDS}}).to_pyarrow()
 EXCEPTIONS = pa.schema([("ordinal", pa.int64()), ("outcome", pa.string()), ("uncertain", pa.bool_())])
 MAILS = ("ada@x.example", "Ada@X.example ", "b.o@gmail.com", "bo+news@gmail.com", "cy@x.example", "nobody")
 PEOPLE: Mapping[str, str] = dict(zip(MAILS, ("ada", "ada", "bo", "bo", "cy", ""), strict=True))
@@ -76,10 +78,10 @@ class Lane:
             "list", entries(tables.given("values", pa.schema([("value", pa.string())])), Identifier.EMAIL)
         )
         state, key = tables.given("state", STATE), KEY
+        self._listed = listed
         bars = suppressed_keys(rows, COLUMNS, {Identifier.EMAIL: listed}, key)
         bars = tables.computed("bars", bars.mutate(reason=ibis.literal(Refusal.SUPPRESSED.value)))
-        plan = operations(compared(desired(rows, MAPPING, key, None, bars), live([state]), PlanRules(Mode.UPSERT, 5)))
-        full = tables.computed("full", plan)
+        full = tables.computed("full", self._plan(desired(rows, MAPPING, key, None, bars), live([state])))
         tables.computed("unproven", unproven(full, rows, COLUMNS, {Identifier.EMAIL: listed}, key))
         self._incremental(rows, state, bars)
         planned = tables.given("planned", tables.schema("full").append(pa.field(ORDINAL, pa.int64())))
@@ -95,7 +97,12 @@ class Lane:
         near = touched_rows(rows, MAPPING, KEY, touched, in_motion)
         held = live([state]).semi_join(touched, "id")
         wanted = desired(near, MAPPING, KEY, None, bars)
-        self._tables.computed("incremental", operations(compared(wanted, held, PlanRules(Mode.UPSERT, 5))))
+        self._tables.computed("incremental", self._plan(wanted, held))
+
+    def _plan(self, wanted: Table, held: Table) -> Table:
+        lists = ((Identifier.EMAIL, self._listed),)
+        refused = listed_records(held, MAPPING, KEY, tuple(COLUMNS.items()), lists)
+        return operations(compared(wanted, held, PlanRules(Mode.UPSERT, 5), refused))
 
     def reset(self) -> None:
         for name in ("rows", "values", "state"):
@@ -128,8 +135,9 @@ class Lane:
         self._tables.fill("folded", "next")
         self._tables.copy("next", "state")
 
-    def held(self) -> set[int]:
-        return {int(row["pk"]) for row in self._tables.fetch("state") if row["acked"]}
+    def held(self) -> dict[int, str | None]:
+        """The address that each record was sent with."""
+        return {int(row["pk"]): json.loads(row[FIELD + "sent"]) for row in self._tables.fetch("state") if row["acked"]}
 
 
 @pytest.fixture(scope="module")
@@ -162,5 +170,7 @@ def test_whatever_becomes_of_lists_and_rows_nobody_listed_is_sent_or_held(lane: 
         assert {o["reason"] for o in planned if o["op"] == "delete"} <= {"suppressed"}
         lane.fold(planned, round.refused)
 
-    assert lane.held() - gone == rows.keys() - about
+    held = lane.held()
+    assert held.keys() - gone == rows.keys() - about
+    assert people.isdisjoint({PEOPLE.get(mail or "") for mail in held.values()}), "also of rows that had left before"
     assert lane.plan(set()) == []

@@ -48,7 +48,7 @@ def judged_plan(
     facts = replace(
         plan_facts(sync),
         coverage=now,
-        coverage_before=_coverage_before(tools, state),
+        coverage_before=coverage_before(tools, state),
         left_today=_left_today(tools, sync),
     )
     row = session.single(aggregates(PLAN, written, facts))
@@ -59,13 +59,16 @@ def judged_plan(
     return (*results, failed(APPROVAL, Verdict.HOLD, EVERY_PLAN)) if sync.require_approval else results
 
 
-def _coverage_before(tools: Tools, state: StateFolded | None) -> Coverage | None:
+def coverage_before(tools: Tools, state: StateFolded | None) -> Coverage | None:
     """Of the plan whose end is the delivered state: one that was held or blocked since is no measure."""
+    found = next(iter(coverage_found(tools, state)), None)
+    return None if found is None else Coverage(int(found.metrics["rows"]), int(found.metrics["consenting"]))
+
+
+def coverage_found(tools: Tools, state: StateFolded | None) -> list[CheckResult]:
+    """The same as it was recorded; a plan of some records only hands it on, for it measures none itself."""
     run = runs.get(tools.database, state.run) if state else None
-    for check in run.checks if run else ():
-        if check.check == coverage.NAME:
-            return Coverage(int(check.metrics["rows"]), int(check.metrics["consenting"]))
-    return None
+    return [check for check in run.checks if check.check == coverage.NAME] if run else []
 
 
 def _left_today(tools: Tools, sync: Sync) -> Mapping[str, int]:

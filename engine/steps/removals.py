@@ -30,6 +30,7 @@ from engine.steps.erase_segments import People
 from engine.steps.facts import Sync, Tools
 from engine.steps.place import place_of
 from engine.steps.plan import plan_digest
+from engine.steps.plan_gate import coverage_found
 
 _WANTED = ("id", "pk", "key", "refusal", "subject", "basis")
 
@@ -97,10 +98,13 @@ def removals(tools: Tools, session: Session, sync: Sync, run: RunId) -> PlanMade
     count = int(session.single(held.aggregate(n=held.count()))["n"])
     if not count:
         return None
-    judged = compared(_nobody(session, sync), held, replace(sync.rules, mode=Mode.UPSERT))
-    check = passed("erasure", "removals that are owed to people wait for no gate", {"removals": count})
+    judged = compared(nobody_wanted(session, sync), held, replace(sync.rules, mode=Mode.UPSERT))
+    checks = (
+        passed("erasure", "removals that are owed to people wait for no gate", {"removals": count}),
+        *coverage_found(tools, state),
+    )
     reason = "people are to be forgotten"
-    event = partial_plan(tools, session, sync, run, state, operations(judged), REMOVALS, reason, check)
+    event = partial_plan(tools, session, sync, run, state, operations(judged), REMOVALS, reason, checks)
     return replace(event, deletes=count)
 
 
@@ -113,7 +117,7 @@ def partial_plan(
     rows: Table,
     comparison: str,
     reason: str,
-    check: CheckResult,
+    checks: tuple[CheckResult, ...],
 ) -> PlanMade:
     """The plan of some rows, with its segment, that leaves all else as ``state`` says; it counts nothing yet.
 
@@ -141,7 +145,7 @@ def partial_plan(
         unchanged=0,
         withheld=0,
         quarantined=0,
-        checks=(check,),
+        checks=checks,
     )
 
 
@@ -162,7 +166,8 @@ def owed_count(tools: Tools, session: Session, sync: SyncId) -> int:
     return int(session.single(rows.aggregate(n=rows.count(where=owed_to_people(rows))))["n"])
 
 
-def _nobody(session: Session, sync: Sync) -> Table:
+def nobody_wanted(session: Session, sync: Sync) -> Table:
+    """A desired state without records."""
     texts = [(name, pa.string()) for name in (*_WANTED, *(FIELD + target for target in sync.mapping.targets))]
     return session.rows(pa.schema([*texts, ("allowed", pa.bool_())]).empty_table())
 

@@ -132,9 +132,7 @@ def _run(
     try:
         _proceed(trip, capture, stop)
     except (SourceError, StorageError) as error:
-        # Once a window was intended, only a resumed run can fold what its receipts say.
-        if windows.last(tools.database, trip.run) is None:
-            trip.finish(RunStatus.FAILED, error.what, None)
+        _fail(trip, error.what, stop)
         raise
     return run_row(tools, trip.run), resumed
 
@@ -147,6 +145,8 @@ def _proceed(trip: Trip, capture: Callable[[], Captured], stop: Stopping) -> Non
     if isinstance(captured, Held | Blocked):
         refusal, version = _refusal(trip, captured), captured.version
         if captured.dataset != trip.sync.dataset.id or version is None:
+            with trip.tools.compute.session() as session:
+                remove_owed(trip, session, stop, None)
             trip.finish(refusal.status, refusal.reason, None, candidate=refusal.candidate)
             return
         if pinned_version(trip.tools, trip.sync.id) is None:
@@ -155,6 +155,21 @@ def _proceed(trip: Trip, capture: Callable[[], Captured], stop: Stopping) -> Non
     # keeps nobody who took consent back at the destination.
     with trip.tools.compute.session() as session:
         _plan_and_deliver(trip, session, stop)
+
+
+def _fail(trip: Trip, what: str, stop: Stopping) -> None:
+    """End a run that cannot go on, once what is owed to people has left."""
+    if _plan_of(trip.tools, trip.run) is None:
+        try:
+            with trip.tools.compute.session() as session:
+                remove_owed(trip, session, stop, None)
+        except (SourceError, StorageError):
+            # What keeps the run from going on may keep this from being known; then it is owed.
+            if windows.last(trip.tools.database, trip.run) is not None:
+                raise
+    # Once a window was intended, only a resumed run can fold what its receipts say.
+    if windows.last(trip.tools.database, trip.run) is None:
+        trip.finish(RunStatus.FAILED, what, None)
 
 
 def _refusal(trip: Trip, captured: Held | Blocked) -> Refusal:
@@ -176,7 +191,7 @@ def _plan_and_deliver(trip: Trip, session: Session, stop: Stopping) -> None:
     tools, sync = trip.tools, trip.sync
     with trip.timed("plan"):
         planned = plan(tools, session, sync, drafts=tools.storage)
-        if isinstance(planned, Planned) and remove_owed(trip, session, planned, stop):
+        if remove_owed(trip, session, stop, planned):
             planned = plan(tools, session, sync, drafts=tools.storage)
     match planned:
         case Settled(version, left):

@@ -61,10 +61,11 @@ def _deliver(trip: Trip, session: Session, planned: PlanMade, segment: SegmentRe
         trip.observe("deliver", rows, segment.rows)
 
     asked = {name: number for name, number in planned.registers.items() if name != KEPT_ROWS}
-    counted = Counted(asked, planned.consent_until, planned.version)
-    job_seconds = trip.sync.target.jobs.deadline_seconds
     # Whoever is to be removed is, whatever becomes of the version that their records came from.
-    unwanted = "" if planned.comparison in PARTIAL else superseded(trip.tools, trip.sync, planned)
+    is_partial = planned.comparison in PARTIAL
+    counted = Counted(asked, planned.consent_until, None if is_partial else planned.version)
+    job_seconds = trip.sync.target.jobs.deadline_seconds
+    unwanted = "" if is_partial else superseded(trip.tools, trip.sync, planned)
     given_up = stop.cancelled(trip.run) or unwanted
     halting = stop.halts.stands_at
     work = Work(

@@ -25,7 +25,6 @@ from pydantic import BaseModel, ConfigDict
 Value: TypeAlias = Any
 """A decoded JSON value; ``Any`` because JSON is recursive and adapters index into it freely."""
 
-
 _JOB_ID = re.compile(r"[!-~]{1,200}")
 
 
@@ -67,7 +66,7 @@ class Batch:
     from ``rows`` set by set; the others iterate over `records`.
 
     ``run`` and ``first`` say which rows these are: those of run ``run`` from the one with number ``first`` on, counted from
-    0 over the whole plan. They stay the same when rows are sent again, alone or with others, which a key does not.
+    0 over its ``plan_records``. They stay the same when rows are sent again, alone or with others, which a key does not.
     """
 
     sync: str
@@ -79,6 +78,7 @@ class Batch:
     first: int
     idempotency_key: str
     rows: pa.RecordBatch
+    plan_records: int = 0
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
@@ -372,6 +372,10 @@ class Destination(ABC):
     async def poll(self, job: str, batch: Batch, transport: Transport) -> Progress:
         """Ask once what became of a job that `send` submitted for ``batch``, perhaps in an earlier process."""
         return Stop("no_jobs", "the adapter submits jobs and cannot ask about them")
+
+    def limits_for(self, records: int) -> Limits:
+        """The most that one call may carry in a plan of so many records: large plans may go another way, such as by jobs."""
+        return self.spec.limits
 
     async def check(self, transport: Transport) -> str:
         """Prove that the destination is reachable and the credential works, changing nothing.

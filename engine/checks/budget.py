@@ -41,7 +41,7 @@ def verdict(values: Mapping[str, Any], facts: PlanFacts) -> Sequence[CheckResult
     """More than a run may need gets the declared action; a day that is too short without one is only told."""
     budget = facts.rules.budget
     runs = [int(values[name]) for name in ("first", "sent", "last")]
-    records, calls = sum(runs), calls_for(runs, facts.batch_records)
+    records, calls = sum(runs), calls_for(runs, facts.per_call(sum(runs)))
     numbers = {"requests": calls, "records": records}
     said = f"at least {calls:,} calls for {records:,} records"
     over = list(_over_limits(numbers, facts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -52,8 +52,8 @@ class PlanFacts:
     environment: str
     environments: tuple[str, ...] | None
     """Where the destination may be used; None is everywhere."""
-    batch_records: int
-    """The most records in one call."""
+    per_call: Callable[[int], int]
+    """The most records in one call of a plan of so many."""
     rules: SyncRules = NO_SYNC_RULES
     asks_consent: bool = False
     coverage: Coverage | None = None

@@ -55,6 +55,8 @@ class Sending:
     on_unknown: OnUnknown = OnUnknown.RESEND
     jobs: JobRules | None = None
     """How jobs are asked about, where the destination makes some."""
+    plan_records: int = 0
+    """How many records the plan has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,7 @@ class Sender:
             first=part.cut.first,
             idempotency_key=idempotency_key(self._sending.sync, self._sending.digest, part.cut),
             rows=part.rows.select(list(BATCH_COLUMNS)),
+            plan_records=self._sending.plan_records,
         )
 
 

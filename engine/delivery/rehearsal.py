@@ -120,7 +120,7 @@ async def _ask(destination: Destination, line: Line, question: Callable[[Transpo
 
 
 async def _rehearse(destination: Destination, rows: pa.RecordBatch, line: Line, object: str, plan: str) -> Rehearsal:
-    limits, clock = destination.spec.limits, SkippedClock()
+    limits, clock = destination.limits_for(rows.num_rows), SkippedClock()
     pacer = Pacer(Unlimited(), clock)
     transport = _transport(line, pacer, clock)
     sending = Sending(
@@ -133,6 +133,7 @@ async def _rehearse(destination: Destination, rows: pa.RecordBatch, line: Line, 
         bytes_max=limits.bytes,
         refused_share_max=REFUSED_SHARE_MAX,
         jobs=destination.spec.jobs,
+        plan_records=rows.num_rows,
     )
     sender = Sender(sending, destination, transport, pacer, clock, _Middle(), line.jobs or JobsNotKept())
     ids = rows.column("id").to_pylist()

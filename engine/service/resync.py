@@ -123,7 +123,7 @@ def _preview(app: App, sync: Sync, wanted: Wanted | None, samples: int) -> Resyn
     checks = planned.checks if isinstance(planned, Planned) else ()
     target, sent = sync.target, (counts.inserts + counts.updates, counts.deletes)
     paces = {"calls_at": target.paces.get(REQUESTS), "records_at": target.paces.get(RECORDS)}
-    least = effort(sent if wanted is not None else (0, 0), target.limits.records, **paces)
+    least = effort(sent if wanted is not None else (0, 0), target.limits_for(sum(sent)).records, **paces)
     return ResyncPreview(
         sync=sync.id,
         dataset=sync.dataset.id,

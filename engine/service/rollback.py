@@ -228,7 +228,10 @@ def _report(
     target = sync.target
     sent = (counts.inserts + counts.updates, counts.deletes)
     least = effort(
-        sent, target.limits.records, calls_at=target.paces.get(REQUESTS), records_at=target.paces.get(RECORDS)
+        sent,
+        target.limits_for(sum(sent)).records,
+        calls_at=target.paces.get(REQUESTS),
+        records_at=target.paces.get(RECORDS),
     )
     return MovePreview(
         sync=sync.id,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from config.destination import DestinationFile
 from config.project import Project
 from config.sync import SyncFile
-from destinations.base import Destination, Jobs, Limits, Rate
+from destinations.base import Destination, Jobs, Rate
 from engine.core.classification import Classification, Classifications
 from engine.core.pace import Pace
 from engine.core.quota import Quota
@@ -19,19 +19,16 @@ from engine.steps.facts import Target
 def sync_target(project: Project, sync: SyncFile, destination: Destination, classes: Classifications) -> Target:
     """The target of ``sync``; ``classes`` are the project's words for what it may receive."""
     file = project.destinations[sync.destination]
-    limits = destination.spec.limits
     quotas = _quotas(file)
-    most = min(limits.records, file.batch.records or limits.records)
+    # A batch that no day holds would never be sent.
+    most = [int(quotas[RECORDS].units)] if RECORDS in quotas else []
+    most += [file.batch.records] if file.batch.records is not None else []
     return Target(
         name=file.name,
         destination=destination,
-        limits=Limits(
-            # A batch that no day holds would never be sent.
-            records=min(most, int(quotas[RECORDS].units)) if RECORDS in quotas else most,
-            bytes=limits.bytes,
-            concurrency=(file.rate.concurrency if file.rate else None) or limits.concurrency,
-        ),
-        paces=_paces(file, limits.rate),
+        paces=_paces(file, destination.spec.limits.rate),
+        records_max=min(most, default=None),
+        concurrency=file.rate.concurrency if file.rate else None,
         quotas=quotas,
         slots=file.rate.concurrency if file.rate else None,
         clearance=destination_clearance(file, classes),

@@ -92,11 +92,12 @@ async def _deliver(
         if start.open_batches:
             await _abandon(log, start)
         return Superseded(work.superseded)
-    concurrency = target.limits.concurrency
+    limits = target.limits_for(work.segment.rows)
+    concurrency = limits.concurrency
     pacer = Pacer(account_budget(tools, sync), tools.clock, {*target.paces, *target.quotas})
-    limits = TransportLimits(connections=concurrency)
+    wire = TransportLimits(connections=concurrency)
     bounds = reach(target.destination)
-    transport = HttpTransport(pacer, tools.clock, limits, exhausted_for=target.destination.exhausted_for, reach=bounds)
+    transport = HttpTransport(pacer, tools.clock, wire, exhausted_for=target.destination.exhausted_for, reach=bounds)
     sending = Sending(
         sync=sync.id,
         object=sync.mapping.object,
@@ -104,20 +105,21 @@ async def _deliver(
         plan=work.plan,
         digest=work.digest,
         policy=sync.retry,
-        bytes_max=target.limits.bytes,
+        bytes_max=limits.bytes,
         refused_share_max=sync.stop_ratio,
         on_unknown=sync.on_unknown,
         jobs=target.jobs,
+        plan_records=work.segment.rows,
     )
     seats = _seats(tools, sync)
     last_mile = LastMile(tools, session, sync, work.segment, work.counted, work.halting)
     sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log, seats, last_mile)
     rules = WindowRules(
-        WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio, WINDOW_RECORDS_MAX // target.limits.records
+        WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio, WINDOW_RECORDS_MAX // limits.records
     )
     executor = Executor(sender, log, rules, last_mile, sync=sync.id, digest=work.digest, rate=pacer.rate)
     try:
-        end = await _windows(executor, session, tools, work, start, target.limits, stop)
+        end = await _windows(executor, session, tools, work, start, limits, stop)
         return _paused(tools, sync, end) if isinstance(end, Stopped) and end.code in _LATER else end
     finally:
         await seats.close()

@@ -85,10 +85,13 @@ class Target:
 
     name: str
     destination: Destination
-    limits: Limits
     paces: Mapping[str, Pace]
     """The declared pace of requests, of records and of bytes, where there is one; all syncs to it share them."""
     clearance: Classification
+    records_max: int | None = None
+    """The most records of a call, where the operator says so."""
+    concurrency: int | None = None
+    """How many calls of a run may be under way at once, where the operator says so."""
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     """What of requests and of records may leave in a day, where it is declared; shared likewise."""
     slots: int | None = None
@@ -100,6 +103,15 @@ class Target:
     environments: tuple[str, ...] | None = None
     record_only: bool = False
     """Plan and gate, write what would be sent, send nothing."""
+
+    def limits_for(self, records: int) -> Limits:
+        """The most that one call may carry in a plan of so many records: the adapter's limits, and the operator's where lower."""
+        limits = self.destination.limits_for(records)
+        return Limits(
+            records=min(limits.records, self.records_max or limits.records),
+            bytes=limits.bytes,
+            concurrency=self.concurrency or limits.concurrency,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def plan_facts(sync: Sync) -> PlanFacts:
         destination=sync.target.name,
         environment=sync.target.environment,
         environments=sync.target.environments,
-        batch_records=sync.target.limits.records,
+        per_call=lambda records: sync.target.limits_for(records).records,
         rules=sync.gates,
         asks_consent=sync.mapping.consent is not None,
         left_today=dict.fromkeys(sync.target.quotas, 0),

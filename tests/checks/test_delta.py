@@ -22,7 +22,7 @@ from engine.segments.compute import Compute, Session
 from tests.property.effort import examples
 
 ACTIONS = (Verdict.BLOCK, Verdict.HOLD, Verdict.WARN)
-FACTS = PlanFacts(("id",), "crm", "development", None, batch_records=10, coverage=Coverage(1, 1))
+FACTS = PlanFacts(("id",), "crm", "development", None, per_call=lambda _: 10, coverage=Coverage(1, 1))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from engine.checks.rules import Budget, ConsentLimit, SyncRules
 from engine.core.verdict import Verdict
 
 ACTIONS = (Verdict.BLOCK, Verdict.HOLD, Verdict.WARN)
-FACTS = PlanFacts(("id",), "crm", "development", None, batch_records=100, asks_consent=True)
+FACTS = PlanFacts(("id",), "crm", "development", None, per_call=lambda _: 100, asks_consent=True)
 
 
 def covered(limit: ConsentLimit | None, now: Coverage, before: Coverage | None = None) -> str:

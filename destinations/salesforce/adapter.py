@@ -1,17 +1,19 @@
-"""Salesforce: records of any object by an external id, two hundred a call (sObject Collections).
+"""Salesforce: records of any object by an external id, two hundred a call (sObject Collections), or ten thousand a job (Bulk API 2.0).
 
-How records are written stands in `records`, what answers and refusals mean in `answers`, what an object holds in `describe`.
+How records are written stands in `records`, the calls in `calls`, jobs in `bulk`, what answers and refusals mean in `answers`, what an
+object holds in `describe`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 import httpx
 import orjson
-from pydantic import NonNegativeInt, StringConstraints
+from pydantic import NonNegativeInt, PositiveInt, StringConstraints
 
 from destinations.addresses import PrivateAddress
 from destinations.auth import Auth, Bearer, ClientCredentials, RefreshToken
@@ -22,20 +24,28 @@ from destinations.base import (
     DestinationConfig,
     Field,
     Idempotency,
+    Jobs,
     Limits,
     Op,
     Outcome,
     Outcomes,
+    Record,
+    Refused,
     Rejected,
     Reply,
     Spec,
+    Stop,
+    Submitted,
     Transport,
     Value,
 )
-from destinations.http import HttpDestination, NoAnswer, Talk, refused
+from destinations.http import HttpDestination, News, NoAnswer, Talk, refused
 from destinations.jwt_bearer import JwtBearer
-from destinations.salesforce import answers, describe, records
+from destinations.salesforce import answers, bulk, describe, records
+from destinations.salesforce.calls import Calls
 
+JOB_LIMITS = Limits(records=10_000, bytes=8_000_000, concurrency=2)
+"""What a job carries: as many records as Salesforce works on at a time, and so many bytes that files that repeat them can be read."""
 STRANGER = "what answers at `url` is not Salesforce: put the address of the org's My Domain there"
 FieldName = Annotated[str, StringConstraints(pattern=f"^{records.NAME.pattern}$")]
 
@@ -44,7 +54,8 @@ class SalesforceConfig(DestinationConfig):
     """``url`` is the org's My Domain: its tokens go there and nowhere else.
 
     ``unsubscribes`` is the checkbox that an unsubscribe sets. ``duplicates: save`` writes what a duplicate rule only warns of,
-    ``assigns`` lets assignment rules run, and ``leaves_calls`` are calls of the day that others keep.
+    ``assigns`` lets assignment rules run, and ``leaves_calls`` are calls of the day that others keep. From ``bulk_from`` records on the
+    upserts of a plan go as jobs; never where it is null.
     """
 
     login: Bearer | ClientCredentials | JwtBearer | RefreshToken
@@ -54,6 +65,7 @@ class SalesforceConfig(DestinationConfig):
     duplicates: Literal["refuse", "save"] = "refuse"
     assigns: bool = False
     leaves_calls: NonNegativeInt = 0
+    bulk_from: PositiveInt | None = 2_000
 
 
 class Salesforce(HttpDestination):
@@ -65,8 +77,9 @@ class Salesforce(HttpDestination):
         title="Salesforce",
         config=SalesforceConfig,
         operations=frozenset({Op.UPSERT, Op.UPDATE, Op.INSERT, Op.DELETE, Op.UNSUBSCRIBE}),
-        limits=Limits(records=200, bytes=1_000_000),
+        limits=Limits(records=records.RECORDS_MAX, bytes=1_000_000),
         idempotency=Idempotency.NATURAL,
+        jobs=Jobs(deadline_seconds=7_200, ask_seconds=5, ask_seconds_max=60),
         resubscribes=False,
         erasure="the record lies in the Recycle Bin for 15 days, and somebody may bring it back until then",
         undo=(
@@ -79,32 +92,40 @@ class Salesforce(HttpDestination):
     def auth(self) -> Auth:
         return self.config.login
 
+    def limits_for(self, records: int) -> Limits:
+        return JOB_LIMITS if self._is_large(records) else self.spec.limits
+
     def encode(self, batch: Batch) -> httpx.Request:
-        key = records.key_of(batch)
-        path = f"/{batch.object}/{key}" if batch.op is Op.UPSERT else ""
-        name = "id" if key == records.ID else key
-        written = [records.written(batch.object, one, {name: one.key[key]}) for one in batch.records]
-        return self._call("PATCH", f"/composite/sobjects{path}", records.body_of(written))
+        return self._calls.written(batch, batch.records)
 
     def decode(self, batch: Batch, response: httpx.Response) -> Reply:
         return answers.told(batch.ids, orjson.loads(response.content))
 
     def talk(self, batch: Batch) -> Talk[Reply]:
         """An external id finds the record in an upsert only; everything else is about Salesforce's own ids."""
+        if batch.op is Op.UPSERT and self._is_large(batch.plan_records):
+            return (yield from self._submitted(batch))
         if batch.op is Op.UPSERT or (batch.op is Op.UPDATE and records.key_of(batch) == records.ID):
-            return (yield from super().talk(batch))
+            return (yield from self._sent(batch, batch.records, ()))
+        if batch.op is Op.INSERT and len(batch) > records.RECORDS_MAX:
+            # What a first call made would be refused as there already, when a second one is refused and all come again.
+            return Refused("too_many", "a call makes two hundred records")
         held = yield from self._found(batch)
         if not isinstance(held, records.Found):
             return held
         known = [_undecided(batch.op, one.id, held) for one in batch.records]
-        outcomes = tuple(one for one in known if one is not None)
-        settled = {one.id for one in outcomes}
-        sent = [one.id for one in batch.records if one.id not in settled]
-        if not sent:
-            return Outcomes(outcomes)
-        answer = yield self._by_id(batch, sent, held)
-        told = answers.told(sent, orjson.loads(answer.content), gone_is_done=batch.op is Op.DELETE)
-        return Outcomes((*told.outcomes, *outcomes)) if isinstance(told, Outcomes) else told
+        settled = tuple(one for one in known if one is not None)
+        open_ = [record for record, one in zip(batch.records, known, strict=True) if one is None]
+        return (yield from self._sent(batch, open_, settled, held))
+
+    def ask(self, job: str, batch: Batch) -> Talk[News]:
+        """Its state, and when it has ended the files that tell of its records."""
+        if (said := bulk.state((yield self._calls.call("GET", f"/jobs/ingest/{job}")))) is not None:
+            return said
+        files = {}
+        for name in bulk.FILES:
+            files[name] = bulk.rows_of((yield self._calls.call("GET", f"/jobs/ingest/{job}/{name}")))
+        return bulk.told(batch, files)
 
     def explained(self, response: httpx.Response, meant: NoAnswer) -> NoAnswer:
         return answers.explained(response, meant)
@@ -151,8 +172,8 @@ class Salesforce(HttpDestination):
     def _found(self, batch: Batch) -> Talk[records.Found | NoAnswer]:
         """Salesforce's ids of the records, or why they are not known."""
         key, rows = records.key_of(batch), list[Mapping[str, Value]]()
-        for content in records.questions(batch.object, key, batch, self._root):
-            answer = yield self._call("POST", "/composite", content)
+        for content in records.questions(batch.object, key, batch, self._calls.root):
+            answer = yield self._calls.call("POST", "/composite", content)
             for part in orjson.loads(answer.content)["compositeResponse"]:
                 inner = httpx.Response(part["httpStatusCode"], json=part["body"], request=answer.request)
                 if (cut := refused(self, inner)) is not None:
@@ -162,18 +183,37 @@ class Salesforce(HttpDestination):
                 rows += part["body"]["records"]
         return records.found(key, batch, rows)
 
-    def _by_id(self, batch: Batch, sent: Sequence[str], held: records.Found) -> httpx.Request:
-        """The call for the records of ``sent``, all of which are there, or none of which is where they are made."""
-        if batch.op is Op.DELETE:
-            ids = ",".join(held.ids[id] for id in sent)
-            return self._call("DELETE", f"/composite/sobjects?ids={ids}&allOrNone=false")
-        chosen = [one for one in batch.records if one.id in set(sent)]
-        if batch.op is Op.INSERT:
-            written = [records.written(batch.object, one, one.key) for one in chosen]
-            return self._call("POST", "/composite/sobjects", records.body_of(written))
-        also = {self.config.unsubscribes: True} if batch.op is Op.UNSUBSCRIBE else {}
-        written = [records.written(batch.object, one, {"id": held.ids[one.id], **also}) for one in chosen]
-        return self._call("PATCH", "/composite/sobjects", records.body_of(written))
+    def _sent(
+        self, batch: Batch, chosen: Sequence[Record], settled: Sequence[Outcome], held: records.Found | None = None
+    ) -> Talk[Reply]:
+        """What becomes of the records of a batch that are ``chosen`` for calls, beside what is ``settled`` without."""
+        outcomes = [*settled]
+        for part in records.parts_of(chosen):
+            call = self._calls.written(batch, part) if held is None else self._calls.by_id(batch, part, held)
+            answer = yield call
+            ids = [one.id for one in part]
+            told = answers.told(ids, orjson.loads(answer.content), gone_is_done=batch.op is Op.DELETE)
+            if isinstance(told, Stop):
+                return replace(told, applied_unknown=len(chosen) > len(part))
+            outcomes += told.outcomes
+        return Outcomes(tuple(outcomes))
+
+    def _submitted(self, batch: Batch) -> Talk[Reply]:
+        """A job takes one file, and does not begin before it is told that the file is whole."""
+        parts = bulk.sort_out(batch)
+        if not parts.by_key:
+            return Outcomes(parts.rejected)
+        answer = yield self._calls.call("POST", "/jobs/ingest", orjson.dumps(bulk.description(batch)))
+        job = orjson.loads(answer.content)["id"]
+        if not bulk.JOB.fullmatch(job):
+            raise ValueError("the id of a job is letters and digits")
+        yield self._calls.call("PUT", f"/jobs/ingest/{job}/batches", parts.content, "text/csv")
+        yield self._calls.call("PATCH", f"/jobs/ingest/{job}", orjson.dumps({"state": "UploadComplete"}))
+        return Submitted(job)
+
+    def _is_large(self, plan_records: int) -> bool:
+        """Whether the upserts of a plan go as jobs."""
+        return self.config.bulk_from is not None and plan_records >= self.config.bulk_from
 
     async def _described(self, object: str, transport: Transport) -> Mapping[str, Value]:
         if not records.NAME.fullmatch(object):
@@ -181,22 +221,15 @@ class Salesforce(HttpDestination):
         return await self._told(f"/sobjects/{object}/describe", transport)
 
     async def _told(self, path: str, transport: Transport) -> Mapping[str, Value]:
-        answer = await self.answer(self._call("GET", path), transport)
+        answer = await self.answer(self._calls.call("GET", path), transport)
         if not isinstance(answer, dict):
             raise CheckFailed(STRANGER)
         return answer
 
     @property
-    def _root(self) -> str:
-        return f"/services/data/v{self.config.version}"
-
-    def _call(self, method: str, path: str, content: bytes = b"") -> httpx.Request:
-        headers = {"content-type": "application/json"} if content else {}
-        if method in {"PATCH", "POST"}:
-            headers["sforce-auto-assign"] = "TRUE" if self.config.assigns else "FALSE"
-            headers |= {"sforce-duplicate-rule-header": "allowSave=true"} if self.config.duplicates == "save" else {}
-        url = self.config.url.rstrip("/") + self._root + path
-        return httpx.Request(method, url, content=content, headers=headers)
+    def _calls(self) -> Calls:
+        config = self.config
+        return Calls(config.url, config.version, config.assigns, config.duplicates == "save", config.unsubscribes)
 
 
 def _undecided(op: Op, id: str, held: records.Found) -> Outcome | None:

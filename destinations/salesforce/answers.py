@@ -53,6 +53,8 @@ _CODE, _USED = re.compile(r"[A-Z][A-Z0-9_]{2,60}"), re.compile(r"(?:^|[ ;,])api-
 _COLUMN = re.compile(rf"No such column '({NAME.pattern})' on ")
 _PLACE, _MEMBER = re.compile(r"column:\s?([0-9]{1,9})\]"), re.compile(rb'"([A-Za-z][A-Za-z0-9_]{0,79})":')
 _LOCKED = "UNABLE_TO_LOCK_ROW"
+_JOBS_USED_UP = "EXCEEDED_MAX"
+"""How the codes begin that say that a day's jobs or their rows are used up."""
 
 _OF_ALL = {
     "INVALID_FIELD": "the object has no field {name} that the user may see: correct `fields`, or give the user the field",
@@ -104,7 +106,7 @@ def _outcome(id: str, said: Mapping[str, Value], gone_is_done: bool) -> Outcome:
     code, message = complaint(errors[0], None)
     if gone_is_done and code.upper() in GONE:
         return Delivered(id)
-    return (Failed if _passes(errors[0]) else Rejected)(id, code, message)
+    return (Failed if passes(errors[0]) else Rejected)(id, code, message)
 
 
 def explained(response: httpx.Response, meant: NoAnswer) -> NoAnswer:
@@ -112,14 +114,13 @@ def explained(response: httpx.Response, meant: NoAnswer) -> NoAnswer:
     said = orjson.loads(response.content)
     error: Mapping[str, Value] = said[0] if isinstance(said, list) else said
     code = _code(error)
-    if code == "REQUEST_LIMIT_EXCEEDED":
-        is_daily = "TotalRequests" in str(error.get("message")) or used_up(response, 0)
-        return Throttled(DAILY_PAUSE if is_daily else CONCURRENT_PAUSE)
+    if (wait := _pause(code, error, response)) is not None:
+        return Throttled(wait)
     name, message = complaint(error, response)
     match meant:
         case Stop():
-            return _stopped(code, name, meant)
-        case Refused() if _passes(error):
+            return _stopped(code, name, meant, is_job="/jobs/" in response.request.url.path)
+        case Refused() if passes(error):
             return Unavailable(name, message, applied_unknown=True)
         case Refused():
             return (Stop if code in _OF_ALL else Refused)(name, message)
@@ -127,14 +128,24 @@ def explained(response: httpx.Response, meant: NoAnswer) -> NoAnswer:
             return meant
 
 
-def _stopped(code: str, name: str, meant: Stop) -> Stop:
+def _pause(code: str, error: Mapping[str, Value], response: httpx.Response) -> timedelta | None:
+    """How long nothing is sent, when a refusal is about how much was sent."""
+    if code.startswith(_JOBS_USED_UP):
+        return DAILY_PAUSE
+    if code != "REQUEST_LIMIT_EXCEEDED":
+        return None
+    is_daily = "TotalRequests" in str(error.get("message")) or used_up(response, 0)
+    return DAILY_PAUSE if is_daily else CONCURRENT_PAUSE
+
+
+def _stopped(code: str, name: str, meant: Stop, *, is_job: bool) -> Stop:
     """A refused credential or address, with what to do about it."""
     match meant.code:
         case "http_401":
             return replace(meant, message=_SESSION)
         case "http_403":
             return Stop(name, _FORBIDDEN.format(code=code))
-        case "http_404" if code == "NOT_FOUND":
+        case "http_404" if code == "NOT_FOUND" and not is_job:
             return Stop(name, _UNKNOWN)
         case _:
             return meant
@@ -171,6 +182,6 @@ def _code(error: Mapping[str, Value]) -> str:
     return code if isinstance(code, str) and _CODE.fullmatch(code) else "REFUSED"
 
 
-def _passes(error: Mapping[str, Value]) -> bool:
+def passes(error: Mapping[str, Value]) -> bool:
     """Whether another try is worth it; a trigger that met a lock says so in its words only."""
     return _code(error) in TRANSIENT or _LOCKED in str(error.get("message"))

@@ -17,6 +17,8 @@ ID = "Id"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 """The API name of an object or of a field."""
 _RELATED = re.compile(rf"({NAME.pattern})(?::({NAME.pattern}))?\.({NAME.pattern})")
+RECORDS_MAX = 200
+"""Of one call of the collections."""
 QUERIES_MAX = 5
 """Of one composite call."""
 LITERALS_LENGTH_MAX = 3_000
@@ -53,6 +55,12 @@ def written(object: str, record: Record, held: Mapping[str, Value]) -> Mapping[s
     """One record of a call: ``held`` is what finds it."""
     fields = dict(_written(name, value) for name, value in record.fields.items())
     return {"attributes": {"type": object}, **fields, **held}
+
+
+def parts_of(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """So many as one call takes; a batch that is too small for a job may still be too large for a call."""
+    for first in range(0, len(records), RECORDS_MAX):
+        yield records[first : first + RECORDS_MAX]
 
 
 def body_of(records: Iterable[Mapping[str, Value]]) -> bytes:

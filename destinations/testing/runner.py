@@ -14,7 +14,7 @@ SUITES = {
     "braze": "destinations.testing.braze::TestBraze",
     "customerio": "destinations.testing.customerio::TestCustomerIo",
     "hubspot": "destinations.testing.hubspot::TestHubSpot",
-    "salesforce": "destinations.testing.salesforce::TestSalesforce",
+    "salesforce": "destinations.testing.salesforce_bulk::TestSalesforceJobs",
     "sandbox": "destinations.testing.ours::TestSandbox",
     "sql": "destinations.testing.sql",
     "webhook": "destinations.testing.ours::TestWebhook",

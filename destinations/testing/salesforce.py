@@ -31,7 +31,7 @@ CLIENT = {"client_id": "app", "client_secret": SECRET, "proof": "body", "token_u
 ROOT = "/services/data/v67.0"
 _QUERY = re.compile(r"SELECT Id(?:,(\w+))? FROM (\w+) WHERE (\w+) IN \((.*)\)", re.DOTALL)
 _LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'|(-?[0-9.]+)", re.DOTALL)
-_WORDS = {
+WORDS = {
     "exists": "DUPLICATE_VALUE",
     "not_found": "INVALID_CROSS_REFERENCE_KEY",
     "rejected": "FIELD_CUSTOM_VALIDATION_EXCEPTION",
@@ -206,7 +206,7 @@ class SalesforceFake(IssuesTokens):
         if isinstance(one, Delivered):
             return {"id": self.id_of(one.id), "success": True, "errors": []}
         fields = [self._wrong[one.id][1]] if one.id in self._wrong else []
-        wrong = {"statusCode": _WORDS.get(one.code, one.code), "message": one.message, "fields": fields}
+        wrong = {"statusCode": WORDS.get(one.code, one.code), "message": one.message, "fields": fields}
         return {"success": False, "errors": [wrong]}
 
 

@@ -25,7 +25,7 @@ def served(api: httpx.AsyncBaseTransport) -> Iterator[str]:
             with turn:
                 answer = asyncio.run(api.handle_async_request(request))
             self.send_response(answer.status_code)
-            for name in {"link"} & set(answer.headers):
+            for name in {"content-type", "link"} & set(answer.headers):
                 self.send_header(name, answer.headers[name])
             self.send_header("content-length", str(len(answer.content)))
             self.end_headers()

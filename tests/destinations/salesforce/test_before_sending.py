@@ -98,4 +98,4 @@ def test_a_config_that_cannot_be_meant_is_refused(config: dict[str, Any]) -> Non
 def test_an_older_version_of_the_api_is_a_matter_of_config() -> None:
     asked = adapter(version="61.0", url=f"{URL}/")
 
-    assert str(asked._call("GET", "/limits").url) == f"{URL}/services/data/v61.0/limits"
+    assert str(asked._calls.call("GET", "/limits").url) == f"{URL}/services/data/v61.0/limits"

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from destinations.testing.authorisation import Authorisation
 from destinations.testing.issuer import IssuesTokens
 from destinations.testing.salesforce import SalesforceFake, TestSalesforce
+from destinations.testing.salesforce_bulk import TestSalesforceJobs
 from tests.destinations.keys import pem_of, rsa_key
 
-__all__ = ["TestSalesforce", "TestWithAKeyPair"]
+__all__ = ["TestSalesforce", "TestSalesforceJobs", "TestWithAKeyPair"]
 
 
 class KeyPairFake(SalesforceFake):

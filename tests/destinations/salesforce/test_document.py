@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from destinations.salesforce.adapter import Salesforce, SalesforceConfig
+from destinations.salesforce.adapter import JOB_LIMITS, Salesforce, SalesforceConfig
+from destinations.salesforce.bulk import CELL_LENGTH_MAX
 from destinations.salesforce.records import QUERIES_MAX
-from destinations.testing.salesforce import SECRET, SalesforceFake
+from destinations.testing.salesforce import SECRET
+from destinations.testing.salesforce_bulk import SalesforceJobsFake
 from destinations.testing.salesforce_fields import Column
 from tests.cli.door import tidegate
 from tests.destinations.page import direct, files_of, page_of, project_of
@@ -21,7 +23,7 @@ SYNC = "customers_to_salesforce"
 TOKEN_PATH = "/services/oauth2/token"
 
 
-class Org(SalesforceFake):
+class Org(SalesforceJobsFake):
     match = "Customer_Id__c"
     object = "Customer__c"
 
@@ -37,6 +39,7 @@ def api(tmp_path: Path) -> Org:
         "Lifetime_Value__c": Column("double"),
     }
     found.schema |= {"Customer_Id__c": Column(is_external=True), "Customer_Since__c": Column("date")}
+    found.lasts(0)
     return found
 
 
@@ -81,6 +84,7 @@ def test_the_sync_of_the_page_delivers_everybody_who_consents_and_then_has_nothi
     assert first["status"] == "succeeded"
     assert first["delivered"]["inserts"] == len(api.held()) > 500
     assert api.complaints == []
+    assert len(api.made) == 1, "so many records are a job"
     assert second["status"] == "unchanged"
 
 
@@ -96,3 +100,7 @@ def test_the_limits_of_the_page_are_those_of_the_adapter() -> None:
     assert (limits.records, limits.bytes, limits.concurrency, QUERIES_MAX) == (200, 1_000_000, 4, 5)
     assert "Two hundred records and 1 MB a call, four calls at once" in PAGE
     assert "up to five queries" in PAGE
+    assert (JOB_LIMITS.records, JOB_LIMITS.bytes, JOB_LIMITS.concurrency) == (10_000, 8_000_000, 2)
+    assert "ten thousand records and 8 MB a job, two jobs at once" in PAGE
+    assert f"{CELL_LENGTH_MAX:,} characters" in PAGE
+    assert f"{SalesforceConfig.model_fields['bulk_from'].default:,} when silent" in PAGE

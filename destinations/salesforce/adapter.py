@@ -15,13 +15,12 @@ import httpx
 import orjson
 from pydantic import NonNegativeInt, PositiveInt, StringConstraints
 
-from destinations.addresses import PrivateAddress
+from destinations.addresses import NetworkConfig, PrivateAddress
 from destinations.auth import Auth, Bearer, ClientCredentials, RefreshToken
 from destinations.base import (
     Batch,
     CheckFailed,
     Delivered,
-    DestinationConfig,
     Field,
     Idempotency,
     Jobs,
@@ -50,7 +49,7 @@ STRANGER = "what answers at `url` is not Salesforce: put the address of the org'
 FieldName = Annotated[str, StringConstraints(pattern=f"^{records.NAME.pattern}$")]
 
 
-class SalesforceConfig(DestinationConfig):
+class SalesforceConfig(NetworkConfig):
     """``url`` is the org's My Domain: its tokens go there and nowhere else.
 
     ``unsubscribes`` is the checkbox that an unsubscribe sets. ``duplicates: save`` writes what a duplicate rule only warns of,

@@ -57,7 +57,14 @@ FORGET_NAMES = frozenset(
 REVIEW_NAMES = frozenset({"hold.before_commit", "hold.after_commit", "review.before_commit", "review.after_commit"})
 """Points that a version passes which is held, and then decided about."""
 STORAGE_NAMES = frozenset(
-    {"collect.before_commit", "collect.after_commit", "retain.before_commit", "retain.after_commit"}
+    {
+        "collect.before_commit",
+        "collect.after_commit",
+        "retain.before_commit",
+        "retain.after_commit",
+        "merge.before_commit",
+        "merge.after_commit",
+    }
 )
 """Points that are passed when files are removed."""
 EVERY_NAME = NAMES | FORGET_NAMES | REVIEW_NAMES | STORAGE_NAMES

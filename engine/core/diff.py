@@ -57,14 +57,15 @@ def changed_keys(before: Table, after: Table, key: Sequence[str]) -> Table:
 def change_rows(keys: Table, before: Table, after: Table, key: Sequence[str]) -> Table:
     """The rows of a change segment: the new row of an insert or update, the old row of a delete.
 
-    Columns and types are those of ``after``; a value of a deleted row that they cannot hold is null.
+    Columns and types are those of ``after``; a value of a deleted row that they cannot hold is null. Rows stand in the order
+    of their keys, where neighbours are alike and take fewer bytes.
     """
     gone = keys.filter(keys[CHANGE] == "delete")
     kept = keys.filter(keys[CHANGE] != "delete")
     columns = [CHANGE, *after.columns]
     new_rows = after.join(kept, list(key)).select(*columns)
     old_rows = _conformed(before, after.schema()).join(gone, list(key)).select(*columns)
-    return union(new_rows, old_rows)
+    return union(new_rows, old_rows).order_by(list(key))
 
 
 @remembered

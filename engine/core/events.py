@@ -205,6 +205,18 @@ class VersionsDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangesMerged(Event):
+    """``segment`` holds the changes of versions ``first`` to ``last`` instead of ``replaced``, which are not kept any more."""
+
+    type = "dataset.changes_merged"
+    dataset: DatasetId
+    first: VersionNumber
+    last: VersionNumber
+    segment: SegmentRef
+    replaced: tuple[SegmentRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LegalHoldPlaced(Event):
     """A person lets no rule drop ``version``, until it is released."""
 
@@ -732,6 +744,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             VersionDecisionRefused,
             VersionWithdrawn,
             VersionsDropped,
+            ChangesMerged,
             LegalHoldPlaced,
             LegalHoldReleased,
             SyncPinned,

@@ -14,7 +14,7 @@ from engine.core.names import VersionNumber
 
 SNAPSHOT_EVERY = 100
 """At most so many versions are rebuilt from one snapshot: beyond, putting one together takes too long."""
-OUTWEIGHED = 1.3
+OUTWEIGHED = 1.5
 """How many times the weight of a snapshot the changes since it may have: a row among few takes more bytes than among many."""
 STRETCHES = 4
 """Where only some versions are kept, a stretch is at most this part of them: so little more than was asked for stays."""

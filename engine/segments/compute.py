@@ -25,6 +25,9 @@ from engine.errors import StorageError
 from engine.owner_only import make_folder
 
 BATCH_ROWS = 65_536
+QUICK_LEVEL = 1
+KEPT_LEVEL = 9
+"""Of zstd, for what is kept long and written aside: some per cent fewer bytes for half as much time again."""
 _TEXTS_KEPT = 256
 ORDINAL = "file_row_number"
 """Name of the column that `Session.numbered` adds: the row's place in its file, from 0."""
@@ -158,9 +161,9 @@ class Session:
         self._run(f"CREATE TEMP TABLE {name} AS {_sql(expression)}")
         return ibis.table(expression.schema(), name=name)
 
-    def write(self, expression: Table, path: Path) -> None:
-        """Write an expression's rows, in its order, as Parquet with zstd."""
-        self._copy(_sql(expression), path)
+    def write(self, expression: Table, path: Path, level: int = QUICK_LEVEL) -> None:
+        """Write an expression's rows, in its order, as Parquet with zstd of a level."""
+        self._copy(_sql(expression), path, level)
 
     def writing_each(self, like: Path, change: Callable[[Table], Table]) -> Callable[[Path, Path], None]:
         """Writes files with the columns of ``like`` again, from the first path to the second, changed alike.
@@ -187,9 +190,9 @@ class Session:
         finally:
             self._connection.unregister(name)
 
-    def _copy(self, query: str, path: Path) -> None:
+    def _copy(self, query: str, path: Path, level: int = QUICK_LEVEL) -> None:
         target = str(path).replace("'", "''")
-        self._run(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
+        self._run(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {level})")
 
     def stream(self, expression: Table, rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
         """The result as Arrow batches of at most ``rows`` rows, produced as they are read; they raise `StorageError`."""

@@ -10,6 +10,7 @@ from engine.ledger.projections import states
 from engine.service.app import App
 from engine.service.references import referred
 from engine.steps.legal_hold import place_hold, release_hold
+from engine.steps.merge import Merged, merge_changes, mergeable
 from engine.steps.retention import Dropped, droppable, retain
 
 
@@ -17,14 +18,16 @@ from engine.steps.retention import Dropped, droppable, retain
 class DroppedReport:
     """What retention dropped of a dataset, or would: versions that cannot be read any more, and how many files and bytes.
 
-    Files go also where no version does: a snapshot of a version that is rebuilt from an older one. ``left`` says why nothing
-    could be looked at.
+    Files go also where no version does: a snapshot of a version that is rebuilt from an older one. Changes that stood in
+    ``merged`` files stand in ``merged_into`` now. ``left`` says why nothing could be looked at, or no more.
     """
 
     dataset: str
     versions: tuple[int, ...]
     files: int
     bytes: int
+    merged: int
+    merged_into: int
     left: str
 
 
@@ -42,8 +45,11 @@ def drop_old(app: App, datasets: Iterable[DatasetId], *, dry_run: bool = False) 
     """Let the rules of some datasets drop what nothing needs; with ``dry_run`` only look."""
     syncs = _syncs(app)
     act = droppable if dry_run else retain
-    found = [act(app.tools, id, app.datasets[id].retain, syncs) for id in datasets]
-    return [_report(dropped) for dropped in found if dropped.files or dropped.left]
+    merge = mergeable if dry_run else merge_changes
+    # A file that is dropped needs no merge.
+    found = [(act(app.tools, id, app.datasets[id].retain, syncs), merge(app.tools, id)) for id in datasets]
+    reports = [_report(dropped, merged) for dropped, merged in found]
+    return [report for report in reports if report.files or report.merged or report.left]
 
 
 def hold_version(app: App, reference: str, reason: str) -> HoldReport:
@@ -65,5 +71,8 @@ def _syncs(app: App) -> tuple[SyncId, ...]:
     return tuple(dict.fromkeys((*(SyncId(name) for name in app.sync_names), *states.syncs(app.tools.database))))
 
 
-def _report(dropped: Dropped) -> DroppedReport:
-    return DroppedReport(dropped.dataset, tuple(dropped.versions), dropped.files, dropped.bytes, dropped.left)
+def _report(dropped: Dropped, merged: Merged) -> DroppedReport:
+    left = "; ".join(why for why in (dropped.left, merged.left) if why)
+    return DroppedReport(
+        dropped.dataset, tuple(dropped.versions), dropped.files, dropped.bytes, merged.files, merged.into, left
+    )

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 
-from engine.core.events import FilesCollected, VersionsDropped
+from engine.core.events import ChangesMerged, FilesCollected, VersionsDropped
 from engine.core.named_segments import named_segments
 from engine.core.names import (
     CONSENT_STREAM,
@@ -137,6 +137,9 @@ def _named_of(tools: Tools, files: Sequence[StoredFile], *, stream: StreamId) ->
     for fact in tools.ledger.read(stream):
         if isinstance(fact.event, VersionsDropped):
             dropped.update(fact.event.segments)
+        elif isinstance(fact.event, ChangesMerged):
+            dropped.update(fact.event.replaced)
+            named[fact.event.segment] = None
         else:
             named |= dict.fromkeys(named_segments(fact.event))
     return (ref for ref in named if ref not in dropped)

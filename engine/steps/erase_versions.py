@@ -10,6 +10,7 @@ from ibis.expr.types import BooleanValue, Table
 from engine.core.canonical import key_text
 from engine.core.diff import CHANGE
 from engine.core.events import SegmentsErased
+from engine.core.merged import UNTIL, VERSION
 from engine.core.names import dataset_stream
 from engine.core.relations import union
 from engine.failpoints import failpoint
@@ -81,9 +82,10 @@ def _left(tools: Tools, session: Session, kept: Versions, people: People, mine: 
     def left(rows: Table) -> Table:
         if CHANGE not in rows.columns:
             return plainly(rows)
-        gone = rows.filter(mine(rows) & (rows[CHANGE] != "delete"))
+        # Also a deletion stays: in a merged file, what was before it counts only up to it.
+        gone = rows.filter(mine(rows))
         gone = gone.filter(key_text([gone[c] for c in kept.key]).isin(shared.pk))
-        blank = {c: ibis.null(k) for c, k in rows.schema().items() if c not in kept.key}
+        blank = {c: ibis.null(k) for c, k in rows.schema().items() if c not in {*kept.key, VERSION, UNTIL}}
         return union(plainly(rows), gone.mutate(**{**blank, CHANGE: ibis.literal("delete")}).select(*rows.columns))
 
     return left

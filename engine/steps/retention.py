@@ -6,7 +6,7 @@ version of it stand where they were looked at. The files go after it; a crash in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +31,7 @@ from engine.ledger.projections.versions import VersionRow
 from engine.ledger.recorded import told
 from engine.steps.aim import wanted_version
 from engine.steps.anchors import dataset_anchor, drop_anchor
+from engine.steps.changes import changes_files
 from engine.steps.dropped import dropped_versions
 from engine.steps.facts import Tools
 from engine.steps.races import raced
@@ -131,9 +132,10 @@ def _dropped(tools: Tools, dataset: DatasetId, rule: Rule, needs: _Needs) -> Ver
     stored = [_stored(tools, row) for row in rows]
     kept = retained(stored, rule, needs.versions, needs.read, tools.clock.now())
     whole = {row.version for row in stored if row.is_whole}
-    segments = tuple(ref for row in rows for ref in _files(row, kept, is_whole=row.version in whole))
+    segments = [ref for row in rows for ref in _files(row, kept, is_whole=row.version in whole)]
+    segments += _changes(tools, rows, kept)
     lost = tuple(row.version for row in rows if row.version not in kept.versions)
-    return VersionsDropped(dataset=dataset, versions=lost, segments=segments, rule=_words(rule))
+    return VersionsDropped(dataset=dataset, versions=lost, segments=tuple(segments), rule=_words(rule))
 
 
 def _stored(tools: Tools, row: VersionRow) -> Stored:
@@ -145,8 +147,15 @@ def _files(row: VersionRow, kept: Kept, *, is_whole: bool) -> Iterator[SegmentRe
     """The files of a version that nothing keeps; a snapshot that went before is not named again."""
     if is_whole and row.version not in kept.snapshots:
         yield row.snapshot
-    if row.version not in kept.versions:
-        yield from (ref for ref in (row.changes, row.quarantine) if ref is not None)
+    if row.version not in kept.versions and row.quarantine is not None:
+        yield row.quarantine
+
+
+def _changes(tools: Tools, rows: Sequence[VersionRow], kept: Kept) -> list[SegmentRef]:
+    """The files of changes in which those of no kept version stand."""
+    files = changes_files(tools, rows)
+    needed = {ref for version, ref in files.items() if version in kept.versions}
+    return [ref for ref in dict.fromkeys(files.values()) if ref not in needed]
 
 
 def _words(rule: Rule) -> str:

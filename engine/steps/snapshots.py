@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ibis.expr.types import Table
 
-from engine.core.diff import PLACE, version_rows
+from engine.core.diff import version_rows
 from engine.core.names import DatasetId, SegmentRef, VersionNumber
 from engine.errors import StorageError
 from engine.ledger.projections import versions
 from engine.ledger.projections.versions import VersionRow
 from engine.segments.compute import Session
+from engine.steps.changes import changes_to, every_change, merged_changes
 from engine.steps.dropped import dropped_versions, not_kept
 from engine.steps.facts import Tools
 
@@ -52,7 +51,7 @@ def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: 
         later.append(row)
         at = VersionNumber(at - 1)
     base = session.table(tools.storage.local(listed[at].snapshot))
-    segments = session.layered([_changes(tools, row) for row in reversed(later)], PLACE)
+    segments = changes_to(tools, session, later[::-1], merged_changes(tools, dataset))
     rows = version_rows(base, segments, listed[version].key)
     return session.named(rows) if segments else rows
 
@@ -60,7 +59,7 @@ def snapshot_table(tools: Tools, session: Session, dataset: DatasetId, version: 
 def change_tables(
     tools: Tools, session: Session, dataset: DatasetId, after: VersionNumber, last: VersionNumber
 ) -> list[Table]:
-    """The rows that changed with each version behind ``after`` up to ``last``, oldest first.
+    """The rows that changed with any version behind ``after`` up to ``last``, oldest first; a key may come more than once.
 
     Raises `ConfigurationError` when one of them is not kept any more.
     """
@@ -68,13 +67,8 @@ def change_tables(
         if after < version <= last:
             raise not_kept(dataset, version, drop)
     between = [row for row in versions.listing(tools.database, dataset) if after < row.version <= last]
-    return [session.table(_changes(tools, row)) for row in between if row.changes is not None]
+    return every_change(tools, session, between, merged_changes(tools, dataset))
 
 
 def _has_snapshot(tools: Tools, row: VersionRow) -> bool:
     return tools.storage.exists(row.snapshot)
-
-
-def _changes(tools: Tools, row: VersionRow) -> Path:
-    assert row.changes is not None, "only a first version has no change segment, and it ends the walk"
-    return tools.storage.local(row.changes)

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 import ibis
-from ibis.expr.types import Table
+from ibis.expr.types import BooleanValue, Table
 
 from engine.core.canonical import key_text
 from engine.core.diff import CHANGE
 from engine.core.events import (
     BatchIntent,
+    ChangesMerged,
     ErasureRequested,
     PlanApproved,
     PlanMade,
@@ -23,6 +24,7 @@ from engine.core.events import (
     WindowIntended,
     WindowReceived,
 )
+from engine.core.merged import VERSION
 from engine.core.names import ERASURE_STREAM, SegmentRef, run_stream
 from engine.core.relations import union
 from engine.core.state import basis_of
@@ -32,6 +34,7 @@ from engine.ledger.projections.runs import RunRow
 from engine.ledger.projections.versions import VersionRow
 from engine.ledger.recorded import Recorded
 from engine.segments.compute import ORDINAL, Session
+from engine.steps.changes import by_file, merged_changes
 from engine.steps.consent import NO_PREVIEW, consent_now
 from engine.steps.dropped import dropped_versions
 from engine.steps.erased import erased, stored_key
@@ -147,21 +150,35 @@ def version_chapters(tools: Tools, session: Session, sync: Sync, pks: Sequence[s
         what = f"versions {min(gone)} to {max(gone)} are not all kept any more: what changed in {len(gone)} of them is not known"
         yield Chapter(max(drop.at for drop in gone.values()), "version", what)
     listed = {row.version: row for row in versions.listing(tools.database, sync.dataset.id) if row.version not in gone}
-    for some in in_groups(listed.values()):
-        parts = [part for row in some if (part := _changes(tools, session, row, pks)) is not None]
-        for one in sorted(session.fetch(union(*parts)), key=lambda r: int(r["version"])) if parts else []:
-            row = listed[one["version"]]
-            yield Chapter(row.recorded_at, "version", f"{one['kind']} in version {row.version}", version=row.version)
+    for event, rows in by_file(listed.values(), merged_changes(tools, sync.dataset.id)):
+        for some in in_groups(rows):
+            parts = list(_changes(tools, session, event, some, pks)) if pks else []
+            for one in sorted(session.fetch(union(*parts)), key=lambda r: int(r["version"])) if parts else []:
+                row = listed[one["version"]]
+                yield Chapter(
+                    row.recorded_at, "version", f"{one['kind']} in version {row.version}", version=row.version
+                )
 
 
-def _changes(tools: Tools, session: Session, row: VersionRow, pks: Sequence[str]) -> Table | None:
-    ref = row.changes or row.snapshot
-    if not pks or not tools.storage.exists(ref):
-        return None
-    rows = session.table(tools.storage.local(ref))
-    mine = rows.filter(key_text([rows[c] for c in row.key]).isin(list(pks)))
-    kind = mine[CHANGE] if row.changes is not None else ibis.literal("insert")
-    return mine.select(kind=kind, version=ibis.literal(int(row.version)).cast("int64"))
+def _changes(
+    tools: Tools, session: Session, event: ChangesMerged | None, some: Sequence[VersionRow], pks: Sequence[str]
+) -> Iterator[Table]:
+    """``kind`` and ``version`` of each change of some rows, from the file that ``event`` names or from one each."""
+    if event is not None and tools.storage.exists(event.segment):
+        rows = session.table(tools.storage.local(event.segment))
+        mine = rows.filter(rows[VERSION].isin([int(row.version) for row in some]) & _is_one(rows, some[0], pks))
+        yield mine.select(kind=mine[CHANGE], version=mine[VERSION])
+    for row in some if event is None else ():
+        ref = row.changes or row.snapshot
+        if tools.storage.exists(ref):
+            rows = session.table(tools.storage.local(ref))
+            mine = rows.filter(_is_one(rows, row, pks))
+            kind = mine[CHANGE] if row.changes is not None else ibis.literal("insert")
+            yield mine.select(kind=kind, version=ibis.literal(int(row.version)).cast("int64"))
+
+
+def _is_one(rows: Table, row: VersionRow, pks: Sequence[str]) -> BooleanValue:
+    return key_text([rows[c] for c in row.key]).isin(list(pks))
 
 
 def consent_chapters(tools: Tools, session: Session, sync: Sync, subjects: Sequence[str]) -> Iterator[Chapter]:

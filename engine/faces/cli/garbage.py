@@ -44,6 +44,8 @@ def dropped_lines(report: GarbageReport) -> Lines:
     verb = "would drop" if report.dry_run else "dropped"
     for one in report.dropped:
         said = f"{verb} {count(len(one.versions), 'version')} and {count(one.files, 'file')}, {one.bytes:,} bytes"
+        if one.merged:
+            said += f"; changes in {count(one.merged, 'file')} put together in {one.merged_into}"
         yield Text.assemble(cell(one.dataset, "bold"), ": ", plain(one.left or said))
 
 

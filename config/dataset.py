@@ -78,6 +78,12 @@ Identifiers: TypeAlias = Annotated[
 ]
 
 
+class DatasetObjectives(Model):
+    """What people rely on: ``freshness`` is how long ago the source may have been found good last."""
+
+    freshness: Duration
+
+
 class DatasetFile(FileModel):
     """One dataset. Its major comes from its contract's version, so two files may share a name across majors."""
 
@@ -101,6 +107,7 @@ class DatasetFile(FileModel):
         'consent, else the primary key; {none: "why"} where rows are about nobody',
     )
     retain: Retain | None = None
+    objectives: DatasetObjectives | None = None
 
     @property
     def identifier_columns(self) -> tuple[str, ...]:

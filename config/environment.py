@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from config.alerts import Alerts
 from config.clearance import Clearance
 from config.model import FileModel, Model
 from config.values import (
@@ -52,6 +53,7 @@ class Environment(Model):
     draft_contracts: Literal["refuse", "warn"] | None = None
     """What becomes of a contract that is proposed or a draft; refused where ``require_approval`` is, when silent."""
     erasure: Erasure = Field(default_factory=Erasure)
+    alerts: Alerts = Field(default_factory=Alerts)
 
     @property
     def refuses_drafts(self) -> bool:

@@ -109,6 +109,27 @@ class Rejects(Model):
     stop_ratio: Share = 0.2
 
 
+Target: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Objectives(Model):
+    """What people rely on: shares of the time.
+
+    ``freshness`` is how old what the destination holds may be, for the share ``fresh`` of the time or, when silent, at any
+    time; ``delivered`` is for which share of it the newest run must not have failed.
+    """
+
+    freshness: Duration | None = None
+    fresh: Target | None = None
+    delivered: Target | None = None
+
+    @model_validator(mode="after")
+    def _fresh_needs_a_length(self) -> Self:
+        if self.fresh is not None and self.freshness is None:
+            raise refusal(Code.MISSING_KEY, "belongs to `freshness`, which says how old is too old", "fresh")
+        return self
+
+
 class SyncFile(FileModel):
     """One sync. ``match`` and ``fields`` go from the destination's field to the dataset's column."""
 
@@ -133,6 +154,10 @@ class SyncFile(FileModel):
     gates: SyncGates = SyncGates()
     schedule: Schedule | None = None
     rejects: Rejects = Rejects()
+    owner: Text | None = Field(
+        default=None, description="whom alerts about it are for, where it is somebody else than the dataset's owner"
+    )
+    objectives: Objectives = Objectives()
     on_unknown: Literal["resend", "hold"] = Field(
         default="resend",
         description="what becomes of a record when nobody knows whether a call took effect: sent again, or left for a "

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from engine.core.alert import Alert, Severity, owners_of
 from engine.core.health import AccountHealth, DatasetHealth, Health, SyncHealth
+from engine.core.names import SyncId
+from engine.core.objectives import BurnRule
 from engine.core.outcome import RunStatus
 
 FAILING_FOR = timedelta(minutes=10)
@@ -28,8 +30,19 @@ LEDGER = "ledger"
 
 
 @dataclass(frozen=True, slots=True)
+class Burning:
+    """A sync uses up the budget of an objective as fast as ``rule`` says, and last began to miss it at ``since``."""
+
+    sync: SyncId
+    objective: str
+    target: float
+    rule: BurnRule
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What conditions need beside health: who owns datasets and syncs, which runs are held, what the anchors say.
+    """What conditions need beside health: owners of datasets and syncs, leases that are held, objectives that are missed.
 
     ``fresh_for`` is how old what a dataset was read from, or what a destination holds, may be at most, where one says so.
     ``lost`` names what the ledger does not hold any more; empty when it holds all that the storage knows of.
@@ -38,10 +51,8 @@ class Told:
     owners: Mapping[str, str]
     fresh_for: Mapping[str, timedelta]
     held_leases: frozenset[str]
+    burning: tuple[Burning, ...] = ()
     lost: str = ""
-
-
-NOTHING_TOLD = Told({}, {}, frozenset())
 
 
 def alerts(health: Health, told: Told) -> tuple[Alert, ...]:
@@ -52,6 +63,7 @@ def alerts(health: Health, told: Told) -> tuple[Alert, ...]:
         *(alert for account in health.accounts.values() for alert in _of_account(account, health, told)),
         *(alert for dataset in health.datasets.values() for alert in _of_dataset(dataset, health, told)),
         *(alert for sync in health.syncs.values() for alert in _of_sync(sync, health, told)),
+        *(_of_budget(burning, health, told) for burning in told.burning),
     ]
     return tuple(sorted(found, key=lambda alert: alert.id))
 
@@ -89,12 +101,13 @@ def _of_erasures(health: Health) -> Iterator[Alert]:
 
 def _of_account(account: AccountHealth, health: Health, told: Told) -> Iterator[Alert]:
     name = account.destination
-    syncs = tuple(sync.sync for sync in health.syncs.values() if sync.destination == name)
+    users = [sync for sync in health.syncs.values() if sync.destination == name]
+    syncs, datasets = tuple(sync.sync for sync in users), tuple(sorted({sync.dataset for sync in users}))
     reach = {
+        "datasets": datasets,
         "syncs": syncs,
         "destinations": (name,),
-        "datasets": tuple(sorted({health.syncs[sync].dataset for sync in syncs})),
-        "owners": owners_of(syncs, told.owners),
+        "owners": owners_of((*datasets, *syncs), told.owners),
     }
     if account.is_open:
         yield Alert(
@@ -103,6 +116,7 @@ def _of_account(account: AccountHealth, health: Health, told: Told) -> Iterator[
             severity=Severity.PAGE,
             since=health.at,
             what=f"{name} does not answer call after call; it is left alone but for a probe now and then.",
+            cause=next((s.reason for s in users if s.behind_since is not None and s.reason), ""),
             runbook="destination-outage",
             next=(f"tidegate destination check {name}", "tidegate status"),
             **reach,
@@ -115,6 +129,7 @@ def _of_account(account: AccountHealth, health: Health, told: Told) -> Iterator[
             severity=Severity.TICKET,
             since=health.at,
             what=f"The day of {name} is used up: no more {' or '.join(used)} before it resets.",
+            cause="",
             runbook="throttling",
             next=("tidegate status",),
             **reach,
@@ -218,6 +233,18 @@ def _owing(sync: SyncHealth, health: Health, told: Told) -> Iterator[Alert]:
         more = (f"tidegate quarantine list {sync.sync}", f"tidegate runs {sync.sync}")
         since = sync.ended_at or health.at
         yield _sync_alert("sync.owing", sync, told, Severity.TICKET, since, what, "poison-records", more)
+
+
+def _of_budget(burning: Burning, health: Health, told: Told) -> Alert:
+    """Page and ticket are two alerts, so that what becomes worse is told again."""
+    sync, rule = health.syncs[burning.sync], burning.rule
+    what = (
+        f"{sync.sync} uses up what {burning.target:.6g} {burning.objective} leaves for 30 days"
+        f" {rule.threshold:.3g} times as fast as it lasts, for {span(rule.long)}."
+    )
+    kind = f"objective.{burning.objective}.{rule.severity.value}"
+    more = (f"tidegate runs {sync.sync}", f"tidegate status {sync.sync}")
+    return _sync_alert(kind, sync, told, rule.severity, burning.since, what, "stale-source", more)
 
 
 def _sync_alert(

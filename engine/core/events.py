@@ -728,6 +728,55 @@ class RegressionAccepted(Event):
     doubted: tuple[SyncId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AlertOpened(Event):
+    """A condition began to hold: the fields are those of `engine.core.alert.Alert`; ``since`` is ISO 8601."""
+
+    type = "alert.opened"
+    alert: str
+    kind: str
+    subject: str
+    severity: str
+    since: str
+    what: str
+    cause: str
+    runbook: str
+    datasets: tuple[str, ...]
+    syncs: tuple[str, ...]
+    destinations: tuple[str, ...]
+    owners: tuple[str, ...]
+    next: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertClosed(Event):
+    """The condition of an open alert does not hold any more."""
+
+    type = "alert.closed"
+    alert: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsTold(Event):
+    """A channel took a message about ``opened`` and ``closed``, positions of the alerts' openings."""
+
+    type = "alert.told"
+    channel: str
+    opened: tuple[int, ...]
+    closed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsUntold(Event):
+    """A channel did not take such a message; it is tried again."""
+
+    type = "alert.untold"
+    channel: str
+    opened: tuple[int, ...]
+    closed: tuple[int, ...]
+    why: str
+
+
 EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
     {
         cls.type: cls
@@ -776,6 +825,10 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             PlanDecisionRefused,
             FilesCollected,
             RegressionAccepted,
+            AlertOpened,
+            AlertClosed,
+            AlertsTold,
+            AlertsUntold,
         )
     }
 )

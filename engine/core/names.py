@@ -33,6 +33,8 @@ ERASURE_STREAM = StreamId("erasure")
 """Requests to forget people; its position says how many there were."""
 SUPPRESSION_STREAM = StreamId("suppression")
 """Suppression lists that were imported here."""
+ALERT_STREAM = StreamId("alerts")
+"""Which alerts opened and closed, and who was told."""
 LEDGER_STREAM = StreamId("ledger")
 """What people decided about the ledger as a whole."""
 STORAGE_STREAM = StreamId("storage")

@@ -73,6 +73,10 @@ def is_level(status: RunStatus, failed: int, unknown: int) -> bool:
     return status in {RunStatus.SUCCEEDED, RunStatus.UNCHANGED}
 
 
+FAILURES = frozenset({RunStatus.FAILED, RunStatus.BLOCKED, RunStatus.PARTIAL})
+"""Ends of a run that did not bring its destination level for which nobody's decision is the reason."""
+
+
 def exit_code(statuses: Iterable[RunStatus]) -> int:
     """The exit code of a command over several syncs: the first that applies of 1, 3, 4, 5, 6, else 0."""
     codes = {EXIT_CODES[status] for status in statuses}

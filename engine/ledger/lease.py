@@ -92,6 +92,13 @@ def standing(database: Database, clock: Clock) -> list[Standing]:
     ]
 
 
+def held_names(engine: Engine, clock: Clock) -> frozenset[str]:
+    """The leases that somebody holds now; one whose process died counts as held to its end."""
+    with reading(engine) as connection:
+        lasting = ~table.c.released & (table.c.expires_at > _now(connection, clock))
+        return frozenset(connection.execute(select(table.c.name).where(lasting)).scalars())
+
+
 def check_fence(connection: Connection, clock: Clock, fence: Fence) -> None:
     """Raise `StaleEpoch` unless the fence's epoch is current; it then stays so until this transaction ends."""
     row = connection.execute(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, select, text
 from engine.core import events
 from engine.core.event_codec import UPCASTS
 from engine.ledger.database import reading, unhurried, writing
-from engine.ledger.projections import captures, courses, replaced, runs, states, tallies, versions, windows
+from engine.ledger.projections import alerts, captures, courses, replaced, runs, states, tallies, versions, windows
 from engine.ledger.recorded import Recorded, Upcasts, facts, recorded
 from engine.ledger.tables import PROJECTED, event, metadata
 
@@ -36,6 +36,10 @@ PROJECTIONS: Mapping[str, tuple[Apply, ...]] = MappingProxyType(
         events.WindowReceived.type: (windows.received, runs.received, tallies.received),
         events.StateFolded.type: (states.folded,),
         events.RunFinished.type: (runs.finished, courses.ended, tallies.finished),
+        events.AlertOpened.type: (alerts.opened,),
+        events.AlertClosed.type: (alerts.closed,),
+        events.AlertsTold.type: (alerts.told,),
+        events.AlertsUntold.type: (alerts.untold,),
         events.SegmentsErased.type: (replaced.erased,),
     }
 )

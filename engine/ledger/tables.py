@@ -230,5 +230,40 @@ tally = Table(
 """Sums over the whole log, for metrics: of what, of which dataset or sync, and of which kind. Whole numbers, because their
 sum is the same in any order."""
 
-PROJECTED = (replaced_segment, version, capture, run, run_window, sync_state, course, tally)
+run_end = Table(
+    "run_end",
+    metadata,
+    Column("sync", Text, primary_key=True),
+    Column("ended", BigInteger, ForeignKey("event.seq"), primary_key=True, autoincrement=False),
+    _event_key("started"),
+    Column("ended_at", Moment, nullable=False),
+    Column("is_level", Boolean, nullable=False),
+    Column("is_failure", Boolean, nullable=False),
+    Index(None, "sync", "ended_at"),
+)
+"""How each run ended, for objectives, which ask about all runs of some days at each look."""
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("alert", Text, primary_key=True),
+    _event_key("opened"),
+    _event_key("closed", nullable=True),
+)
+"""The newest time that each alert opened, and whether it closed since."""
+
+alert_told = Table(
+    "alert_told",
+    metadata,
+    Column("opening", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", Text, primary_key=True),
+    Column("opened", Boolean, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    _event_key("failed", nullable=True),
+    Column("failures", Integer, nullable=False),
+)
+"""What a channel was told of the alert that opened at a position of its stream. ``failed`` is the newest message that it
+did not take, ``failures`` counts those since one that it did."""
+
+PROJECTED = (replaced_segment, version, capture, run, run_window, sync_state, course, tally, run_end, alert, alert_told)
 """Tables that `engine.ledger.projection` empties and folds again."""

@@ -14,120 +14,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from engine.core.alert import Severity
 from engine.core.health import Health
-from engine.ledger.projections import tallies
-from engine.ledger.projections.tallies import MILLISECONDS, Counted, Tally
+from engine.core.objectives import PERIOD, budget_left
+from engine.ledger.projections import alerts, tallies
+from engine.ledger.projections.tallies import Tally
 from engine.service.app import App
 from engine.service.health import health
-
-PREFIX = "tidegate_"
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """A sum over the whole log, exposed as ``name`` and ``_total``; ``detail`` is the label of its details."""
-
-    name: str
-    help: str
-    counted: Counted
-    of: str
-    detail: str = ""
-    only: str = ""
-    """The one detail that is counted, where it is no label."""
-    scale: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """What is true now."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
-
-
-COUNTERS = (
-    Counter("captures", "Captures of a dataset, by how they ended.", Counted.CAPTURES, "dataset", "outcome"),
-    Counter("runs", "Runs of a sync that ended, by status.", Counted.RUNS, "sync", "status"),
-    Counter(
-        "step_seconds", "Time that steps of runs took.", Counted.MILLISECONDS, "sync", "step", scale=1 / MILLISECONDS
-    ),
-    Counter(
-        "records_delivered",
-        "Records that a destination acknowledged, by their effect.",
-        Counted.DELIVERED,
-        "sync",
-        "operation",
-    ),
-    Counter(
-        "records_undelivered",
-        "Records of a plan that were not delivered, by their outcome.",
-        Counted.UNDELIVERED,
-        "sync",
-        "outcome",
-    ),
-    Counter(
-        "record_codes", "Records that were not delivered, by the destination's code.", Counted.CODES, "sync", "code"
-    ),
-    Counter("batches", "Batches whose outcome is recorded.", Counted.EFFORT, "sync", only="batches"),
-    Counter(
-        "requests",
-        "Calls that were made; beyond one a batch, they are retries and halvings.",
-        Counted.EFFORT,
-        "sync",
-        only="requests",
-    ),
-    Counter("sent_bytes", "Bytes of the calls that were made.", Counted.EFFORT, "sync", only="bytes"),
-)
-FINDINGS = Counter(
-    "check_findings",
-    "Results of gates other than pass; of a capture `sync` is empty, of a plan `dataset`.",
-    Counted.FINDINGS,
-    "",
-)
-FINDING_LABELS = ("dataset", "sync", "check", "verdict")
-
-GAUGES = (
-    Gauge("dataset_captured_timestamp_seconds", "When the source was last read, whatever came of it.", ("dataset",)),
-    Gauge("dataset_read_timestamp_seconds", "When the source was last read and found good.", ("dataset",)),
-    Gauge("dataset_accepted_timestamp_seconds", "When the newest version was accepted.", ("dataset",)),
-    Gauge("dataset_refused", "1 while captures are blocked or held, else 0.", ("dataset",)),
-    Gauge("dataset_version", "The number of the newest version.", ("dataset",)),
-    Gauge("dataset_rows", "Rows of the newest version.", ("dataset",)),
-    Gauge("dataset_quarantined_rows", "Rows of the newest version that are set aside.", ("dataset",)),
-    Gauge("sync_info", "Always 1: what a sync reads, and where it delivers.", ("sync", "dataset", "destination")),
-    Gauge(
-        "sync_level_timestamp_seconds",
-        "The newest moment of which the destination holds all that the source held, but for what it rejects.",
-        ("sync",),
-    ),
-    Gauge("sync_behind", "1 while the last runs did not bring the destination level with the source.", ("sync",)),
-    Gauge("sync_ended_timestamp_seconds", "When the newest run ended; absent while it goes on.", ("sync",)),
-    Gauge("sync_running", "1 while the newest run has no end, whether or not a process works on it.", ("sync",)),
-    Gauge("sync_lag_seconds", "From the acceptance of a version to the end of its last delivery.", ("sync",)),
-    Gauge("sync_delivered_version", "The version that the destination holds; absent while it holds none.", ("sync",)),
-    Gauge("sync_owed_records", "Records whose last attempt did not deliver, those set aside too.", ("sync",)),
-    Gauge("sync_paused", "1 while a person lets the sync do nothing.", ("sync",)),
-    Gauge("sync_pinned", "1 while a person keeps the sync, or rows of it, at an older version.", ("sync",)),
-    Gauge("account_circuit_open", "1 while a destination is left alone because it did not answer.", ("destination",)),
-    Gauge(
-        "account_silent_until_timestamp_seconds",
-        "Until when a destination asked for no calls; absent where it did not.",
-        ("destination",),
-    ),
-    Gauge("account_day_used", "What is used of a daily quota.", ("destination", "unit")),
-    Gauge("account_day_limit", "A daily quota.", ("destination", "unit")),
-    Gauge(
-        "account_learned_calls_per_second",
-        "The pace that throttled calls led to; absent while it is as declared.",
-        ("destination",),
-    ),
-    Gauge("approvals_waiting", "What waits for a person's decision.", ("kind",)),
-    Gauge("erasures", "Requests to forget people that are not complete.", ("state",)),
-    Gauge("ledger_events", "The number of the newest event."),
-    Gauge("ledger_bytes", "Size of the ledger on disk."),
-)
-"""Every gauge, in the order of exposition."""
+from engine.service.metric_tables import COUNTERS, FINDING_LABELS, FINDINGS, GAUGES, PREFIX, Counter
+from engine.service.watch import objectives_of
 
 Samples = Mapping[str, Iterable[tuple[tuple[str, ...], float]]]
 """By the name of a gauge, label values and what they have."""
@@ -168,7 +63,7 @@ class LedgerCollector(Collector):
         for counter in COUNTERS:
             yield _counted(counter, sums)
         yield _findings(sums)
-        found = _samples(health(app))
+        found = _samples(app)
         for gauge in GAUGES:
             family = GaugeMetricFamily(PREFIX + gauge.name, gauge.help, labels=gauge.labels)
             for labels, value in found[gauge.name]:
@@ -200,8 +95,10 @@ def _findings(sums: Iterable[Tally]) -> Metric:
     return family
 
 
-def _samples(now: Health) -> Samples:
-    return {**_of_datasets(now), **_of_syncs(now), **_of_accounts(now), **_of_the_ledger(now)}
+def _samples(app: App) -> Samples:
+    now = health(app)
+    stands = {**_of_datasets(now), **_of_syncs(now), **_of_accounts(now), **_of_the_ledger(now)}
+    return {**stands, **_of_alerts(app), **_of_objectives(app, now)}
 
 
 def _of_datasets(now: Health) -> Samples:
@@ -255,6 +152,28 @@ def _of_the_ledger(now: Health) -> Samples:
         "erasures": [(("open",), len(now.erasures_due) - overdue), (("overdue",), overdue)],
         "ledger_events": [((), now.ledger.events)],
         "ledger_bytes": [((), now.ledger.bytes)],
+    }
+
+
+def _of_alerts(app: App) -> Samples:
+    rows = [row for row in alerts.listing(app.tools.database) if row.closed_at is None]
+    untold = [row for row in rows if any(telling.failures for telling in row.told.values())]
+    return {
+        name: [((severity.value,), sum(row.event.severity == severity for row in some)) for severity in Severity]
+        for name, some in (("alerts_open", rows), ("alerts_untold", untold))
+    }
+
+
+def _of_objectives(app: App, now: Health) -> Samples:
+    found = {
+        (sync.id, objective.name): objective
+        for sync in app.syncs.values()
+        for objective in objectives_of(app, sync, now.at, PERIOD)
+    }
+    left = [(key, budget_left(each.missed, each.target, now.at)) for key, each in found.items()]
+    return {
+        "objective_target_ratio": [(key, each.target) for key, each in found.items()],
+        "objective_budget_remaining_ratio": left,
     }
 
 

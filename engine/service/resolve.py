@@ -120,6 +120,8 @@ def _dataset(project: Project, resolved: Resolved, file: DatasetFile, usable: Us
         refused=str(usable.refused or ""),
         needs_approval=project.environment.require_approval,
         retain=retention_rule(file),
+        owner=file.owner or "",
+        fresh_for=file.objectives.freshness if file.objectives else None,
     )
     resolved.files[id] = file
     if is_register:
@@ -213,6 +215,10 @@ def _resolved_sync(
         gates=sync_rules(file),
         require_approval=project.environment.require_approval,
         approval=approval_rules(project),
+        owner=file.owner or "",
+        fresh_for=file.objectives.freshness,
+        fresh=file.objectives.fresh,
+        delivered=file.objectives.delivered,
     )
 
 

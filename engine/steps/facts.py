@@ -77,6 +77,10 @@ class Dataset:
     """The project's words for how sensitive a column is, in which contracts are compared."""
     retain: Rule = KEEP_ALL
     """How many of its versions are kept."""
+    owner: str = ""
+    """Whom alerts about it are for."""
+    fresh_for: timedelta | None = None
+    """How long ago its source may have been found good last; None where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,14 @@ class Sync:
     gates: SyncRules = NO_SYNC_RULES
     require_approval: bool = False
     approval: ApprovalRules = field(default=ApprovalRules(None, four_eyes=False, expires=timedelta(days=7)))
+    owner: str = ""
+    """Whom alerts about it are for, where it is somebody else than the owner of its dataset."""
+    fresh_for: timedelta | None = None
+    """How old what its destination holds may be; None where nobody says."""
+    fresh: float | None = None
+    """For which share of the time it must be that fresh; None where it must at any time."""
+    delivered: float | None = None
+    """For which share of the time its newest run must not have failed."""
 
     @property
     def rules(self) -> PlanRules:

@@ -11,7 +11,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from engine.service.metrics import COUNTERS, FINDING_LABELS, FINDINGS, GAUGES, PREFIX
+from engine.service.metric_tables import COUNTERS, FINDING_LABELS, FINDINGS, GAUGES, PREFIX
 from tests.tidy.tree import ROOT
 
 DEPLOY = ROOT / "docs" / "deploy"

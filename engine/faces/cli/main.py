@@ -38,6 +38,7 @@ COMMANDS = {
         "runs": Entry(_HERE + "look:runs", "List the runs of a sync, newest first."),
         "versions": Entry(_HERE + "look:versions", "List the versions of a dataset."),
         "diff": Entry(_HERE + "look:diff", "Compare two versions of a dataset."),
+        "alerts": Entry(_HERE + "alerts:alerts", "List the open alerts; look again, and tell whom they concern."),
         "lineage": Entry(
             _HERE + "lineage:lineage", "Show from which column of a source each field of a destination comes."
         ),

@@ -7,17 +7,20 @@ source held at its destination (`engine.core.outcome.is_level`); it counts from 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, type_coerce, update
 
 from engine.core.compare import PARTIAL
 from engine.core.events import CaptureBlocked, CaptureUnchanged, PlanMade, RunFinished, VersionAccepted, VersionHeld
-from engine.core.names import StreamId, dataset_stream, sync_stream
-from engine.core.outcome import RunStatus, is_level
+from engine.core.names import StreamId, SyncId, dataset_stream, sync_stream
+from engine.core.objectives import Ran
+from engine.core.outcome import FAILURES, RunStatus, is_level
 from engine.ledger.database import Database, insert_missing, reading
 from engine.ledger.recorded import Recorded
+from engine.ledger.tables import Moment, run, run_end
 from engine.ledger.tables import course as table
-from engine.ledger.tables import run
+from engine.ledger.tables import event as log
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Course:
     bad: int | None
 
 
+ENDS_MAX = 50_000
+"""More than one run a minute for thirty days."""
 NOTHING_YET = Course(None, None)
 
 
@@ -62,7 +67,19 @@ def ended(connection: Connection, recorded: Recorded) -> None:
     if aside == event.run:
         return
     row = connection.execute(select(run.c.started, run.c.failed, run.c.unknown).where(run.c.run == event.run)).one()
-    if is_level(RunStatus(event.status), row.failed, row.unknown):
+    status = RunStatus(event.status)
+    is_good = is_level(status, row.failed, row.unknown)
+    connection.execute(
+        insert(run_end).values(
+            sync=event.sync,
+            ended=recorded.sequence,
+            started=row.started,
+            ended_at=recorded.recorded_at,
+            is_level=is_good,
+            is_failure=not is_good and status in FAILURES,
+        )
+    )
+    if is_good:
         _good(connection, stream, row.started)
     else:
         _bad(connection, stream, recorded.sequence)
@@ -83,3 +100,19 @@ def all_courses(db: Database) -> dict[StreamId, Course]:
     """The course of everything that has one."""
     with reading(db) as connection:
         return {StreamId(row.subject): Course(row.good, row.bad) for row in connection.execute(select(table))}
+
+
+def ends(db: Database, sync: SyncId, since: datetime) -> list[Ran]:
+    """How the runs of ``sync`` ended that did so after ``since``, and the last before them that left it level, oldest first.
+
+    At most the newest `ENDS_MAX`.
+    """
+    columns = (run_end.c.ended_at, run_end.c.is_level, run_end.c.is_failure)
+    began = type_coerce(log.c.recorded_at, Moment).label("began")
+    of_sync = select(*columns, began).join(log, log.c.seq == run_end.c.started).where(run_end.c.sync == sync)
+    newest_first = of_sync.order_by(run_end.c.ended_at.desc())
+    with reading(db) as connection:
+        rows = [*connection.execute(newest_first.where(run_end.c.ended_at > since).limit(ENDS_MAX))]
+        before = newest_first.where(run_end.c.ended_at <= since, run_end.c.is_level)
+        rows += connection.execute(before.limit(1)).all()
+    return [Ran(row.began, row.ended_at, row.is_level, row.is_failure) for row in reversed(rows)]

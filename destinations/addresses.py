@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
+from pydantic_core import PydanticCustomError
 
 from destinations.base import DestinationConfig
 
@@ -36,3 +37,26 @@ class NetworkConfig(DestinationConfig):
     """
 
     allow_private: bool = False
+
+
+class UrlConfig(NetworkConfig):
+    """Base of the config of an adapter whose API is the operator's own: https, or this machine, or ``allow_http``."""
+
+    url: str
+    allow_http: bool = False
+
+    @model_validator(mode="after")
+    def _safe_address(self) -> Self:
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise _refusal("must be an http or https address")
+        if parts.username or parts.password or parts.fragment:
+            raise _refusal("must carry no user, password or fragment; put credentials in `headers`")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
+            raise _refusal("must be https; `allow_http: true` accepts a connection that anybody can read")
+        return self
+
+
+def _refusal(message: str) -> PydanticCustomError:
+    """What is wrong with ``url``, told at its own line."""
+    return PydanticCustomError("bad_value", "{message}", {"message": message, "key": "url"})

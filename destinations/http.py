@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -28,6 +28,7 @@ from destinations.base import (
     Refused,
     Reply,
     Running,
+    Statuses,
     Stop,
     Submitted,
     Throttled,
@@ -193,7 +194,7 @@ def _about_the_question(job: str, reply: NoAnswer) -> Throttled | Unavailable | 
 
 def refused(destination: HttpDestination, response: httpx.Response) -> NoAnswer | None:
     """What an answer says that is none for `decode`: its status, unless the adapter can read more; None for an answer."""
-    meant = _meant(destination, response)
+    meant = meaning(destination.spec.statuses, response, destination.exhausted_for)
     if meant is None:
         return None
     try:
@@ -202,13 +203,16 @@ def refused(destination: HttpDestination, response: httpx.Response) -> NoAnswer 
         return meant
 
 
-def _meant(destination: HttpDestination, response: httpx.Response) -> NoAnswer | None:
-    statuses, code = destination.spec.statuses, response.status_code
+def meaning(
+    statuses: Statuses, response: httpx.Response, exhausted: Callable[[httpx.Response], timedelta | None]
+) -> NoAnswer | None:
+    """What the status of an answer means; None for one that is to be read."""
+    code = response.status_code
     if code in statuses.answers or 200 <= code < 300:
         return None
     name = f"http_{code}"
     if code in statuses.throttled:
-        return Throttled(retry_after(response) or destination.exhausted_for(response))
+        return Throttled(retry_after(response) or exhausted(response))
     if code in statuses.unavailable:
         return Unavailable(name, f"the destination answered {code}", code not in NOT_APPLIED, retry_after(response))
     if code in statuses.refused:

@@ -12,6 +12,7 @@ GROUP = "tidegate.destinations"
 ADAPTERS = {
     "braze": "destinations.braze.adapter:Braze",
     "customerio": "destinations.customerio.adapter:CustomerIo",
+    "http": "destinations.http_api.adapter:HttpApi",
     "hubspot": "destinations.hubspot.adapter:HubSpot",
     "salesforce": "destinations.salesforce.adapter:Salesforce",
     "sandbox": "destinations.sandbox.adapter:Sandbox",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -33,25 +33,25 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     return min(max(moment - sent, timedelta(0)), RETRY_AFTER_MAX)
 
 
-def exhausted_for(response: httpx.Response) -> timedelta | None:
+def exhausted_for(response: httpx.Response, fields: Iterable[tuple[str, str]] = QUOTA_FIELDS) -> timedelta | None:
     """How long the answer says that no call is left; None when some are, or when it does not say.
 
     Read are the field ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers: ``"name";r=0;t=30``, and its older form
-    ``remaining=0, reset=30``) and the pairs of `QUOTA_FIELDS`. A reset beyond a billion is a Unix time, and relative to
+    ``remaining=0, reset=30``) and the pairs of ``fields``. A reset beyond a billion is a Unix time, and relative to
     the response's own ``Date``.
     """
-    waits = [_wait(left, reset, response) for left, reset in _quotas(response.headers)]
+    waits = [_wait(left, reset, response) for left, reset in _quotas(response.headers, fields)]
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def _quotas(headers: httpx.Headers) -> Iterator[tuple[str, str]]:
+def _quotas(headers: httpx.Headers, fields: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """What is left and when it is renewed, as written, of each quota that an answer names."""
     for policy in headers.get("ratelimit", "").split(",") if '"' in headers.get("ratelimit", "") else ():
         parameters = dict(part.strip().partition("=")[::2] for part in policy.split(";")[1:])
         yield parameters.get("r", ""), parameters.get("t", "")
     older = dict(part.strip().partition("=")[::2] for part in headers.get("ratelimit", "").split(","))
     yield older.get("remaining", ""), older.get("reset", "")
-    for left, reset in QUOTA_FIELDS:
+    for left, reset in fields:
         yield headers.get(left, "").strip(), headers.get(reset, "").strip()
 
 

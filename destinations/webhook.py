@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import Annotated, ClassVar, Self
-from urllib.parse import urlsplit
+from typing import Annotated, ClassVar
 
 import httpx
-from pydantic import AfterValidator, BaseModel, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, SecretStr
 
-from destinations.addresses import LOOPBACK, NetworkConfig
+from destinations.addresses import UrlConfig
 from destinations.base import Batch, CheckFailed, Idempotency, Limits, Op, Reply, Spec, Transport
 from destinations.base import Unavailable as NoAnswer
 from destinations.batch_protocol import body, reply
+from destinations.headers import sendable
 from destinations.http import HttpDestination
 from destinations.signing import HEADERS, secret_bytes, signed
 
 _OURS = frozenset({"content-type", "content-length", "transfer-encoding", "idempotency-key", *HEADERS})
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"([!-~]([ -~\t]*[!-~])?)?")
 
 
 def _strong(secret: SecretStr) -> SecretStr:
@@ -30,39 +27,15 @@ def _strong(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _sendable(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError("one of its names is not the name of a header")
-        if name.lower() in _OURS:
-            raise ValueError(f"`{name}` is a header that the protocol sets itself")
-        if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
-            raise ValueError(f"the value of `{name}` is not visible ASCII, with blanks only inside")
-    return headers
-
-
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
-Headers = Annotated[dict[str, SecretStr], AfterValidator(_sendable)]
+Headers = Annotated[dict[str, SecretStr], AfterValidator(lambda headers: sendable(headers, _OURS))]
 
 
-class WebhookConfig(NetworkConfig):
+class WebhookConfig(UrlConfig):
     """``secret`` signs each request; a list signs with each, for the time of a rotation."""
 
-    url: str
     secret: Secret | tuple[Secret, ...] = ()
     headers: Headers = {}
-    allow_http: bool = False
-
-    @model_validator(mode="after")
-    def _safe_address(self) -> Self:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("`url` must be an http or https address")
-        if parts.username or parts.password or parts.fragment:
-            raise ValueError("`url` must carry no user, password or fragment; put credentials in `headers`")
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_http:
-            raise ValueError("`url` must be https; `allow_http: true` accepts a connection that anybody can read")
-        return self
 
 
 class Webhook(HttpDestination):

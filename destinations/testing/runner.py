@@ -13,6 +13,7 @@ GROUP = "tidegate.conformance"
 SUITES = {
     "braze": "destinations.testing.braze::TestBraze",
     "customerio": "destinations.testing.customerio::TestCustomerIo",
+    "http": "destinations.testing.http_api::TestDescribed",
     "hubspot": "destinations.testing.hubspot::TestHubSpot",
     "salesforce": "destinations.testing.salesforce_bulk::TestSalesforceJobs",
     "sandbox": "destinations.testing.ours::TestSandbox",

@@ -158,7 +158,7 @@ def _destination(project: Project, resolved: Resolved, file: DestinationFile) ->
     else:
         findings = address_findings(resolved.destinations[file.name])
         resolved.problems += (_placed(project, file.file, finding) for finding in findings)
-        if file.jobs is not None and kind.spec.jobs is None:
+        if file.jobs is not None and resolved.destinations[file.name].spec.jobs is None:
             message = f"a {file.type} destination makes no jobs"
             resolved.problems.append(project.problem(file.file, ("jobs",), "not_supported", message))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -29,13 +30,16 @@ from destinations.base import (
     Unavailable,
 )
 from destinations.http_api.adapter import HttpApi
-from destinations.http_api.config import HttpApiConfig
+from destinations.http_api.config import Call, HttpApiConfig, JobCalls, Operations
+from destinations.http_api.holes import WORDS as WORDS_OF_HOLES
 from destinations.http_api.holes import Given, filled
+from destinations.http_api.reading import Answers, Results, StatusWords, Verdicts
 from destinations.testing.http_api import ACME, TOKEN
 from tests.cli.door import tidegate
 from tests.destinations.batches import batch
 from tests.destinations.calls import asked, send
 from tests.destinations.http_api.described import FOLDER, config_of
+from tests.destinations.page import files_of, page_of
 from tests.projects import TestProject
 
 TWO = batch(Op.UPSERT, {1: {"a": None}, 2: {"a": Decimal("0.1")}})
@@ -71,6 +75,15 @@ def test_the_shortest_description_of_the_documents_is_what_the_suite_judges() ->
 
     assert config_of("acme", ACME_TOKEN=TOKEN) == ACME
     assert len(text.splitlines()) <= 15
+
+
+def test_the_page_shows_it_and_names_every_key_hole_and_part() -> None:
+    page = page_of("http")
+    named = set(re.findall(r"[`{ ]([$\w]+)[`:,]", page))
+    models = (HttpApiConfig, Operations, Call, Answers, Results, StatusWords, Verdicts, JobCalls)
+
+    assert files_of(page)["destinations/acme.yaml"] == (FOLDER / "acme.yaml").read_text(encoding="utf-8")
+    assert {key for model in models for key in model.model_fields} | set(WORDS_OF_HOLES) <= named
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)

@@ -48,6 +48,7 @@ def cross_references(declared: Declared) -> tuple[Problem, ...]:
         *_destination_environments(declared),
         *_destination_clearances(declared),
         *_sync_references(declared),
+        *_circles(declared),
     )
 
 
@@ -174,3 +175,28 @@ def _sync_references(declared: Declared) -> Iterator[Problem]:
         after = sync.schedule.after if sync.schedule else None
         if all_datasets and after is not None and after.partition("@")[0] not in {*datasets, "dataset"}:
             yield _unknown(document, ("schedule", "after"), "dataset", after.partition("@")[0], datasets)
+
+
+def _circles(declared: Declared) -> Iterator[Problem]:
+    """Syncs that read a dataset anew after another has a new version, and so on back to the first, would never rest."""
+    leads: dict[str, set[str]] = {}
+    for sync in declared.valid_syncs:
+        after = sync.schedule.after if sync.schedule else None
+        if after is not None and after.partition("@")[0] not in {sync.dataset.name, "dataset"}:
+            leads.setdefault(after.partition("@")[0], set()).add(sync.dataset.name)
+    for sync in declared.valid_syncs:
+        after = sync.schedule.after if sync.schedule else None
+        if after is not None and after.partition("@")[0] in _reached(leads, sync.dataset.name):
+            message = f"`schedule.after` follows `{after}`, which follows `{sync.dataset.name}`: they would set each other off for ever"
+            hint = "let one of them follow a time"
+            yield declared.document(sync.file).problem(("schedule", "after"), Code.BAD_VALUE, message, hint)
+
+
+def _reached(leads: dict[str, set[str]], start: str) -> set[str]:
+    """The datasets that are read anew, sooner or later, because ``start`` has a new version."""
+    reached: set[str] = set()
+    waiting = set(leads.get(start, ()))
+    while waiting:
+        reached |= waiting
+        waiting = {further for one in waiting for further in leads.get(one, ())} - reached
+    return reached

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from config.alerts import Alerts
 from config.clearance import Clearance
+from config.daemon import Daemon
 from config.model import FileModel, Model
 from config.values import (
     Duration,
@@ -115,4 +116,5 @@ class ProjectFile(FileModel):
     environments: Annotated[dict[Name, Environment], Field(min_length=1)]
     connections: dict[Name, Annotated[Connection, Field(discriminator="type")]] = Field(default={})
     compute: Compute = Compute()
+    daemon: Daemon = Daemon()
     clearance: Clearance = Clearance()

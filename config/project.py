@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from config.clearance import Clearance
 from config.crosscheck import Declared, cross_references
+from config.daemon import Daemon
 from config.dataset import DatasetFile
 from config.destination import DestinationFile
 from config.environment import Compute, Connection, Environment, ProjectFile
@@ -47,6 +48,7 @@ class Project:
     """Who may decide about held plans in this environment; None is everybody."""
     connections: Mapping[str, Connection]
     compute: Compute
+    daemon: Daemon
     clearance: Clearance
     datasets: Mapping[DatasetKey, DatasetFile]
     destinations: Mapping[str, DestinationFile]
@@ -143,6 +145,7 @@ class _Loading:
             approvers=project.environments[environment].approvers or project.approvers,
             connections=MappingProxyType(project.connections),
             compute=project.compute,
+            daemon=project.daemon,
             clearance=project.clearance,
             datasets=_by(datasets, lambda dataset: (dataset.name, _normal(dataset.contract))),
             destinations=_by((d for d in destinations if d.is_for(environment)), lambda destination: destination.name),

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from pydantic import StringConstraints as Constraints
 
 from config.consent import Consent, NoConsent, also_none
+from config.daemon import Overlap
 from config.gates import SyncGates
 from config.model import FileModel, Model, is_mapping_with
 from config.problems import Code
@@ -82,12 +83,16 @@ def _mapped(value: Any) -> Any:  # a validator sees whatever was written
 
 
 class Schedule(Model):
-    """When the daemon runs the sync: at cron times, at an interval, or after a dataset's new version."""
+    """When the daemon runs the sync: at cron times, at an interval, or after a dataset's new version.
+
+    ``overlap`` takes the place of the daemon's.
+    """
 
     cron: Cron | None = None
     timezone: TimeZone = "UTC"
     every: Duration | None = None
     after: Text | None = None
+    overlap: Overlap | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

@@ -23,7 +23,8 @@ from engine.errors import LedgerError, TidegateError
 from engine.ledger.database import database_file, open_database
 from engine.ledger.holder import holder_name
 from engine.ledger.log import Ledger
-from engine.ledger.migrate import check_schema, schema_revision, upgrade
+from engine.ledger.migrate import check_schema
+from engine.ledger.opening import of_this_code, open_ledger
 from engine.ledger.projections import replaced
 from engine.segments.compute import Compute
 from engine.segments.files import Storage
@@ -62,7 +63,7 @@ def open_project(project: Project) -> App:
     if resolved.problems:
         raise InvalidProject(resolved.problems)
     settings = read_settings()
-    return _app(project, resolved, settings, _opened(ledger_url(project, settings)))
+    return _app(project, resolved, settings, open_ledger(ledger_url(project, settings)))
 
 
 def _folder(asked: Path | None, settings: Settings) -> Path:
@@ -79,7 +80,7 @@ def ledger_at_hand(project: Project, *, connect: bool) -> Iterator[Engine | None
     file, database = database_file(url), None
     if connect if file is None else file.is_file():
         with suppress(LedgerError):
-            database = _of_this_code(open_database(url))
+            database = of_this_code(open_database(url))
     try:
         yield database
     finally:
@@ -213,24 +214,3 @@ def _tools(project: Project, settings: Settings, database: Engine) -> Tools:
         if project.environment.erasure.key
         else None,
     )
-
-
-def _opened(url: str) -> Engine:
-    """The ledger, proved to have this code's schema; an empty SQLite file gets it, a shared database never by itself."""
-    database = open_database(url)
-    try:
-        if database.dialect.name == "sqlite" and schema_revision(database) is None:
-            upgrade(database)
-    except BaseException:
-        database.dispose()
-        raise
-    return _of_this_code(database)
-
-
-def _of_this_code(database: Engine) -> Engine:
-    try:
-        check_schema(database)
-    except BaseException:
-        database.dispose()
-        raise
-    return database

@@ -9,7 +9,7 @@ all processes share one machine.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -97,6 +97,14 @@ def held_names(engine: Engine, clock: Clock) -> frozenset[str]:
     with reading(engine) as connection:
         lasting = ~table.c.released & (table.c.expires_at > _now(connection, clock))
         return frozenset(connection.execute(select(table.c.name).where(lasting)).scalars())
+
+
+def held_epochs(engine: Engine, clock: Clock, names: Collection[str]) -> dict[str, int]:
+    """Of these leases, those that somebody holds who is not known to be dead, with their epoch."""
+    with reading(engine) as connection:
+        now = _now(connection, clock)
+        held = select(table).where(table.c.name.in_(names), ~table.c.released, table.c.expires_at > now)
+        return {row.name: row.epoch for row in connection.execute(held) if not is_dead(row.holder)}
 
 
 def check_fence(connection: Connection, clock: Clock, fence: Fence) -> None:

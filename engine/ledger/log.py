@@ -30,6 +30,10 @@ PAGE_EVENTS = 500
 _HEADS = select(stream_head.c.stream, stream_head.c.position).where(
     stream_head.c.stream.in_(bindparam("streams", expanding=True))
 )
+_NEWEST = facts().join(
+    stream_head, (stream_head.c.stream == table.c.stream) & (stream_head.c.position == table.c.position)
+)
+_NEWEST = _NEWEST.where(stream_head.c.stream.in_(bindparam("streams", expanding=True)))
 
 
 class Transaction:
@@ -202,6 +206,16 @@ class Ledger:
         with reading(self._engine) as connection:
             rows = connection.execute(newest).all()
         return [recorded(row, self._upcasts) for row in reversed(rows)]
+
+    def newest(self, streams: Collection[StreamId]) -> dict[StreamId, Recorded]:
+        """The newest event of each of ``streams`` that has one."""
+        found: dict[StreamId, Recorded] = {}
+        asked = list(streams)
+        for first in range(0, len(asked), PAGE_EVENTS):
+            with reading(self._engine) as connection:
+                rows = connection.execute(_NEWEST, {"streams": asked[first : first + PAGE_EVENTS]}).all()
+            found |= {StreamId(row.stream): recorded(row, self._upcasts) for row in rows}
+        return found
 
     def heads(self, streams: Collection[StreamId]) -> dict[StreamId, Position]:
         """The position of the newest event of each of ``streams``, all as of one moment; 0 where there is none."""

@@ -32,8 +32,10 @@ COMMANDS = {
         "capture": Entry(_HERE + "run:capture", "Read a dataset, judge it, accept a version."),
         "plan": Entry(_HERE + "run:plan", "Show what a run would send; sends nothing."),
         "run": Entry(_HERE + "run:run", "Capture, gate, plan and deliver."),
+        "daemon": Entry(_HERE + "daemon:daemon", "Run syncs when their schedules say so, until it is told to stop."),
     },
     "Look": {
+        "schedule": Entry(_HERE + "schedule:schedule", "Show when syncs are due next."),
         "status": Entry(_HERE + "look:status", "Show every sync at a glance."),
         "runs": Entry(_HERE + "look:runs", "List the runs of a sync, newest first."),
         "versions": Entry(_HERE + "look:versions", "List the versions of a dataset."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from engine.core.events import CheckResult, Place, PlanMade, RunFinished, RunStarted, WindowReceived
-from engine.core.names import CandidateId, DatasetId, Digest, PlanId, RunId, SegmentRef, SyncId, VersionNumber
+from engine.core.names import CandidateId, DatasetId, Digest, PlanId, RunId, SegmentRef, Sequence, SyncId, VersionNumber
 from engine.errors import LedgerConflict
 from engine.ledger.database import Database, reading
 from engine.ledger.recorded import Recorded, confirmed, named
@@ -168,6 +169,11 @@ def all_unfinished(db: Database) -> list[RunRow]:
         return _rows(connection, connection.execute(open_runs).all())
 
 
+def ended_since(db: Database, sync: SyncId, sequence: Sequence) -> RunRow | None:
+    """The newest run of ``sync`` that began behind an event of the ledger, and has an end."""
+    return _first(db, _of(sync).where(table.c.started > sequence, table.c.finished.is_not(None)))
+
+
 def last(db: Database, sync: SyncId) -> RunRow | None:
     """The newest run of ``sync``, finished or not."""
     return _first(db, _of(sync))
@@ -190,7 +196,7 @@ def _first(db: Database, statement: Select[Any]) -> RunRow | None:
     return rows[0] if rows else None
 
 
-def _rows(connection: Connection, found: Sequence[Row[Any]]) -> list[RunRow]:
+def _rows(connection: Connection, found: Rows[Row[Any]]) -> list[RunRow]:
     events = named(connection, (sequence for row in found for sequence in (row.started, row.planned, row.finished)))
     return [_row(row, events) for row in found]
 

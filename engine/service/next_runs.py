@@ -42,15 +42,15 @@ def next_runs(app: App, name: str | None, count: int) -> list[NextRuns]:
     return [_next_runs(one, newest.get(one.sync), now, count) for one in asked]
 
 
-def next_run_of(app: App) -> dict[SyncId, str]:
-    """When each sync with a schedule is due next, in words for a list: a moment, or the dataset that it follows."""
+def next_due_of(app: App) -> dict[SyncId, datetime | str]:
+    """When each sync with a schedule is due next: a moment, or in words the dataset that it follows."""
     now = app.tools.clock.now()
     asked = scheduled(app)
     newest = _newest(app, asked)
-    found = {}
+    found: dict[SyncId, datetime | str] = {}
     for one in asked:
         moment = next_moment(schedule_of(one), turns_seen(newest.get(one.sync)), now)
-        found[one.sync] = f"after {one.after}" if moment is None else moment.isoformat()
+        found[one.sync] = moment or f"after {one.after}"
     return found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from engine.core.events import StateFolded
+from engine.core.names import SyncId
 from engine.ledger.projections import runs, states, versions
 from engine.segments.compute import Session
 from engine.service.accounts import AccountReport, account_report
@@ -13,6 +15,7 @@ from engine.service.deprecations import notice
 from engine.service.freshness import freshness_seconds, lag_seconds, since
 from engine.service.halts import PauseReport, pause_report
 from engine.service.held_versions import held_version
+from engine.service.next_runs import next_due_of
 from engine.steps.aim import pin_of, pinned_version
 from engine.steps.delivered_state import state_rows
 from engine.steps.facts import Sync, Tools
@@ -62,6 +65,10 @@ class SyncStatus:
     """How long ago its last run ended; None while it goes on, and before the first."""
     budget_used: float | None = None
     """The share that is used of the day's quota of its destination, the largest of several; None where none is declared."""
+    next_run: str = ""
+    """When its schedule has it run next, or the dataset that it follows; empty where it has none."""
+    next_seconds: float | None = None
+    """In how many seconds that is, 0 where it waits for a daemon; None where no moment says so."""
 
 
 def sync_statuses(app: App, name: str | None) -> list[SyncStatus]:
@@ -70,7 +77,15 @@ def sync_statuses(app: App, name: str | None) -> list[SyncStatus]:
     syncs = [app.syncs[name] for name in names]
     accounts = {sync.target.name: account_report(app, sync) for sync in syncs}
     with app.tools.compute.session() as session:
-        return [_status(app.tools, session, sync, accounts[sync.target.name]) for sync in syncs]
+        found = [_status(app.tools, session, sync, accounts[sync.target.name]) for sync in syncs]
+    due, now = next_due_of(app), app.tools.clock.now()
+    return [_with_next(status, due[SyncId(status.sync)], now) if status.sync in due else status for status in found]
+
+
+def _with_next(status: SyncStatus, due: datetime | str, now: datetime) -> SyncStatus:
+    if isinstance(due, str):
+        return replace(status, next_run=due)
+    return replace(status, next_run=due.isoformat(), next_seconds=max(0.0, (due - now).total_seconds()))
 
 
 def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) -> SyncStatus:

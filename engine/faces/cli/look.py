@@ -96,7 +96,7 @@ def diff(context: click.Context, dataset: str, a: int, b: int, samples: int) -> 
 def status_view(report: Sequence[SyncStatus]) -> Lines:
     """One row a sync in a hundred columns; below it what a row has no room for, and what accounts ask for.
 
-    ``fresh`` and ``ended`` are ages, ``aside`` counts rows and records in quarantine, ``budget`` is what is used of a day,
+    ``fresh`` and ``ended`` are ages, ``next`` is in how long a schedule has it run, ``aside`` counts rows and records in quarantine, ``budget`` is what is used of a day,
     or ``open`` while the destination's circuit is.
     """
     if not report:
@@ -105,12 +105,14 @@ def status_view(report: Sequence[SyncStatus]) -> Lines:
     if len(report) == 1:
         (only,) = report
         yield title(only.sync, f"{only.dataset} to {only.destination}, mode {only.mode}")
+    is_timed = any(sync.next_run for sync in report)
     columns = [
         *(Column(name) for name in ("sync", "version")),
         *(Column(name, is_number=True) for name in ("fresh", "lag", "held", "owed", "aside", "budget")),
         *(Column(name) for name in ("last run", "ended")),
+        *((Column("next"),) if is_timed else ()),
     ]
-    yield from table(columns, (_status_row(sync) for sync in report))
+    yield from table(columns, (_status_row(sync, is_timed=is_timed) for sync in report))
     for sync in report:
         yield from _words(sync)
     for told in dict.fromkeys(sync.notice for sync in report if sync.notice):
@@ -156,7 +158,7 @@ def _account(account: AccountReport) -> Iterable[str]:
         yield f"throttled to {account.learned_rate:,.4g} calls per second{declared}"
 
 
-def _status_row(sync: SyncStatus) -> list[Text]:
+def _status_row(sync: SyncStatus, *, is_timed: bool) -> list[Text]:
     return [
         cell(sync.sync),
         cell(_versions(sync), "yellow" if sync.pinned_version is not None else ""),
@@ -168,6 +170,7 @@ def _status_row(sync: SyncStatus) -> list[Text]:
         cell("open" if sync.account.circuit == "open" else _share(sync.budget_used)),
         status_cell("paused" if sync.paused is not None else sync.last_status),
         cell(age(sync.ended_seconds)),
+        *((cell(age(sync.next_seconds)),) if is_timed else ()),
     ]
 
 

@@ -116,5 +116,5 @@ class ProjectFile(FileModel):
     environments: Annotated[dict[Name, Environment], Field(min_length=1)]
     connections: dict[Name, Annotated[Connection, Field(discriminator="type")]] = Field(default={})
     compute: Compute = Compute()
-    daemon: Daemon = Daemon()
+    daemon: Daemon = Field(default_factory=Daemon)
     clearance: Clearance = Clearance()

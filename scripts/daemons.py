@@ -37,6 +37,7 @@ from tests.projects import TestProject  # noqa: E402
 from tests.receiver import Receiver, receiving  # noqa: E402
 
 DAEMONS = 2
+CLOCK = SystemClock()
 SETTLE_SECONDS = 120.0
 EVENTS_MAX = 1_000_000
 
@@ -82,7 +83,7 @@ def _measure(asked: argparse.Namespace) -> tuple[dict[str, float], list[str]]:
         late = [line["late"] for daemon in daemons for line in daemon.said("turn_taken") if not line["missed"]]
         for daemon in daemons:
             daemon.close()
-        ledger = Ledger(database, SystemClock(), "judge")
+        ledger = Ledger(database, CLOCK, "judge")
         log = ledger.tail(EVENTS_MAX)
         judged = [_judge(log, SyncId(name), asked.every) for name in names]
         wanted = {f"{name}/{id}": value for name in names for id, (value, _) in rows.items()}
@@ -123,8 +124,8 @@ def _storm(
     """Change the source and kill daemons until the time is over; the kills, and what the source holds at last."""
     for daemon in daemons:
         daemon.wait_for("daemon_started")
-    ends, kills, rows = time.monotonic() + asked.minutes * 60, 0, {1: ("first", 0.5)}
-    while time.monotonic() < ends:
+    ends, kills, rows = CLOCK.monotonic() + asked.minutes * 60, 0, {1: ("first", 0.5)}
+    while CLOCK.monotonic() < ends:
         time.sleep(asked.kill_every * dice.uniform(0.7, 1.3))
         rows = {**rows, dice.randint(1, 20): (f"change {kills}", 0.5)}
         _write(project, rows)
@@ -138,8 +139,8 @@ def _storm(
 
 def _settle(receiver: Receiver, names: list[str], rows: dict[int, tuple[str, float]]) -> None:
     """Wait until everything arrived, or for so long that it will not."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < deadline:
+    deadline = CLOCK.monotonic() + SETTLE_SECONDS
+    while CLOCK.monotonic() < deadline:
         held = {id: fields.get("name") for id, fields in dict(receiver.records).items()}
         if all(held.get(f"{name}/{id}") == value for name in names for id, (value, _) in rows.items()):
             return

@@ -20,7 +20,7 @@ from engine.core.schedule import After, Schedule
 from engine.core.slots import Limits, Needs, may_begin
 from engine.core.turns import Resting, Running, Turn, lies_ahead, turn, turn_ended
 from engine.faces.daemon.nurse import Loaded
-from engine.ledger.lease import Fence, lasting
+from engine.ledger.lease import Fence, held_epochs
 from engine.ledger.log import Ledger
 from engine.ledger.projections import runs, versions
 from engine.service.schedules import Scheduled, next_moment, schedule_of
@@ -209,13 +209,13 @@ class Duty:
         others = {
             taken.lease for taken in open_turns.values() if (taken.lease, taken.epoch) != (lease.name, lease.epoch)
         }
-        alive = lasting(self._database, self._clock, others) if others else {}
+        alive = held_epochs(self._database, self._clock, others) if others else {}
         return [sync for sync, taken in open_turns.items() if alive.get(taken.lease) != taken.epoch]
 
     def _held(self, syncs: Iterable[SyncId]) -> set[SyncId]:
         """Of these, those that somebody runs now."""
         names = {f"sync:{sync}": sync for sync in syncs}
-        return {names[name] for name in lasting(self._database, self._clock, names)} if names else set()
+        return {names[name] for name in held_epochs(self._database, self._clock, names)} if names else set()
 
     def _take_over(self, sync: SyncId, lease: Fence) -> None:
         seen = self._known[sync]

@@ -20,8 +20,6 @@ CHANGE = "_change"
 """Column of a change segment: ``insert``, ``update`` or ``delete``."""
 PLACE = "_place"
 """Column of several change segments in one table: the place of the row's segment among them, from 0."""
-SEGMENTS_MAX = 1_000_000
-_LEVEL = "_level"
 _HASH = "_hash"
 
 
@@ -72,30 +70,32 @@ def change_rows(keys: Table, before: Table, after: Table, key: Sequence[str]) ->
 def version_rows(snapshot: Table, segments: Sequence[Table], key: Sequence[str]) -> Table:
     """A later version from a snapshot and the change segments after it, oldest first.
 
-    Several that follow one another and are alike may come as one table, with their order in `PLACE`.
+    A key comes once in a segment; several that follow one another and are alike may come as one table, with their order in
+    `PLACE`.
     """
     if not segments:
         return snapshot
     shapes = [_shape(segment) for segment in segments]
-    levels = [_carried(_placed(segment, i), shapes[i:], CHANGE, _LEVEL) for i, segment in enumerate(segments)]
-    changes = union(*levels)
-    # The newest change of each key is found by keys alone: most columns are then read once, of the rows that are kept.
-    newest = changes.group_by(list(key)).aggregate(**{_LEVEL: changes[_LEVEL].max()})
-    last = changes.semi_join(newest, [*key, _LEVEL])
-    untouched = _carried(snapshot, shapes).anti_join(newest, list(key))
-    present = last.filter(last[CHANGE] != "delete").select(*shapes[-1].names)
-    return union(untouched, present)
+    parts, newer = list[Table](), list[Table]()
+    for place in reversed(range(len(segments))):
+        rows, keys = _newest(segments[place], key)
+        last = _carried(rows, shapes[place:], CHANGE)
+        last = last.anti_join(union(*newer), list(key)) if newer else last
+        parts.append(last.filter(last[CHANGE] != "delete").select(*shapes[-1].names))
+        newer.append(keys)
+    return union(_carried(snapshot, shapes).anti_join(union(*newer), list(key)), *reversed(parts))
+
+
+def _newest(segment: Table, key: Sequence[str]) -> tuple[Table, Table]:
+    """The newest change of each key, and the keys; found by keys alone: most columns are then read once, of few rows."""
+    if PLACE not in segment.columns:
+        return segment, segment.select(*key)
+    newest = segment.group_by(list(key)).aggregate(**{PLACE: segment[PLACE].max()})
+    return segment.semi_join(newest, [*key, PLACE]).drop(PLACE), newest.select(*key)
 
 
 def _shape(segment: Table) -> Schema:
     return segment.drop(*(name for name in (CHANGE, PLACE) if name in segment.columns)).schema()
-
-
-def _placed(segment: Table, place: int) -> Table:
-    """The rows of a change segment, or of several, with a number that grows from each to the next as `_LEVEL`."""
-    within = segment[PLACE].cast("int64") if PLACE in segment.columns else 0
-    level = ibis.literal(place * SEGMENTS_MAX, type="int64") + within
-    return segment.select(CHANGE, **{_LEVEL: level}, **{name: segment[name] for name in _shape(segment).names})
 
 
 def _compared(before: Table, after: Table, name: str) -> Iterator[tuple[Column, Column]]:

@@ -42,10 +42,20 @@ class Basic(DestinationConfig):
     password: Annotated[SecretStr, AfterValidator(_sendable)]
 
 
-class ClientCredentials(DestinationConfig):
-    """OAuth 2 client credentials (RFC 6749, 4.4); ``parameters`` are what the server wants beyond the standard's."""
+class Issued(DestinationConfig):
+    """A credential for which a token endpoint issues access tokens.
+
+    The processes of a host share a token in ``access_token_file``, encrypted; where there is none, each has one of its own, in memory
+    only.
+    """
 
     token_url: PrivateAddress
+    access_token_file: Path | None = None
+
+
+class ClientCredentials(Issued):
+    """OAuth 2 client credentials (RFC 6749, 4.4); ``parameters`` are what the server wants beyond the standard's."""
+
     client_id: str
     client_secret: SecretStr
     proof: ClientProof = ClientProof.HEADER
@@ -53,21 +63,23 @@ class ClientCredentials(DestinationConfig):
     parameters: dict[str, str] = {}
 
 
-class RefreshToken(DestinationConfig):
+class RefreshToken(Issued):
     """OAuth 2 refresh token (RFC 6749, 6), in a file that only its owner may read and that a successor is written to."""
 
-    token_url: PrivateAddress
     client_id: str
     client_secret: SecretStr | None = None
     proof: ClientProof = ClientProof.HEADER
     refresh_token_file: Path
 
 
-class Assertion(DestinationConfig, ABC):
+class Assertion(Issued, ABC):
     """What the client says of itself and signs (RFC 7521, 4.1), at the moment when a token is asked for."""
 
-    token_url: PrivateAddress
     grant_type: ClassVar[str]
+
+    @abstractmethod
+    def secret(self) -> str:
+        """What the client signs with."""
 
     @abstractmethod
     def asserted(self, now: datetime) -> str:

@@ -10,6 +10,9 @@ from destinations.base import Denied, Sign, Stop, Transport, Unavailable
 from destinations.grants import Token
 from destinations.tokens import REFUSED, Tokens
 
+ATTEMPTS_MAX = 3
+"""How often a call leaves: with the token that there is, with one that another process got meanwhile, and with a new one."""
+
 
 class Authorized:
     """A transport that attaches the current token, and repeats a call once that was refused for it.
@@ -34,19 +37,17 @@ class Authorized:
         if origin != self._origin:
             return await self._wire.request(request, sign)
         token = _or_denied(await self._tokens.current(self._wire))
-        if isinstance(token, Unavailable):
-            return token
-        answer = await self._wire.request(_bearing(request, token), sign)
-        if not self._is_refusal(answer, token):
-            return answer
-        token = _or_denied(await self._tokens.instead_of(token, self._wire))
-        if isinstance(token, Unavailable):
-            return token
-        answer = await self._wire.request(_bearing(request, token), sign)
-        if self._is_refusal(answer, token):
-            self._tokens.forget(token)
-            raise Denied(REFUSED)
-        return answer
+        attempts = 0
+        while not isinstance(token, Unavailable):
+            answer = await self._wire.request(_bearing(request, token), sign)
+            if not self._is_refusal(answer, token):
+                return answer
+            attempts += 1
+            if attempts == ATTEMPTS_MAX or (attempts > 1 and not token.is_shared):
+                self._tokens.forget(token)
+                raise Denied(REFUSED)
+            token = _or_denied(await self._tokens.instead_of(token, self._wire))
+        return token
 
     def _is_refusal(self, answer: httpx.Response | Unavailable, token: Token) -> bool:
         if isinstance(answer, Unavailable) or not self._tokens.is_renewable:

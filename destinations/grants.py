@@ -47,6 +47,8 @@ class Token:
     is_doubtful: bool = False
     """It came after one that was refused, and no call was answered since."""
     scheme: str = "Bearer"
+    is_shared: bool = False
+    """Another process got it, perhaps long ago, so that a refusal of it says nothing of the credential."""
 
 
 @dataclass(frozen=True, slots=True)

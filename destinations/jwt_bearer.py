@@ -46,6 +46,9 @@ class JwtBearer(Assertion):
 
     grant_type: ClassVar[str] = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
+    def secret(self) -> str:
+        return self.private_key.get_secret_value()
+
     def asserted(self, now: datetime) -> str:
         seconds = int(now.timestamp())
         claims: dict[str, str | int] = {
@@ -55,7 +58,7 @@ class JwtBearer(Assertion):
             "exp": seconds + self.life_seconds,
         }
         signed = f"{_part({'alg': 'RS256', 'typ': 'JWT'})}.{_part(claims)}"
-        key = load_pem_private_key(self.private_key.get_secret_value().encode(), password=None)
+        key = load_pem_private_key(self.secret().encode(), password=None)
         assert isinstance(key, RSAPrivateKey), "the config was judged"
         return f"{signed}.{_text(key.sign(signed.encode(), PKCS1v15(), SHA256()))}"
 

@@ -16,9 +16,11 @@ import httpx
 from destinations.auth import Assertion, ClientCredentials, ClientProof, RefreshToken, Renewable
 from destinations.base import Sign, Stop, Transport, Unavailable
 from destinations.grants import INVALID_GRANT, Grant, RetryAfter, granted
-from destinations.token_file import TokenFile, TokenFileBusy, TokenFileError
+from destinations.own_file import OwnFileBusy, OwnFileError
+from destinations.token_file import TokenFile
 
 _T = TypeVar("_T")
+BUSY = Unavailable("auth_busy", "another process is renewing the token", applied_unknown=False)
 
 
 class Endpoint:
@@ -44,11 +46,11 @@ class Endpoint:
     async def _refreshed(self, auth: RefreshToken) -> Grant | Unavailable | Stop:
         file = TokenFile(auth.refresh_token_file)
         try:
-            async with file.turn():
-                said = await _to_its_end(self._exchanged(auth, file))
-        except TokenFileBusy:
-            return Unavailable("auth_busy", "another process is renewing the token", applied_unknown=False)
-        except TokenFileError as error:
+            async with file.file.turn():
+                said = await to_its_end(self._exchanged(auth, file))
+        except OwnFileBusy:
+            return BUSY
+        except OwnFileError as error:
             return Stop("auth_file", str(error))
         if said == INVALID_GRANT:
             message = f"the refresh token is refused (invalid_grant); put a new one into {auth.refresh_token_file}"
@@ -95,7 +97,7 @@ def _posted(
     return httpx.Request("POST", address, headers=headers, content=urlencode(fields).encode())
 
 
-async def _to_its_end(call: Coroutine[Any, Any, _T]) -> _T:
+async def to_its_end(call: Coroutine[Any, Any, _T]) -> _T:
     """Await ``call`` even when cancelled: a server that has taken the old token back must have its new one kept."""
     task = asyncio.ensure_future(call)
     try:

@@ -14,6 +14,7 @@ from destinations.auth import Auth, Bearer, Fixed
 from destinations.base import Stop, Transport, Unavailable
 from destinations.grants import Grant, RetryAfter, Token
 from destinations.renewal import Endpoint
+from destinations.shared_token import renewed_or_shared
 
 SPARE_SECONDS = 60.0
 """How much of its life a token must have left to be used when it could not be renewed early."""
@@ -81,17 +82,17 @@ class Tokens:
                 return REFUSED
             if self._asked != asked and self._said is not None:
                 return self._said
-            said = await self._renewed(wire)
+            said = await self._renewed(old, wire)
             if isinstance(said, Grant):
                 self._token = said.token
-                said.token.is_doubtful = self._is_doubtful
+                said.token.is_doubtful = self._is_doubtful and not said.token.is_shared
             self._said = said.token if isinstance(said, Grant) else said
             self._asked += 1
             return self._said
 
-    async def _renewed(self, wire: Transport) -> Grant | Unavailable | Stop:
+    async def _renewed(self, old: Token | None, wire: Transport) -> Grant | Unavailable | Stop:
         assert not isinstance(self._auth, Fixed), "nothing renews a token that somebody made"
-        return await Endpoint(wire, self._retry_after).renewed(self._auth)
+        return await renewed_or_shared(self._auth, old, Endpoint(wire, self._retry_after), wire)
 
 
 def _fixed(auth: Fixed) -> Token:

@@ -33,6 +33,8 @@ class Issuer:
         """What the token endpoint answers in place of a token, one each."""
         self.is_closed = False
         """Whether the API takes no token at all."""
+        self.is_jealous = False
+        """Whether a new token takes those back that were given out before."""
         self._good: dict[str, int | None] = {}
         self._used: Counter[str] = Counter()
 
@@ -57,6 +59,8 @@ class Issuer:
         form = dict(parse_qsl(request.content.decode()))
         if self.refresh_token and form.get("refresh_token") != self.refresh_token:
             return httpx.Response(400, json={"error": "invalid_grant", "error_description": f"you sent {form}"})
+        if self.is_jealous:
+            self.forget()
         token = self._new("access")
         self._good[token] = self.calls_left.pop(0) if self.calls_left else None
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": LIFE_SECONDS}

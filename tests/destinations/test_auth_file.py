@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from destinations import token_file
+from destinations import own_file
 from destinations.auth import RefreshToken
 from destinations.base import AllDelivered, Stop, Unavailable
 from destinations.testing.issuer import Issuer
@@ -129,7 +129,7 @@ def test_a_successor_that_cannot_be_kept_is_not_used(world: World, kept: Path) -
 def test_a_file_that_another_process_does_not_let_go_of_is_given_up_and_no_call_leaves(
     world: World, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(token_file, "TURN_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(own_file, "TURN_SECONDS_MAX", 0.2)
     with Path(f"{kept}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         reply = world.send(api(kept))

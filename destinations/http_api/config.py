@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from destinations.addresses import UrlConfig
 from destinations.auth import Basic, Bearer, ClientCredentials, RefreshToken
@@ -152,6 +153,8 @@ class HttpApiConfig(UrlConfig):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if "?" in self.url:
+            raise PydanticCustomError("bad_value", "{message}", {"message": "must carry no query", "key": "url"})
         calls = self.operations.calls
         many = [op.value for op, call in calls.items() if call.is_for_many]
         single = [op.value for op, call in calls.items() if not call.is_for_many]

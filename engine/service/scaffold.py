@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from config.demo.generate import CONSENT_FILE, CUSTOMERS_FILE, shop, write
 from config.json_schema import schemas as json_schemas
+from destinations.registry import adapter, names
 from engine.errors import ConfigurationError
 
 DATA = "data"
@@ -43,17 +45,33 @@ def init(folder: Path) -> tuple[Path, ...]:
 
 
 def schemas(folder: Path) -> tuple[Path, ...]:
-    """Write one JSON Schema per kind of file, over those that an earlier version wrote."""
+    """Write one JSON Schema per kind of file and per adapter's `config`, over those that an earlier version wrote."""
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for kind, schema in json_schemas().items():
+        for kind, schema in _schemas().items():
             path = folder / f"{kind}.schema.json"
             path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             paths.append(path)
     except OSError as error:
         raise _unwritable(folder, error) from None
     return tuple(paths)
+
+
+def _schemas() -> dict[str, dict[str, Any]]:  # JSON
+    """Schemas by the beginning of their file's name. That of destinations leads to the adapter's for its `config`."""
+    kinds = json_schemas()
+    configs = {name: adapter(name).spec.config.model_json_schema() for name in names()}
+    leads = [
+        {
+            "if": {"properties": {"type": {"const": name}}},
+            "then": {"properties": {"config": {"$ref": f"config.{name}.schema.json"}}},
+        }
+        for name in configs
+    ]
+    dialect = kinds["destination"]["$schema"]
+    adapters = {f"config.{name}": {"$schema": dialect, **schema} for name, schema in configs.items()}
+    return {**kinds, "destination": {**kinds["destination"], "allOf": leads}, **adapters}
 
 
 def project_files() -> dict[str, str]:

@@ -186,3 +186,8 @@ def test_init_writes_a_project_that_is_valid_and_schema_its_schemas(
     assert tidegate(capsys, "init", str(tmp_path / "new")).code == 2
     files = tidegate(capsys, "schema", str(tmp_path / "schemas"), "--json").document
     assert all(Path(file).is_file() for file in files)
+    by_name = {Path(file).name: json.loads(Path(file).read_text()) for file in files}
+    assert {"config.http.schema.json", "config.webhook.schema.json"} < set(by_name)
+    assert by_name["config.http.schema.json"]["additionalProperties"] is False
+    led = [rule["then"]["properties"]["config"]["$ref"] for rule in by_name["destination.schema.json"]["allOf"]]
+    assert set(led) == {name for name in by_name if name.startswith("config.")}

@@ -34,12 +34,13 @@ from destinations.http_api.config import Call, HttpApiConfig, JobCalls, Operatio
 from destinations.http_api.holes import WORDS as WORDS_OF_HOLES
 from destinations.http_api.holes import Given, filled
 from destinations.http_api.reading import Answers, Results, StatusWords, Verdicts
-from destinations.testing.http_api import ACME, TOKEN
+from destinations.testing.http_api import ACME, TOKEN, AcmeFake
 from tests.cli.door import tidegate
 from tests.destinations.batches import batch
 from tests.destinations.calls import asked, send
 from tests.destinations.http_api.described import FOLDER, config_of
 from tests.destinations.page import files_of, page_of
+from tests.destinations.served import served
 from tests.projects import TestProject
 
 TWO = batch(Op.UPSERT, {1: {"a": None}, 2: {"a": Decimal("0.1")}})
@@ -84,6 +85,31 @@ def test_the_page_shows_it_and_names_every_key_hole_and_part() -> None:
 
     assert files_of(page)["destinations/acme.yaml"] == (FOLDER / "acme.yaml").read_text(encoding="utf-8")
     assert {key for model in models for key in model.model_fields} | set(WORDS_OF_HOLES) <= named
+
+
+@pytest.mark.slow
+def test_a_sync_to_a_described_api_delivers_everybody_who_consents_and_then_has_nothing_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_TOKEN", TOKEN)
+    project, api = tmp_path / "shop", AcmeFake(HttpApi.spec, tmp_path)
+    tidegate(capsys, "init", str(project))
+    description = yaml.safe_load((FOLDER / "acme.yaml").read_text(encoding="utf-8"))
+    with served(api) as url:
+        description["config"]["url"] = f"{url}/v2"
+        # The sync of the new project delivers to `crm`.
+        crm = {**description, "name": "crm", "clearance": "confidential"}
+        (project / "destinations/crm.yaml").write_text(yaml.safe_dump(crm))
+
+        checked = tidegate(capsys, "destination", "check", "--project", str(project), "--json").document
+        (first,) = tidegate(capsys, "run", "--all", "--project", str(project), "--json").document
+        (second,) = tidegate(capsys, "run", "--all", "--project", str(project), "--json").document
+
+    assert checked[0]["ok"], checked
+    assert first["status"] == "succeeded", first
+    assert first["delivered"]["inserts"] == len(api.held()) > 500
+    assert api.complaints == []
+    assert second["status"] == "unchanged"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
@@ -149,6 +175,7 @@ def test_a_mistake_is_told_with_file_and_line_and_what_is_near(
         ({"operations": {"upsert": {"path": "/x", "body": {"$each": {"$each": 1}}}}}, "inside another"),
         ({"operations": {"upsert": {"path": "/x", "body": {"$merge": {"a": 1}}}}}, "must be a list"),
         ({"operations": {}}, "describes no operation"),
+        ({"url": "https://a.example/?b=c"}, "must carry no query"),
         ({"check": {"path": ["x", "$id"]}}, "about no record"),
         ({"headers": {"Authorization": "x"}}, "sets itself"),
         ({"login": {"header": "X-Key", "value": "a\nb"}}, "visible ASCII"),

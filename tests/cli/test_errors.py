@@ -71,7 +71,8 @@ def test_an_error_is_one_paragraph_with_what_where_safe_and_next(capsys: pytest.
     out, err = capsys.readouterr()
     assert out == ""
     assert err == (
-        "Error: The source ended early. Where: customers, row group 7. Version 41 stays current. Next: tidegate run x\n"
+        "Error: The source ended early. Where: customers, row group 7. Version 41 stays current. Next: tidegate run x. "
+        "Runbook: `tidegate runbook stale-source`.\n"
     )
 
 

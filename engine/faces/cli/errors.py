@@ -19,6 +19,7 @@ from engine.errors import ConfigurationError, Interrupted, TidegateError
 from engine.faces.cli.output import write_aside, write_document
 from engine.faces.cli.plain import plain
 from engine.observe.trouble import traced
+from engine.runbooks import runbook_of
 
 WIDTH_MAX = 100
 WIDTH_MIN = 20
@@ -59,12 +60,20 @@ class Report:
         parts = {name: self._clean(getattr(error, name)) for name in ("what", "where", "safe", "next")}
         where = f"Where: {parts['where']}" if parts["where"] else ""
         way_out = f"Next: {parts['next']}" if parts["next"] else ""
-        sentences = (_ended(parts["what"]), _ended(where), _ended(parts["safe"]), way_out)
+        runbook = runbook_of(error.code)
+        page = f"Runbook: `tidegate runbook {runbook}`." if runbook else ""
+        sentences = (
+            _ended(parts["what"]),
+            _ended(where),
+            _ended(parts["safe"]),
+            _ended(way_out) if page else way_out,
+            page,
+        )
         self._say(f"Error: {' '.join(s for s in sentences if s)}")
         if self.debug:
             self._traceback(cause)
         if self.as_json:
-            write_document({"error": {"code": error.code, **parts}})
+            write_document({"error": {"code": error.code, **parts, "runbook": runbook}})
         return error.exit_code
 
     def _invalid(self, error: InvalidProject) -> int:

@@ -88,6 +88,7 @@ COMMANDS = {
     },
     "Care": {
         "doctor": Entry(_HERE + "doctor:doctor", "Check everything that Tidegate needs to work, and say what to do."),
+        "runbook": Entry(_HERE + "runbook:runbook", "Show what to do about a failure, step by step."),
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
         "metrics": Entry(_HERE + "metrics:metrics", "Print every metric in the text format of Prometheus."),

@@ -107,3 +107,14 @@ def test_every_check_of_a_plan_says_its_rule_where_it_applies() -> None:
     assert said["consent.coverage"] == (
         "subjects consent: at least 50 % of the rows and at most 10 % of the rows less than before",
     )
+
+
+def test_the_calls_of_a_plan_are_counted_by_what_a_call_carries_in_a_plan_of_that_size() -> None:
+    """An adapter may take large plans another way, such as by jobs."""
+    facts = replace(
+        FACTS, per_call=lambda n: 10 if n < 100 else 1_000, rules=SyncRules(budget=Budget(9, None, Verdict.HOLD))
+    )
+
+    (small,), (large,) = (budget.verdict({"first": 0, "sent": count, "last": 0}, facts) for count in (99, 100))
+
+    assert (small.verdict, large.verdict) == (Verdict.HOLD, Verdict.PASS)

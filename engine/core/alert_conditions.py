@@ -186,7 +186,7 @@ def _of_sync(sync: SyncHealth, health: Health, told: Told) -> Iterator[Alert]:
         if health.at > late:
             what = f"{sync.destination} does not hold what the source of {sync.sync} held {span(limit)} ago."
             more = (f"tidegate runs {sync.sync}", f"tidegate run {sync.sync}")
-            yield _sync_alert("sync.stale", sync, told, Severity.PAGE, late, what, "stale-source", more)
+            yield _sync_alert("sync.stale", sync, health, told, Severity.PAGE, late, what, "stale-source", more)
 
 
 def _is_told_upstream(sync: SyncHealth, health: Health) -> bool:
@@ -203,7 +203,9 @@ def _behind(sync: SyncHealth, health: Health, told: Told) -> Iterator[Alert]:
         if is_left:
             what = f"A run of {sync.sync} has no end, and nobody goes on with it."
             more = (f"tidegate run {sync.sync}", f"tidegate runs {sync.sync}")
-            yield _sync_alert("sync.unfinished", sync, told, Severity.TICKET, sync.started_at, what, "stuck-job", more)
+            yield _sync_alert(
+                "sync.unfinished", sync, health, told, Severity.TICKET, sync.started_at, what, "stuck-job", more
+            )
         return
     since = sync.behind_since
     if since is None:
@@ -212,15 +214,19 @@ def _behind(sync: SyncHealth, health: Health, told: Told) -> Iterator[Alert]:
         case RunStatus.HELD.value if health.at - since >= WAITING_FOR:
             what = f"A plan of {sync.sync} waits for a decision."
             more = ("tidegate approvals", f"tidegate plan {sync.sync}")
-            yield _sync_alert("sync.held", sync, told, Severity.TICKET, since, what, "mass-delete-block", more)
+            yield _sync_alert("sync.held", sync, health, told, Severity.TICKET, since, what, "mass-delete-block", more)
         case RunStatus.BLOCKED.value:
             what = f"A gate does not let {sync.sync} send its plan."
             more = (f"tidegate gates {sync.sync}", f"tidegate plan {sync.sync}")
-            yield _sync_alert("sync.blocked", sync, told, Severity.TICKET, since, what, "mass-delete-block", more)
+            yield _sync_alert(
+                "sync.blocked", sync, health, told, Severity.TICKET, since, what, "mass-delete-block", more
+            )
         case RunStatus.FAILED.value | RunStatus.PARTIAL.value if health.at - since >= FAILING_FOR:
             what = f"Runs of {sync.sync} do not bring {sync.destination} level with the source."
             more = (f"tidegate runs {sync.sync}", f"tidegate destination check {sync.destination}")
-            yield _sync_alert("sync.failing", sync, told, Severity.TICKET, since, what, "destination-outage", more)
+            yield _sync_alert(
+                "sync.failing", sync, health, told, Severity.TICKET, since, what, "destination-outage", more
+            )
         case _:
             return
 
@@ -232,7 +238,7 @@ def _owing(sync: SyncHealth, health: Health, told: Told) -> Iterator[Alert]:
         what = f"{sync.owed:,} records of {sync.sync} are not delivered as they should be."
         more = (f"tidegate quarantine list {sync.sync}", f"tidegate runs {sync.sync}")
         since = sync.ended_at or health.at
-        yield _sync_alert("sync.owing", sync, told, Severity.TICKET, since, what, "poison-records", more)
+        yield _sync_alert("sync.owing", sync, health, told, Severity.TICKET, since, what, "poison-records", more)
 
 
 def _of_budget(burning: Burning, health: Health, told: Told) -> Alert:
@@ -244,12 +250,13 @@ def _of_budget(burning: Burning, health: Health, told: Told) -> Alert:
     )
     kind = f"objective.{burning.objective}.{rule.severity.value}"
     more = (f"tidegate runs {sync.sync}", f"tidegate status {sync.sync}")
-    return _sync_alert(kind, sync, told, rule.severity, burning.since, what, "stale-source", more)
+    return _sync_alert(kind, sync, health, told, rule.severity, burning.since, what, "stale-source", more)
 
 
 def _sync_alert(
     kind: str,
     sync: SyncHealth,
+    health: Health,
     told: Told,
     severity: Severity,
     since: datetime,
@@ -263,7 +270,7 @@ def _sync_alert(
         severity=severity,
         since=since,
         what=what,
-        cause=sync.reason,
+        cause=_cause(sync, health),
         runbook=runbook,
         datasets=(sync.dataset,),
         syncs=(sync.sync,),
@@ -271,6 +278,16 @@ def _sync_alert(
         owners=owners_of((sync.sync, sync.dataset), told.owners),
         next=more,
     )
+
+
+def _cause(sync: SyncHealth, health: Health) -> str:
+    """Why its newest run ended as it did, and the version that came to be since the destination was level."""
+    dataset = health.datasets.get(sync.dataset)
+    accepted = dataset.accepted_at if dataset else None
+    words = [sync.reason] if sync.reason else []
+    if dataset is not None and accepted is not None and sync.level_at is not None and accepted > sync.level_at:
+        words.append(f"{sync.dataset} has version {dataset.version} since {accepted:%Y-%m-%d %H:%M} UTC")
+    return "; ".join(words)
 
 
 def span(length: timedelta) -> str:

@@ -13,6 +13,8 @@ from engine.core.events import AlertOpened
 
 NAMES_MAX = 10
 CAUSE_LENGTH_MAX = 500
+ALERTS_MAX = 20
+"""Told in full in one message; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ def message(
         f"over: {event.what}\n  after {_length(ended - began)}, at {ended:%Y-%m-%d %H:%M} UTC"
         for event, began, ended in closed
     ]
+    if len(parts) > ALERTS_MAX:
+        more = f"and {len(parts) - ALERTS_MAX:,} more\n  next: tidegate alerts"
+        parts = [*parts[:ALERTS_MAX], more]
     return Message(title, "\n\n".join(parts), is_recovery=not opened)
 
 

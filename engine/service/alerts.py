@@ -12,12 +12,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from config.alerts import DAYS, AlertHours, AlertRoute
-from engine.core.alert import Alert, Severity, changes
+from engine.core.alert import Alert, Changes, Severity, changes
 from engine.core.alert_message import Message, message
 from engine.core.alert_routes import Hours, Route, channels, open_channels, try_again_at
 from engine.core.events import AlertClosed, AlertOpened, AlertsTold, AlertsUntold
 from engine.core.names import ALERT_STREAM
-from engine.errors import ConfigurationError
+from engine.errors import Busy, ConfigurationError
 from engine.ledger.lease import Fence, HeldLease
 from engine.ledger.projections import alerts as recorded
 from engine.ledger.projections.alerts import AlertRow, Telling
@@ -70,6 +70,8 @@ class CheckReport:
     told: tuple[str, ...]
     untold: tuple[str, ...]
     open: tuple[AlertReport, ...]
+    looked: bool = True
+    """Whether this process looked, and not another one at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +94,29 @@ def open_alerts(app: App) -> list[AlertReport]:
 def check_alerts(app: App, *, notify: bool) -> CheckReport:
     """Look at every condition and record what changed; with ``notify`` also tell the channels.
 
-    Raises `Busy` while another process does, and `ConfigurationError` where channels cannot be reached at all.
+    While another process does, nothing is done: it sees the same. Raises `ConfigurationError` where channels cannot be
+    reached at all.
     """
     if notify and app.project.environment.alerts.channels:
         require_apprise()
-    with HeldLease(app.tools.database, app.tools.clock, LEASE, app.tools.holder, LEASE_SECONDS) as lease:
-        rows = recorded.listing(app.tools.database)
-        was_open = [row.event.alert for row in rows if row.closed_at is None]
-        changed = changes(alerts_now(app), was_open)
-        events = [*map(_opening, changed.opened), *map(AlertClosed, changed.closed)]
-        if events:
-            app.tools.ledger.append(ALERT_STREAM, *events, fence=lease.fence)
-        told, untold = _notify(app, lease.fence) if notify else ((), ())
+    try:
+        with HeldLease(app.tools.database, app.tools.clock, LEASE, app.tools.holder, LEASE_SECONDS) as lease:
+            changed = _look(app, lease.fence)
+            told, untold = _notify(app, lease.fence) if notify else ((), ())
+    except Busy:
+        return CheckReport((), (), (), (), tuple(open_alerts(app)), looked=False)
     opened = tuple(alert.id for alert in changed.opened)
     return CheckReport(opened, changed.closed, told, untold, tuple(open_alerts(app)))
+
+
+def _look(app: App, fence: Fence) -> Changes:
+    """Record which alerts opened and closed since the last look."""
+    rows = recorded.listing(app.tools.database)
+    changed = changes(alerts_now(app), [row.event.alert for row in rows if row.closed_at is None])
+    events = [*map(_opening, changed.opened), *map(AlertClosed, changed.closed)]
+    if events:
+        app.tools.ledger.append(ALERT_STREAM, *events, fence=fence)
+    return changed
 
 
 def try_channel(app: App, name: str) -> TryReport:

@@ -14,6 +14,9 @@ import pytest
 import yaml
 
 from engine.clock import SystemClock
+from engine.ledger.database import open_database
+from engine.ledger.lease import acquire
+from engine.service.alerts import LEASE
 from tests.projects import TestProject
 from tests.receiver import Receiver
 
@@ -192,6 +195,28 @@ def test_an_objective_that_is_missed_is_a_page(project: TestProject, receiver: R
     assert told["tidegate_alerts_open", "page"] == 1
     assert told["tidegate_objective_target_ratio", SYNC, "delivered"] == 0.9999999
     assert told["tidegate_objective_budget_remaining_ratio", SYNC, "delivered"] < 1
+
+
+def test_while_another_process_looks_nothing_is_done(project: TestProject, channel: Channel) -> None:
+    refused(project)
+    database = open_database(f"sqlite:///{project.folder / '.tidegate' / 'ledger.db'}")
+    acquire(database, SystemClock(), LEASE, "another", 60)
+    database.dispose()
+
+    report = look(project)
+
+    assert (report["looked"], report["opened"], report["open"], channel.messages) == (False, [], [], [])
+
+
+def test_without_apprise_the_extra_is_named(
+    project: TestProject, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.service.channels.apprise", None)
+
+    outcome = project.run("alerts", "check", "--notify")
+
+    assert (outcome.code, "pip install 'tidegate[alerts]'" in outcome.err) == (2, True)
+    assert project.run("alerts", "check").code == 0
 
 
 def test_looking_leaves_the_read_models_equal_to_the_log(project: TestProject, channel: Channel) -> None:

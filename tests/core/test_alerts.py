@@ -289,6 +289,22 @@ def test_a_recovery_says_how_long_it_was() -> None:
     assert said.body == "over: crm does not answer.\n  after 7 min, at 2026-03-04 12:00 UTC"
 
 
+def test_a_message_about_very_many_alerts_stays_short() -> None:
+    said = message("acme", [opened(subject=f"d{n}") for n in range(500)], [])
+
+    assert said.title.startswith("[acme] 500 open: d0, d1, ")
+    assert said.body.count("page: ") == 20
+    assert said.body.endswith("and 480 more\n  next: tidegate alerts")
+
+
+def test_the_cause_names_the_version_that_came_since_the_destination_was_level() -> None:
+    changed = {"customers_to_crm": failing(level_at=ago(hours=2)), CUSTOMERS: {"accepted_at": ago(hours=1)}}
+
+    (alert,) = found(changed).values()
+
+    assert alert.cause == "503 from crm; customers@1 has version 3 since 2026-03-04 11:00 UTC"
+
+
 def test_a_span_is_said_in_whole_units() -> None:
     lengths = [timedelta(seconds=90), timedelta(minutes=15), timedelta(hours=4), timedelta(days=3)]
 

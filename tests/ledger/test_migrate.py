@@ -7,14 +7,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
+from engine.core.names import dataset_stream
 from engine.errors import SchemaMismatch
 from engine.ledger.database import open_database
-from engine.ledger.migrate import check_schema, migrations_folder, schema_revision, upgrade
+from engine.ledger.log import Ledger
+from engine.ledger.migrate import check_schema, migrating, migrations_folder, schema_revision, upgrade
+from engine.ledger.projection import snapshot
 from engine.ledger.tables import metadata
+from tests.ledger.facts import (
+    CUSTOMERS,
+    STREAM,
+    StillClock,
+    accepted,
+    finished,
+    held,
+    intended,
+    planned,
+    received,
+    started,
+)
 
 ROOT = Path(__file__).parents[2]
 UPGRADE = """
@@ -87,6 +104,24 @@ def test_an_older_ledger_says_how_to_bring_it_up(empty: Engine, monkeypatch: pyt
     monkeypatch.setattr("engine.ledger.migrate._known", lambda _: ["9999", head])
     with pytest.raises(SchemaMismatch, match=rf"older \({head}\) than this code's \(9999\).*tidegate db upgrade"):
         check_schema(empty)
+
+
+def test_a_ledger_from_before_a_read_model_has_it_after_the_upgrade(empty: Engine) -> None:
+    upgrade(empty)
+    ledger = Ledger(empty, StillClock(), "tester")
+    ledger.append(dataset_stream(CUSTOMERS), accepted(), held())
+    ledger.append(STREAM, started(), planned(), intended(0), received(0), finished())
+    grown = snapshot(empty)
+    with migrating(empty) as connection:
+        config = Config()
+        config.set_main_option("script_location", str(migrations_folder()))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0005")
+
+    upgrade(empty)
+
+    assert snapshot(empty) == grown
+    assert grown["tally"]
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def check(context: click.Context, notify: bool) -> int:  # noqa: FBT001 - click'
     """Look at every condition and record which alerts opened and closed.
 
     Meant for a timer, each minute, where there is no daemon. It ends with 0 whatever is open, and with 1 when a channel
-    did not take a message, which the next look tries again.
+    did not take a message, which the next look tries again. While another process looks, it only lists.
     """
     with opened(context) as app:
         report = check_alerts(app, notify=notify)
@@ -99,6 +99,8 @@ def _told(channel: ChannelReport) -> str:
 
 def check_view(report: CheckReport) -> Lines:
     """What changed, and what is open."""
+    if not report.looked:
+        yield Text("Another process is looking at this moment; what follows is as of the look before.")
     for word, names in (("opened", report.opened), ("closed", report.closed), ("told", report.told)):
         yield from (Text.assemble((f"{word}  ", "dim"), cell(name)) for name in names)
     for name in report.untold:

@@ -69,7 +69,7 @@ class Station:
         self.lives = True
         self._runs = runs
         self._alarms: dict[SyncId, datetime] = {}
-        self._lease: Lease = acquire(engine, clock, f"daemon:{name}", f"elsewhere:{name}", LEASE_SECONDS)
+        self.lease: Lease = acquire(engine, clock, f"daemon:{name}", f"elsewhere:{name}", LEASE_SECONDS)
         self.duty = Duty(engine, self.ledger, clock, self._begin, self._set)
 
     def load(self, *scheduled: Scheduled, bounds: Bounds = BOUNDS) -> Station:
@@ -78,11 +78,15 @@ class Station:
 
     def tick(self, *, may_take: bool = True) -> None:
         """One look, with a lease that lasts."""
-        self._lease = renew(self.engine, self.clock, self._lease)
+        self.lease = renew(self.engine, self.clock, self.lease)
         for sync in [sync for sync, moment in self._alarms.items() if moment <= self.clock.now()]:
             del self._alarms[sync]
             self.duty.due(sync)
-        self.duty.wake(Fence(self._lease.name, self._lease.epoch), may_take=may_take)
+        self.duty.wake(self.fence, may_take=may_take)
+
+    @property
+    def fence(self) -> Fence:
+        return Fence(self.lease.name, self.lease.epoch)
 
     def die(self) -> None:
         """Its runs go on."""
@@ -91,7 +95,7 @@ class Station:
     def leave(self) -> None:
         """As at the end of a drain."""
         self.lives = False
-        release(self.engine, self._lease)
+        release(self.engine, self.lease)
 
     def _begin(self, scheduled: Scheduled) -> bool:
         assert all(run.sync != scheduled.sync for run in self._runs), "a sync runs twice at once"

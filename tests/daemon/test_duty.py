@@ -15,12 +15,13 @@ from sqlalchemy import Engine, event
 
 from engine.core.events import TurnTaken
 from engine.core.names import SyncId, VersionNumber, dataset_stream, schedule_stream
-from engine.core.turns import AHEAD_MAX
+from engine.core.turns import AHEAD_MAX, Turn
 from engine.faces.daemon.duty import AGAIN_SECONDS, ATTEMPTS_MAX
 from engine.ledger.database import open_database
 from engine.ledger.lease import acquire, release
 from engine.ledger.log import Ledger
 from engine.ledger.migrate import upgrade
+from engine.service.turn_log import TurnLog
 from tests.daemon.stations import BOUNDS, LEASE_SECONDS, Run, Station, following, minutely, moments, turns
 from tests.ledger.facts import CUSTOMERS, StillClock, accepted, unchanged
 
@@ -97,6 +98,17 @@ def test_of_two_daemons_one_takes_a_turn_and_it_ends_once(
     assert len(list(here.ledger.read(schedule_stream(SyncId("s"))))) == 3
 
 
+def test_of_two_daemons_that_saw_the_same_one_takes_the_turn(here: Station, there: Station, clock: StillClock) -> None:
+    here.load(minutely())
+    ours, theirs = TurnLog(here.ledger), TurnLog(there.ledger)
+    seen = ours.changed({}, [SyncId("s")])[SyncId("s")]
+    found = Turn(clock.now(), None, 0)
+
+    assert ours.take(SyncId("s"), seen, "cron", found, here.fence) is not None
+    assert theirs.take(SyncId("s"), seen, "cron", found, there.fence) is None
+    assert len(here.ledger.tail(5, schedule_stream(SyncId("s")), TurnTaken)) == 1
+
+
 def test_what_a_daemon_left_another_goes_on_with_when_its_lease_ends(
     here: Station, there: Station, clock: StillClock, runs: list[Run]
 ) -> None:
@@ -147,6 +159,8 @@ def test_a_daemon_that_drained_hands_its_open_turn_over_at_once(
     runs.pop().stopped()
     here.leave()
 
+    there.tick(may_take=False)
+    assert there.duty.waits
     there.tick()
 
     assert [run.station for run in runs] == [there]
@@ -236,7 +250,7 @@ def test_a_step_of_the_clock_runs_no_moment_twice_and_leaves_none_out(
         if runs:
             end(runs)
     clock.advance(step.total_seconds())
-    here._lease = acquire(here.engine, clock, "daemon:after the step", "elsewhere:here", LEASE_SECONDS)
+    here.lease = acquire(here.engine, clock, "daemon:after the step", "elsewhere:here", LEASE_SECONDS)
     for _ in range(3 * 65):
         _advanced(clock, 20, here)
         if runs:
@@ -251,11 +265,11 @@ def test_a_step_of_the_clock_runs_no_moment_twice_and_leaves_none_out(
 def test_a_clock_that_ran_years_ahead_does_not_stop_a_sync(here: Station, clock: StillClock, runs: list[Run]) -> None:
     here.load(minutely())
     clock.advance(AHEAD_MAX.total_seconds() * 400)
-    here._lease = acquire(here.engine, clock, "daemon:ahead", "elsewhere:here", LEASE_SECONDS)
+    here.lease = acquire(here.engine, clock, "daemon:ahead", "elsewhere:here", LEASE_SECONDS)
     here.tick()
     end(runs)
     clock.advance(-AHEAD_MAX.total_seconds() * 400)
-    here._lease = acquire(here.engine, clock, "daemon:back", "elsewhere:here", LEASE_SECONDS)
+    here.lease = acquire(here.engine, clock, "daemon:back", "elsewhere:here", LEASE_SECONDS)
     here.duty.due(SyncId("s"))
     _advanced(clock, 130, here)
 

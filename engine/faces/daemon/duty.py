@@ -82,6 +82,8 @@ class Duty:
         self._syncs: dict[SyncId, tuple[Scheduled, Schedule]] = {}
         self._limits = Limits(1, 1, 1)
         self.under_way: dict[SyncId, UnderWay] = {}
+        self.waits = False
+        """Whether at the last look something was to be begun."""
 
     def load(self, loaded: Loaded) -> None:
         """Take on these schedules in place of those before; what is under way goes on."""
@@ -102,19 +104,15 @@ class Duty:
         """An alarm rang."""
         self._due.add(sync)
 
-    @property
-    def waits(self) -> bool:
-        """Whether something is due that has not begun."""
-        return bool(self._due)
-
     def wake(self, lease: Fence, *, may_take: bool) -> None:
         """Look at what changed, take over what was left, and take the turns that are due while slots are free."""
         for sync in self._look(self._syncs):
             self._set_alarm(sync)
         self._follow_versions()
+        left = [sync for sync in self._left(lease) if self._may_try(sync)]
+        self.waits = bool(self._due or left)
         if not may_take:
             return
-        left = [sync for sync in self._left(lease) if self._may_try(sync)]
         ready = [(found.at, sync, found) for sync in self._due for found in self._turn(sync)]
         for sync in self._due - {sync for _, sync, _ in ready}:
             self._due.discard(sync)

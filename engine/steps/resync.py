@@ -40,6 +40,7 @@ from engine.steps.kept_rows import kept_rows, misfit, with_kept
 from engine.steps.sent import sent_records
 from engine.steps.snapshots import change_tables, snapshot_table
 from engine.steps.sync_lease import sync_lease
+from engine.steps.untouched import but_for_ignored
 
 CONDITION_SECONDS_MAX = 60.0
 
@@ -145,7 +146,7 @@ def _after(before: StateFolded, marks: Marks, wanted: Wanted) -> StateFolded:
 def marked(tools: Tools, session: Session, sync: Sync, before: StateFolded, wanted: Wanted) -> Marks:
     """The state rows that are to change, with what they become.
 
-    A record that the sync's mode leaves where it is, because its row is gone, is left alone.
+    A record that the sync leaves where it is is left alone: by its mode, because its row is gone, or by `on_withdrawal`.
     """
     version = wanted_version(tools, sync.dataset.id, pinned_version(tools, sync.id))
     held = live(state_layers(tools, session, before))
@@ -160,7 +161,7 @@ def marked(tools: Tools, session: Session, sync: Sync, before: StateFolded, want
     again, lost = _chosen(tools, session, sync, wanted, _Sides(rows, identities, held, version))
     if sync.mapping.mode is not Mode.MIRROR:
         again, lost = (some.semi_join(identities, "pk") for some in (again, lost))
-    again = session.cached(again)
+    again, lost = (session.cached(but_for_ignored(tools, session, sync, rows, some)) for some in (again, lost))
     lost = session.cached(_without_forgotten(tools, session, lost))
     sizes = [int(session.single(some.aggregate(n=some.count()))["n"]) for some in (again, lost)]
     return Marks(session.cached(newest([lost, again])), sum(sizes), sizes[1])

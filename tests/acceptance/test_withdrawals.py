@@ -145,6 +145,29 @@ def test_what_is_ignored_stays_as_it_is_and_a_warning_says_so(project: TestProje
     project.checked(receiver)
 
 
+@pytest.mark.parametrize("mode", ["mirror", "upsert"])
+def test_a_resync_leaves_what_is_ignored_as_it_is_and_owes_nothing(
+    project: TestProject, receiver: Receiver, mode: str
+) -> None:
+    """Also what it is asked for by its key: nothing would ever be sent about it."""
+    delivered(project, "ignore", mode=mode)
+    decide(project.given, "withdraw", 2)
+    project.given.report()
+    before = len(receiver.journal)
+
+    assert project.run("resync", SYNC, "--yes").code == 0
+    assert {r["id"] for one in receiver.journal[before:] for r in one.records} == {"1", "3"}
+    keys = project.folder / "keys.txt"
+    keys.write_text("2\n", encoding="utf-8")
+    assert project.run("resync", SYNC, "--keys", str(keys), "--yes").code == 0
+
+    shown = project.run("--json", "show", SYNC, "--key", "2").json
+    assert (shown["holds"], shown["owed"], shown["unknown"]) == (True, False, False)
+    assert receiver.records == FIELDS
+    assert project.report()["status"] == "unchanged"
+    project.checked(receiver)
+
+
 def test_another_answer_to_withdrawals_is_caught_up_with(project: TestProject, receiver: Receiver) -> None:
     """Ignored, then unsubscribed, then deleted: each change of the file is applied to those who withdrew before it."""
     delivered(project, "ignore")

@@ -6,6 +6,7 @@ once nothing interferes any more, the destination holds the desired state and no
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from engine import failpoints
 from tests.acceptance.test_consent import REGISTER, decide, granted, withdrawn
-from tests.projects import TestProject
+from tests.projects import CONTRACT, TestProject
 from tests.property.effort import PATIENCE, examples
 from tests.receiver import Answer, Receiver, receiving
 
@@ -32,7 +33,10 @@ POINTS = sorted(failpoints.NAMES - {"migrate.step", "lease.before_renew", "lease
 ROUNDS_MAX = 8
 """Runs in which everything that is owed must be settled once nothing interferes: rejections count to five."""
 
-names = st.sampled_from(["a", "b", "ü", ""])
+BAD = "?"
+"""A name with which a rule of the contract sets the row aside; none that goes on is bad."""
+
+names = st.sampled_from(["a", "b", "ü", "", BAD])
 edits = st.dictionaries(st.sampled_from(IDS), st.one_of(names, st.none()), max_size=4)
 some = st.sets(st.sampled_from(IDS), min_size=1, max_size=3)
 
@@ -59,6 +63,7 @@ class Engine(RuleBasedStateMachine):
     def begin(self, rows: dict[int, str], agreed: set[int], on_withdrawal: str = "delete") -> None:
         self.on_withdrawal = on_withdrawal
         self.project.destination("hook", self.receiver.url, batch={"records": 2})
+        self.project.write("contracts/people-v1.odcs.yaml", _setting_aside())
         self.project.write("contracts/register-v1.odcs.yaml", REGISTER)
         register = {"connection": "lake", "table": "register.parquet"}
         contract = "contracts/register-v1.odcs.yaml"
@@ -85,10 +90,17 @@ class Engine(RuleBasedStateMachine):
 
     @rule()
     def a_run_that_nothing_disturbs_brings_the_desired_state(self) -> None:
+        aside = self._aside()
+        before = {id: self._held().get(id) for id in aside}
         report = self._run()
         if self.paused:
             return
         assert report["status"] in {"succeeded", "unchanged", "partial"}
+        if not report["resumed"]:
+            assert {id: self._held().get(id) for id in aside} == before, "what is held of rows set aside stays"
+        listed = self.project.run("--json", "quarantine", "list", "people@1").json
+        bad = {str(id) for id, name in self.rows.items() if name == BAD and id not in self.forgotten}
+        assert {row["key"] for row in listed["records"]} == bad
         if report["status"] != "partial" and not report["plan"]["withheld"]:
             assert self._reached() == self._wanted()
 
@@ -142,6 +154,13 @@ class Engine(RuleBasedStateMachine):
     def the_run_that_has_not_ended_is_given_up(self) -> None:
         before = len(self.receiver.journal)
         assert self.project.run("cancel", SYNC).code in {0, 2}
+        assert len(self.receiver.journal) == before
+
+    @rule(word=st.sampled_from(["release", "drop"]))
+    def what_was_rejected_is_released_or_given_up(self, word: str) -> None:
+        """Given up is a value, never a record: it is sent when it changes."""
+        before = len(self.receiver.journal)
+        assert self.project.run("quarantine", word, SYNC).code in {0, 2}
         assert len(self.receiver.journal) == before
 
     @rule(id=st.sampled_from(IDS))
@@ -203,9 +222,9 @@ class Engine(RuleBasedStateMachine):
         return {id: fields for id, fields in self.receiver.records.items() if id != "foreign"}
 
     def _reached(self) -> dict[str, Mapping[str, Any]]:
-        """What is held of people who consent, and of rows that are gone."""
+        """What is held of people who consent and whose rows are good, and of rows that are gone."""
         refusing = {str(id) for id in self.rows if not self.agreed.get(id) and id not in self.forgotten}
-        kept = set() if self.on_withdrawal == "delete" else refusing
+        kept = self._aside() | (set() if self.on_withdrawal == "delete" else refusing)
         return {id: fields for id, fields in self._held().items() if id not in kept}
 
     def _others_are_left_as_the_sync_says(self) -> bool:
@@ -213,8 +232,14 @@ class Engine(RuleBasedStateMachine):
         others = self._held().keys() - self._wanted().keys()
         return all(("unsubscribed" in self._held()[id]) is told for id in others)
 
+    def _aside(self) -> set[str]:
+        """Whose records are left as they are, because their rows are bad and nobody is owed their removal."""
+        theirs = (id for id, name in self.rows.items() if name == BAD and self.agreed.get(id))
+        return {str(id) for id in theirs if id not in self.forgotten}
+
     def _wanted(self) -> dict[str, dict[str, Any]]:
-        sent = (id for id in self.rows if self.agreed.get(id) and id not in self.forgotten)
+        good = (id for id, name in self.rows.items() if name != BAD)
+        sent = (id for id in good if self.agreed.get(id) and id not in self.forgotten)
         return {str(id): {"name": self.rows[id], "score": 1.0} for id in sent}
 
     def _write(self) -> None:
@@ -222,6 +247,18 @@ class Engine(RuleBasedStateMachine):
         decisions = [granted(str(id)) if yes else withdrawn(str(id)) for id, yes in self.agreed.items()]
         # Somebody who is in no row and is never forgotten: a register that is empty is refused.
         decide(self.project, granted("0"), *decisions)
+
+
+def _setting_aside() -> dict[str, Any]:
+    """The contract of people, which sets rows with a bad name aside, however many they are."""
+    contract = copy.deepcopy(CONTRACT)
+    (table,) = contract["schema"]
+    table["customProperties"] = [{"property": "tidegate.quarantineMaxRatio", "value": 1}]
+    table["properties"][1] |= {
+        "logicalTypeOptions": {"pattern": r"^([^?]|.{2,})?$"},
+        "customProperties": [{"property": "tidegate.quarantine", "value": True}],
+    }
+    return contract
 
 
 def _ids(body: Mapping[str, Any]) -> set[str]:

@@ -108,6 +108,15 @@ def test_a_batch_that_was_refused_leaves_no_marker(place: Place) -> None:
     assert place.rows("id, email") == [(1, "b@x.test"), (2, "a@x.test")]
 
 
+def test_rows_whose_marker_cannot_be_written_do_not_stay(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marker, "notes", lambda *_: [("SELECT nothing FROM nowhere", ())])
+
+    (reply,) = place.send(upsert(range(3)))
+
+    assert isinstance(reply, Stop)
+    assert place.rows() == []
+
+
 def test_a_record_that_an_update_did_not_find_is_looked_for_again(place: Place) -> None:
     place.execute("INSERT INTO contacts (id, name) VALUES (1, 'old'), (3, 'old')")
     one = upsert([1, 2, 3], op=Op.UPDATE)

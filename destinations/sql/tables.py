@@ -61,10 +61,12 @@ class Tables:
         return await asyncio.to_thread(self._asked, self._database.about)
 
     async def columns(self, table: str) -> Sequence[Field]:
-        """The columns of a table. Raises `CheckFailed`, also when there is no such table."""
+        """The columns of a table. Raises `CheckFailed`, also when there is no such table, or none that a key can find."""
         found = await asyncio.to_thread(self._asked, lambda session: self._described(session, table))
         if isinstance(found, Stop):
             raise CheckFailed(found.message)
+        if not found.unique:
+            raise CheckFailed(f"`{table}` has no unique index; one over exactly the columns of the match key is needed")
         return found.columns
 
     async def close(self) -> None:

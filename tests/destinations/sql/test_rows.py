@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
-from typing import Any
 
 import psycopg
 import pytest
 from pydantic import ValidationError
 
-from destinations.base import AllDelivered, CheckFailed, Op, Outcomes, Rejected, Stop, Unavailable
+from destinations.base import AllDelivered, CheckFailed, Field, Op, Outcomes, Rejected, Stop, Unavailable
 from destinations.sql.adapter import SqlConfig, SqlTable
 from tests.destinations.batches import batch
 from tests.destinations.sql.places import NoHttp, Place
@@ -123,18 +123,42 @@ def test_no_number_loses_a_digit(place: Place) -> None:
     ]
 
 
-def test_the_columns_of_a_table_are_told(place: Place) -> None:
-    async def work() -> Any:
+def asked(place: Place, table: str) -> Sequence[Field]:
+    async def work() -> Sequence[Field]:
         adapter = place.adapter()
         try:
-            return await adapter.check(NoHttp()), await adapter.fields("contacts", NoHttp())
+            assert (await adapter.check(NoHttp())).startswith(("connected to PostgreSQL", "opened with"))
+            return await adapter.fields(table, NoHttp())
         finally:
             await adapter.close()
 
-    sentence, fields = asyncio.run(work())
-    assert sentence.startswith(("connected to PostgreSQL", "opened with SQLite", "opened with DuckDB"))
+    return asyncio.run(work())
+
+
+def test_the_columns_of_a_table_are_told(place: Place) -> None:
+    fields = asked(place, "contacts")
+
     assert [field.name for field in fields] == ["id", "name", "score", "email", "note"]
     assert not any(field.read_only for field in fields)
+    assert {field.name for field in fields if field.unique} == {"id", "email"}
+
+
+def test_a_column_that_holds_its_type_takes_no_other(place: Place) -> None:
+    if place.kind == "sqlite":
+        pytest.skip("a column of SQLite takes whatever comes")
+    takes = {field.name: field.takes for field in asked(place, "contacts")}
+
+    assert takes["id"] == {"integer"}
+    assert takes["score"] == {"integer", "number"}
+    assert takes["name"] == frozenset(), "a text column takes everything"
+
+
+@pytest.mark.parametrize(("table", "why"), [("nowhere", "there is no table"), ("plain", "`plain` has no unique index")])
+def test_a_table_to_which_nothing_can_be_delivered_tells_why(place: Place, table: str, why: str) -> None:
+    place.execute("CREATE TABLE plain (id bigint)")
+
+    with pytest.raises(CheckFailed, match=why):
+        asked(place, table)
 
 
 def test_a_lock_that_is_held_is_worth_another_try(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

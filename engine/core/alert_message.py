@@ -51,7 +51,7 @@ def _opened(event: AlertOpened) -> str:
     lines += [f"  reaches {'; '.join(told)}"] if told else []
     lines += [f"  owners {_few(event.owners)}"] if event.owners else []
     lines += [f"  because {event.cause[:CAUSE_LENGTH_MAX]}"] if event.cause else []
-    lines.append(f"  runbook {event.runbook}")
+    lines.append(f"  next: tidegate runbook {event.runbook}")
     lines += [f"  next: {command}" for command in event.next]
     return "\n".join(lines)
 

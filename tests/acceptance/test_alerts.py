@@ -93,7 +93,13 @@ def test_an_alert_is_told_once_and_its_end_once(project: TestProject, channel: C
     assert [report["opened"] for report in reports] == [["dataset.refused:people@1"], [], []]
     (said,) = channel.messages
     assert said["title"] == "[test] 1 open: people@1"
-    for words in ("ticket: ", "syncs people_to_hook", "destinations hook", "runbook contract-drift", "next: tidegate"):
+    for words in (
+        "ticket: ",
+        "syncs people_to_hook",
+        "destinations hook",
+        "tidegate runbook contract-drift",
+        "next: tidegate gates",
+    ):
         assert words in said["message"]
     assert "because " in said["message"]
 

@@ -102,3 +102,22 @@ def test_a_destination_that_was_changed_behind_our_back_is_made_right(project: T
     assert project.run("resync", SYNC, "--yes").code == 0
 
     assert receiver.records == wanted
+
+
+def test_metrics_and_alerts_say_what_they_say_of_a_ledger_in_a_file(project: TestProject) -> None:
+    project.report()
+    project.run("pause", SYNC)
+    project.run("resume", SYNC)
+    project.people({})
+    assert project.report()["status"] == "blocked"
+
+    assert project.run("--json", "alerts", "check").json["opened"] == ["dataset.refused:people@1"]
+    told = {(s["name"], *s["labels"].values()): s["value"] for s in project.run("--json", "metrics").json}
+
+    assert told["tidegate_alerts_open", "ticket"] == 1
+    assert told["tidegate_dataset_refused", "people@1"] == told["tidegate_sync_behind", SYNC] == 1
+    assert told["tidegate_sync_delivered_version", SYNC] == told["tidegate_dataset_version", "people@1"] == 1
+    assert told["tidegate_sync_paused", SYNC] == 0
+    assert told["tidegate_sync_lag_seconds", SYNC] >= 0
+    assert told["tidegate_ledger_bytes",] > 100_000
+    assert verified(project)

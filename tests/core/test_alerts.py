@@ -17,7 +17,7 @@ from engine.core.events import AlertOpened
 from engine.core.health import AccountHealth, DatasetHealth, DayUse, Health, LedgerHealth, SyncHealth
 from engine.core.names import DatasetId, RunId, SyncId, VersionNumber
 from engine.core.objectives import RULES
-from tests.deploy.test_rules import RUNBOOKS
+from engine.runbooks import NAMES
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CUSTOMERS, ORDERS = DatasetId("customers@1"), DatasetId("orders@1")
@@ -114,7 +114,7 @@ def test_a_condition_is_one_alert_with_its_reach_its_owners_a_runbook_and_comman
     (alert,) = found(changed, told).values()
 
     assert (alert.id, alert.severity.value, alert.since) == (id, severity, since)
-    assert alert.runbook in RUNBOOKS
+    assert alert.runbook in NAMES
     assert "customers_to_crm" in alert.syncs
     assert CUSTOMERS in alert.datasets
     assert "crm" in alert.destinations
@@ -276,7 +276,7 @@ def test_a_message_says_what_since_when_what_it_reaches_why_where_to_read_and_wh
         "  reaches datasets customers@1; syncs s0, s1, s2, s3, s4, s5, s6, s7, s8, s9 and 2 more; destinations crm",
         "  owners growth",
         "  because 503",
-        "  runbook destination-outage",
+        "  next: tidegate runbook destination-outage",
         "  next: tidegate status",
     ]
     assert not said.is_recovery

@@ -11,28 +11,11 @@ import promql_parser as promql
 import pytest
 import yaml
 
+from engine import runbooks
 from engine.service.metric_tables import COUNTERS, FINDING_LABELS, FINDINGS, GAUGES, PREFIX
 from tests.tidy.tree import ROOT
 
 DEPLOY = ROOT / "docs" / "deploy"
-RUNBOOKS = {
-    "destination-outage",
-    "throttling",
-    "auth",
-    "poison-records",
-    "mass-delete-block",
-    "contract-drift",
-    "stale-source",
-    "partial-load",
-    "late-rows",
-    "stuck-job",
-    "ledger-unreachable",
-    "disk-full",
-    "bad-version-delivered",
-    "consent-incident",
-    "erasure-overdue",
-    "lease-fights",
-}
 EXPOSED = {
     **{f"{PREFIX}{c.name}_total": {c.of, c.detail} - {""} for c in COUNTERS},
     f"{PREFIX}{FINDINGS.name}_total": set(FINDING_LABELS),
@@ -93,7 +76,7 @@ def test_an_expression_over_something_else_would_be_noticed() -> None:
 def test_every_rule_says_how_bad_it_is_what_happens_and_where_to_read_on(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"page", "ticket", "info"}
     assert re.fullmatch(r"[1-9][0-9]*[mh]", rule["for"])
-    assert rule["annotations"]["runbook"] in RUNBOOKS
+    assert rule["annotations"]["runbook"] in runbooks.NAMES
     told = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
     metrics, _ = asked(promql.parse(rule["expr"]))
     assert told <= set().union(*(EXPOSED[metric] for metric in metrics))

@@ -82,10 +82,9 @@ def _alert(alert: AlertReport) -> Lines:
     pairs += [(word, cell(", ".join(names))) for word, names in reach.items() if names]
     pairs += [("owners", cell(", ".join(alert.owners)))] if alert.owners else []
     pairs += [("because", Text(plain(alert.cause)))] if alert.cause else []
-    pairs += [("runbook", cell(alert.runbook))]
     pairs += [("told", Text(plain("; ".join(map(_told, alert.channels)) or "nobody: no route takes it")))]
     yield from facts(pairs)
-    for command in alert.next:
+    for command in (f"tidegate runbook {alert.runbook}", *alert.next):
         yield from next_step(command)
 
 

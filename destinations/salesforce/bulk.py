@@ -157,7 +157,8 @@ def told(batch: Batch, files: Mapping[str, Sequence[Mapping[str, str]]]) -> News
         for row in files[name]:
             outcomes.append(_outcome(left.pop(row[key]), meaning, row))
     if len(left) == len(parts.by_key):
-        return Unavailable("job_failed", "the job ended and did nothing", applied_unknown=False)
+        # What it did not come to stands in a file of its own, so that nobody is named says nothing.
+        return Unavailable("job_failed", "the job ended, and its files name no record", applied_unknown=True)
     return Outcomes(tuple(outcomes))
 
 

@@ -123,6 +123,10 @@ class HttpFake(Fake, httpx.AsyncBaseTransport):
         """The idempotency key of a request."""
         return str(request.headers.get("idempotency-key", ""))
 
+    def address(self, request: httpx.Request) -> str:
+        """Where a call goes, without what an API makes anew for each attempt, such as the id of a job."""
+        return str(request.url)
+
     def held(self) -> Mapping[str, Mapping[str, Value]]:
         return self.records
 

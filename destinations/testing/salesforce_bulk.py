@@ -77,6 +77,9 @@ class SalesforceJobsFake(JobsFake, SalesforceFake):
         self._rows[_job(request)] = {row[made["externalIdFieldName"]]: row for row in rows}
         return httpx.Response(201)
 
+    def address(self, request: httpx.Request) -> str:
+        return str(request.url).replace(_job(request), "job") if _is_upload(request) else super().address(request)
+
     def asked(self, request: httpx.Request) -> str | None:
         is_question = request.method == "GET" and request.url.path.rpartition("/")[0] == JOBS
         return self._names.get(_job(request), "nobody") if is_question else None

@@ -230,8 +230,11 @@ def test_a_row_of_a_stranger_or_of_one_who_was_told_is_believed_of_none(said: di
         bulk.told(TWO, said)
 
 
-def test_a_job_that_did_nothing_may_come_again() -> None:
-    assert bulk.told(TWO, files()) == Unavailable("job_failed", "the job ended and did nothing", applied_unknown=False)
+def test_files_that_name_nobody_leave_the_job_in_doubt() -> None:
+    """I5: what a job did not come to stands in a file of its own."""
+    told = bulk.told(TWO, files())
+
+    assert told == Unavailable("job_failed", "the job ended, and its files name no record", applied_unknown=True)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class Bench:
 
     def deliver(self, tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End:
         end, engine = _cpu(lambda: deliver(tools, session, sync, work, stop))
-        limits = sync.target.limits
+        limits = sync.target.limits_for(work.segment.rows)
         cut, rendering = _cpu(
             lambda: list(
                 slices(

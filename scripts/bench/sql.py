@@ -143,7 +143,7 @@ def _ticks(pid: int) -> list[int]:
 
 
 def _batches(tools: Tools, session: Session, sync: Sync, work: Work) -> Iterator[Batch]:
-    limits = sync.target.limits
+    limits = sync.target.limits_for(work.segment.rows)
     blocks = payloads_from(session, tools, work.segment, 0)
     for number, rows in enumerate(slices(blocks, first=0, records=limits.records, size=limits.bytes), 1):
         yield Batch(

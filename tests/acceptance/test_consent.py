@@ -171,6 +171,25 @@ def test_an_empty_register_is_an_alarm_and_removes_nobody(project: TestProject, 
     assert set(receiver.records) == {"1", "2"}
 
 
+@pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "unreadable"])
+def test_a_register_that_is_no_use_keeps_nobody_who_took_consent_back_here(
+    project: TestProject, receiver: Receiver, is_refused: bool
+) -> None:
+    """Whom the register granted stays, as far as it was read last; a decision that was taken here counts all the same."""
+    decide(project, granted("1"), granted("2"))
+    project.given.report()
+    assert project.run("consent", "withdraw", "--subject", "2", "--purpose", "email").code == 0
+    if is_refused:
+        decide(project)
+    else:
+        (project.folder / "data" / "register.parquet").write_bytes(b"not parquet")
+
+    assert project.report()["status"] == ("blocked" if is_refused else "failed")
+
+    assert set(receiver.records) == {"1"}
+    assert [record["op"] for record in receiver.journal[-1].records] == ["delete"]
+
+
 def test_a_register_that_cannot_be_read_sends_nothing(project: TestProject, receiver: Receiver) -> None:
     (project.folder / "data" / "register.parquet").write_bytes(b"not parquet")
     outcome = project.run("run", "people_to_hook")

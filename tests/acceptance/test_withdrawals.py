@@ -316,3 +316,4 @@ def test_decisions_that_are_in_doubt_remove_nobody_ahead_of_the_plan(project: Te
     report = project.report()
     assert report["status"] in {"held", "blocked"}
     assert set(receiver.records) == {"1", "2", "3"}
+    assert len(project.run("--json", "runs", SYNC).json) == 2, "no run was begun for removals"

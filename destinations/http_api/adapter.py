@@ -113,7 +113,9 @@ class HttpApi(HttpDestination):
         return self._news(calls, batch, answer)
 
     def explained(self, response: httpx.Response, meant: NoAnswer) -> NoAnswer:
-        return verdict(response, self.config.errors) or meant
+        # Whether a record is at fault only an answer may say: what came before it in the same batch was applied.
+        said = verdict(response, self.config.errors)
+        return meant if said is None or isinstance(said, Refused) else said
 
     def exhausted_for(self, response: httpx.Response) -> timedelta | None:
         own = self.config.quota

@@ -327,6 +327,7 @@ def test_a_code_and_words_come_with_a_rejection() -> None:
         (200, {"error": {"code": "bad"}}, Refused),
         (422, {"error": {"code": "gone"}}, Stop),
         (403, {"error": {"code": "slow"}}, Throttled),
+        (403, {"error": {"code": "bad"}}, Stop),
         (400, {"error": {"code": "another"}}, Refused),
         (400, {}, Refused),
         (401, {}, Stop),

@@ -17,17 +17,19 @@ from typing import Any
 from tests.projects import ROOT
 
 WAIT_SECONDS = 90.0
+MAIN = "from engine.faces.cli.main import main; main()"
 Line = dict[str, Any]
 
 
 class Running:
     """One daemon; ``lines`` is what it and its runs said so far."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, before: str = "", **environment: str) -> None:
+        """``before`` are statements that set what no operator can choose, such as for how long something is waited."""
         self.lines: list[Line] = []
         self._news = threading.Condition()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "engine.faces.cli", "--project", str(folder), "daemon"],
+            [sys.executable, "-c", f"{before}\n{MAIN}", "--project", str(folder), "daemon"],
             cwd=ROOT,
             env={**os.environ, "TIDEGATE_ACTOR": "daemon", **environment},
             stderr=subprocess.PIPE,
@@ -85,9 +87,9 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, **environment: str) -> Iterator[Running]:
+def running(folder: Path, before: str = "", **environment: str) -> Iterator[Running]:
     """A daemon that is gone at the end of the block."""
-    daemon = Running(folder, **environment)
+    daemon = Running(folder, before, **environment)
     try:
         yield daemon
     finally:

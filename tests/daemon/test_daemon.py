@@ -117,6 +117,19 @@ def test_the_first_signal_lets_a_run_end_its_window_and_the_next_daemon_goes_on_
         assert project.checked(receiver).again == 0
 
 
+def test_a_nursery_without_work_is_let_go_and_is_back_when_something_is_due(tmp_path: Path) -> None:
+    soon = "from engine.faces.daemon import daemon; daemon.IDLE_SECONDS, daemon.WARM_SECONDS = 0.5, 2.0"
+    with receiving() as receiver:
+        project = started(tmp_path, receiver)
+        project.sync("people_to_hook", schedule={"every": "20s"})
+        with running(tmp_path, soon) as daemon:
+            daemon.wait_for("nursery_let_go")
+            ended = len(daemon.said("run_ended"))
+            daemon.wait_for("run_ended", ended + 1)
+            assert daemon.stop() == 0
+        assert len(receiver.records) == 2
+
+
 def test_a_run_has_a_limit_of_memory_and_one_that_is_killed_harms_nothing_and_is_begun_again(tmp_path: Path) -> None:
     with receiving() as receiver:
         project = started(tmp_path, receiver)

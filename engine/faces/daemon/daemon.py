@@ -249,6 +249,7 @@ class Daemon:
         elif not (self._runs_of or is_near) and now - self._busy_at > IDLE_SECONDS and self._watch.are_those_in_use():
             self._nurse.retire()
             self._nurse = None
+            log.info("nursery_let_go")
 
     def _set_alarm(self, sync: SyncId, moment: datetime | None) -> None:
         if moment is None:

@@ -95,6 +95,15 @@ def test_a_daemon_runs_schedules_takes_valid_files_only_and_drains(tmp_path: Pat
             assert project.checked(receiver)
 
 
+def test_a_daemon_does_not_start_with_files_that_are_not_valid(tmp_path: Path) -> None:
+    project = TestProject(tmp_path, "http://127.0.0.1:9/batch")
+    project.sync("people_to_hook", schedule={"every": "0s"})
+    with running(tmp_path) as daemon:
+        assert daemon.ended() == 2
+        assert "syncs/people_to_hook.yaml" in daemon.said("project_refused")[0]["problem"]
+    assert not (tmp_path / ".tidegate" / "ledger.db").exists()
+
+
 def test_the_first_signal_lets_a_run_end_its_window_and_the_next_daemon_goes_on_with_it(tmp_path: Path) -> None:
     with receiving() as receiver:
         project = started(tmp_path, receiver)

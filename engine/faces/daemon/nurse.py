@@ -53,8 +53,11 @@ class Nurse:
         nurse = cls(ours, process)
         try:
             loaded = await asyncio.wait_for(nurse._loaded(), LOAD_SECONDS_MAX)
-        except (Refused, TimeoutError, asyncio.CancelledError):
-            nurse.retire()
+        except TimeoutError:
+            nurse._give_up()
+            raise Refused((f"reading the files took longer than {LOAD_SECONDS_MAX:.0f} seconds",)) from None
+        except (Refused, asyncio.CancelledError):
+            nurse._give_up()
             raise
         return nurse, loaded
 
@@ -74,6 +77,12 @@ class Nurse:
                     return Loaded(tuple(syncs), wire.Bounds(**bounds), ledger)
                 case _:
                     raise AssertionError("a nursery says nothing else before it is ready")
+
+    def _give_up(self) -> None:
+        """End a nursery that has no runs yet."""
+        self._process.kill()
+        self._process.wait()
+        self._end.close()
 
     def listen(self, hear: Callable[[Nurse, wire.Message], None]) -> None:
         """From now on, tell ``hear`` what is said."""

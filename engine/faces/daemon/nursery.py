@@ -141,7 +141,12 @@ class Nursery:
     def _fork(self, sync: str, memory: int, *, captured: bool) -> None:
         pid = os.fork()
         if pid == 0:
-            os._exit(self._run(sync, memory, captured=captured))
+            code = _BROKEN
+            try:
+                code = self._run(sync, memory, captured=captured)
+            finally:
+                # Whatever happened, a child never comes back into the nursery's own loop.
+                os._exit(code)
         self._children[pid] = sync
         wire.send(self._end, {"started": sync, "pid": pid})
 

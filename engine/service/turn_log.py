@@ -35,6 +35,11 @@ class Seen:
 NEVER = Seen(Unset(), EMPTY, Sequence(0))
 
 
+def turn_lease_name(sync: SyncId) -> str:
+    """The lease of whoever runs a turn of ``sync``, from before its run to behind it."""
+    return f"turn:{sync}"
+
+
 class TurnLog:
     """What daemons did about scheduled syncs, read and written in the name of one that holds ``lease``."""
 

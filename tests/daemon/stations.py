@@ -97,7 +97,7 @@ class Station:
         self.lives = False
         release(self.engine, self.lease)
 
-    def _begin(self, scheduled: Scheduled) -> bool:
+    def _begin(self, scheduled: Scheduled, _taken: TurnTaken) -> bool:
         assert all(run.sync != scheduled.sync for run in self._runs), "a sync runs twice at once"
         self._runs.append(Run(self, scheduled))
         return True

@@ -9,21 +9,25 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 
 from engine.core.events import TurnTaken
-from engine.core.names import SyncId, VersionNumber, dataset_stream, schedule_stream
+from engine.core.names import SyncId, VersionNumber, dataset_stream, run_stream, schedule_stream
 from engine.core.turns import AHEAD_MAX, Turn
+from engine.errors import StaleEpoch
 from engine.faces.daemon.duty import AGAIN_SECONDS, ATTEMPTS_MAX
 from engine.ledger.database import open_database
 from engine.ledger.lease import acquire, release
 from engine.ledger.log import Ledger
 from engine.ledger.migrate import upgrade
 from engine.service.turn_log import TurnLog
+from engine.service.turn_run import had_its_run
 from tests.daemon.stations import BOUNDS, LEASE_SECONDS, Run, Station, following, minutely, moments, turns
-from tests.ledger.facts import CUSTOMERS, StillClock, accepted, unchanged
+from tests.ledger.facts import CUSTOMERS, StillClock, accepted, finished, unchanged
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +150,28 @@ def test_a_run_that_outlives_its_daemon_is_waited_for_and_not_run_again(
 
     assert turns(there.ledger) == [("2026-01-02T03:05:00+00:00", 0, "partial")]
     assert [run.station for run in runs] == []
+
+
+def test_a_run_that_starts_late_sees_that_its_turn_was_taken_over_or_had_its_run(
+    here: Station, there: Station, clock: StillClock, runs: list[Run]
+) -> None:
+    tools: Any = SimpleNamespace(ledger=here.ledger, database=here.engine)
+    here.load(minutely())
+    there.load(minutely())
+    _advanced(clock, 56, here, there)
+    assert had_its_run(tools, SyncId("s"), here.fence) is None
+
+    runs.pop().break_off_with(here)
+    _advanced(clock, LEASE_SECONDS + 5, there)
+    with pytest.raises(StaleEpoch):
+        had_its_run(tools, SyncId("s"), here.fence)
+    assert had_its_run(tools, SyncId("s"), there.fence) is None
+
+    (run,) = runs
+    here.ledger.append(run_stream(run.id), finished(run.id, run.sync))
+    had = had_its_run(tools, SyncId("s"), there.fence)
+    assert had is not None
+    assert had.run == run.id
 
 
 def test_a_daemon_that_drained_hands_its_open_turn_over_at_once(

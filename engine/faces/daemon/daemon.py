@@ -16,6 +16,7 @@ from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 
+from engine.core.events import TurnTaken
 from engine.core.names import SyncId
 from engine.errors import Busy, LedgerError, TidegateError
 from engine.faces.daemon import wire
@@ -138,9 +139,9 @@ class Daemon:
             log.error("ledger_trouble", what=error.what, next=error.next)
         self._trouble = error.what
 
-    def _begin(self, scheduled: Scheduled) -> bool:
+    def _begin(self, scheduled: Scheduled, taken: TurnTaken) -> bool:
         nurse = self._nurse
-        if nurse is None or not nurse.run(scheduled.sync, self._loaded.bounds.memory, captured=scheduled.as_captured):
+        if nurse is None or not nurse.run(scheduled, taken, self._loaded.bounds.memory):
             return False
         self._runs_of[scheduled.sync] = nurse
         return True

@@ -24,7 +24,7 @@ from engine.ledger.lease import Fence, held_epochs
 from engine.ledger.log import Ledger
 from engine.ledger.projections import runs, versions
 from engine.service.schedules import Scheduled, next_moment, schedule_of
-from engine.service.turn_log import NEVER, Seen, TurnLog, outdated
+from engine.service.turn_log import NEVER, Seen, TurnLog, outdated, turn_lease_name
 
 ATTEMPTS_MAX = 3
 """How often a run that breaks is begun for one turn."""
@@ -69,7 +69,7 @@ class Duty:
         database: Engine,
         ledger: Ledger,
         clock: Clock,
-        begin: Callable[[Scheduled], bool],
+        begin: Callable[[Scheduled, TurnTaken], bool],
         alarm: Callable[[SyncId, datetime | None], None],
     ) -> None:
         self._database, self._ledger, self._clock = database, ledger, clock
@@ -212,7 +212,7 @@ class Duty:
 
     def _held(self, syncs: Iterable[SyncId]) -> set[SyncId]:
         """Of these, those that somebody runs now."""
-        names = {f"sync:{sync}": sync for sync in syncs}
+        names = {name: sync for sync in syncs for name in (f"sync:{sync}", turn_lease_name(sync))}
         return {names[name] for name in held_epochs(self._database, self._clock, names)} if names else set()
 
     def _take_over(self, sync: SyncId, lease: Fence) -> None:
@@ -248,7 +248,7 @@ class Duty:
         self._due.discard(sync)
         assert isinstance(seen.turns, Running), "it was just taken"
         scheduled, _ = self._syncs[sync]
-        if self._begin(scheduled):
+        if self._begin(scheduled, seen.turns.taken):
             self.under_way[sync] = UnderWay(scheduled, seen.turns.taken, self._clock.monotonic())
 
     def _end(self, taken: TurnTaken, run: str, status: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.core.events import TurnTaken
 from engine.faces.daemon import wire
 from engine.service.schedules import Scheduled
 
@@ -103,9 +104,12 @@ class Nurse:
 
         loop.add_reader(self._end, readable)
 
-    def run(self, sync: str, memory: int, *, captured: bool) -> bool:
-        """Ask for a run; false when nobody is there to hear it."""
-        return wire.send(self._end, {"run": sync, "captured": captured, "memory": memory})
+    def run(self, scheduled: Scheduled, taken: TurnTaken, memory: int) -> bool:
+        """Ask for the run of a turn that was taken; false when nobody is there to hear it."""
+        turn = {"lease": taken.lease, "epoch": taken.epoch}
+        return wire.send(
+            self._end, {"run": scheduled.sync, "captured": scheduled.as_captured, "memory": memory, **turn}
+        )
 
     def signal(self, sync: str, number: int) -> None:
         """Send a signal to the run of ``sync``, if there is one."""

@@ -26,16 +26,19 @@ from config.problems import InvalidProject
 from config.project import Project
 from config.settings import read_settings
 from engine.bootstrap import ledger_url, load, open_project
+from engine.core.names import SyncId
 from engine.core.outcome import EXIT_CODES, RunStatus
 from engine.delivery.stop import StopRequest, signals
-from engine.errors import Interrupted, TidegateError
+from engine.errors import Busy, Interrupted, StaleEpoch, TidegateError
 from engine.faces.cli.secret_values import secret_values
 from engine.faces.daemon import wire
+from engine.ledger.lease import Fence
 from engine.observe.log import configure
 from engine.observe.redact import Redactor
 from engine.service.resolve import Resolved, resolve
 from engine.service.runs import run_as_captured, run_syncs
 from engine.service.schedules import scheduled_syncs
+from engine.service.turn_run import had_its_run, turn_lease
 
 BESIDE_COMPUTE_BYTES = 10**9
 """What a run needs beside what DuckDB is told it may use: the interpreter, Arrow, and the batches under way."""
@@ -127,8 +130,8 @@ class Nursery:
     def _obey(self, message: wire.Message) -> bool:
         """Do what was said; whether more may follow."""
         match message:
-            case {"run": str(sync), "captured": bool(captured), "memory": int(memory)}:
-                self._fork(sync, memory, captured=captured)
+            case {"run": str(sync)}:
+                self._fork(sync, message)
             case {"signal": int(number), "sync": str(sync)}:
                 for pid in [pid for pid, of in self._children.items() if of == sync]:
                     os.kill(pid, number)
@@ -138,27 +141,27 @@ class Nursery:
                 raise AssertionError("the daemon says nothing else")
         return True
 
-    def _fork(self, sync: str, memory: int, *, captured: bool) -> None:
+    def _fork(self, sync: str, order: wire.Message) -> None:
         pid = os.fork()
         if pid == 0:
             code = _BROKEN
             try:
-                code = self._run(sync, memory, captured=captured)
+                code = self._run(sync, order)
             finally:
                 # Whatever happened, a child never comes back into the nursery's own loop.
                 os._exit(code)
         self._children[pid] = sync
         wire.send(self._end, {"started": sync, "pid": pid})
 
-    def _run(self, sync: str, memory: int, *, captured: bool) -> int:
+    def _run(self, sync: str, order: wire.Message) -> int:
         """The life of a child: one run, told before its end."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            bound = memory + _allocated_bytes()
+            bound = int(order["memory"]) + _allocated_bytes()
             resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
             structlog.contextvars.bind_contextvars(sync=sync)
-            report = _report(self._project, sync, captured=captured)
+            report = _report(self._project, SyncId(sync), order)
             report["reason"] = self._redactor.redact(report["reason"])[: wire.REASON_LENGTH_MAX]
             wire.send(self._end, {"told": sync, "report": report})
             return int(report["code"])
@@ -176,26 +179,31 @@ class Nursery:
                 wire.send(self._end, {"ended": ended, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _report(project: Project, sync: str, *, captured: bool) -> dict[str, Any]:
+def _report(project: Project, sync: SyncId, order: wire.Message) -> dict[str, Any]:
     """What came of one run; a run that cannot begin or is interrupted is told as well."""
+    fence = Fence(order["lease"], order["epoch"])
     stop = StopRequest()
     with signals(stop):
         try:
             app = open_project(project)
             try:
-                report = run_as_captured(app, sync, stop) if captured else run_syncs(app, [sync], stop)[0]
+                with turn_lease(app.tools, sync):
+                    if (had := had_its_run(app.tools, sync, fence)) is not None:
+                        return _told(had.status, had.run, had.reason)
+                    report = run_as_captured(app, sync, stop) if order["captured"] else run_syncs(app, [sync], stop)[0]
             finally:
                 app.close()
+        except (Busy, StaleEpoch) as error:
+            return _told(RunStatus.BUSY.value, "", str(error))
         except Interrupted as error:
             return {"status": "stopped", "run": "", "reason": str(error), "code": _INTERRUPTED}
         except TidegateError as error:
             return {"status": RunStatus.FAILED.value, "run": "", "reason": str(error), "code": error.exit_code}
-    return {
-        "status": report.status.value,
-        "run": report.run,
-        "reason": report.reason,
-        "code": EXIT_CODES[report.status],
-    }
+    return _told(report.status.value, report.run, report.reason)
+
+
+def _told(status: str, run: str, reason: str) -> dict[str, Any]:
+    return {"status": status, "run": run, "reason": reason, "code": EXIT_CODES[RunStatus(status)]}
 
 
 def _allocated_bytes() -> int:

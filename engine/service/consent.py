@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from engine.core.consent import Status
 from engine.core.consent_rule import ConsentRule
+from engine.errors import StorageError
 from engine.service.app import App
 from engine.service.consent_lists import CLOCK_SKEW, judge, list_of_decisions
 from engine.steps.consent import newest_moment
 from engine.steps.decisions import DECISIONS, Decided, decide
-from engine.steps.subjects import known_subjects
+from engine.steps.subjects import Known, known_subjects
 
 _TICK = timedelta(microseconds=1)
 
@@ -38,7 +39,8 @@ class Decision:
 class ConsentReport:
     """How many decisions were recorded, which syncs ask for their purposes, and what to type now.
 
-    ``unmatched`` subjects stand in no dataset of these syncs, ``nearly`` of them but for blanks, case or Unicode form.
+    ``unmatched`` subjects stand in no dataset of these syncs, ``nearly`` of them but for blanks, case or Unicode form;
+    ``unseen`` says why neither is known, empty where both are.
     """
 
     granted: int
@@ -49,6 +51,7 @@ class ConsentReport:
     unmatched: int
     nearly: int
     next: str
+    unseen: str = ""
 
 
 def record_decision(app: App, decision: Decision) -> ConsentReport:
@@ -96,10 +99,17 @@ def _judged(decision: Decision, now: datetime) -> None:
 def _after_all_others(app: App, decision: Decision, now: datetime) -> datetime:
     """The moment to record: now, or as late as the newest decision about the subject where clocks disagree."""
     registers = {register.id: register for sync in app.syncs.values() for register in sync.registers}
-    with app.tools.compute.session() as session:
-        newest = newest_moment(
-            app.tools, session, tuple(registers.values()), decision.subject, decision.purpose, now + CLOCK_SKEW
-        )
+    latest = now + CLOCK_SKEW
+    try:
+        with app.tools.compute.session() as session:
+            newest = newest_moment(
+                app.tools, session, tuple(registers.values()), decision.subject, decision.purpose, latest
+            )
+    except StorageError:
+        if decision.status is Status.GRANTED:
+            raise
+        # Nobody waits for a damaged file to be left alone: as late as any decision may be, whatever it holds.
+        return latest
     if newest is None or newest < now:
         return now
     # Of one moment the refusal counts; a grant must be later to be one.
@@ -111,8 +121,8 @@ def _recorded(app: App, rows: Iterable[pa.RecordBatch], origin: str) -> ConsentR
     rules = {name: sync.mapping.consent for name, sync in app.syncs.items()}
     asking = {name: rule for name, rule in rules.items() if rule is not None and _concerns(rule, decided)}
     asked = {purpose for rule in rules.values() if rule is not None for purpose in rule.purposes}
-    known = known_subjects(app.tools, [app.syncs[name] for name in asking], decided.segment)
     syncs = tuple(sorted(asking))
+    known, unseen = _known(app, syncs, decided)
     return ConsentReport(
         granted=decided.event.granted,
         refused=decided.event.refused,
@@ -122,7 +132,16 @@ def _recorded(app: App, rows: Iterable[pa.RecordBatch], origin: str) -> ConsentR
         unmatched=known.unmatched,
         nearly=known.nearly,
         next=f"tidegate run {' '.join(syncs)}" if syncs else "",
+        unseen=unseen,
     )
+
+
+def _known(app: App, syncs: Iterable[str], decided: Decided) -> tuple[Known, str]:
+    """Who of these people stands in a dataset, and why nobody can tell; they are recorded either way."""
+    try:
+        return known_subjects(app.tools, [app.syncs[name] for name in syncs], decided.segment), ""
+    except StorageError as error:
+        return Known(0, 0), error.what
 
 
 def _concerns(rule: ConsentRule, decided: Decided) -> bool:

@@ -96,6 +96,33 @@ def test_who_is_owed_a_removal_leaves_although_no_plan_can_be_made(
     assert (project.report()["status"], receiver.requests) == (status, before), "what was removed is not removed again"
 
 
+def test_consent_is_taken_back_although_no_version_can_be_read(project: TestProject, receiver: Receiver) -> None:
+    damaged_version(project)
+
+    withdraw(project, 2)
+    told = project.run("--json", "consent", "withdraw", "--subject", "3", "--purpose", "email").json
+    project.report()
+
+    assert "does not have the bytes" in told["unseen"]
+    assert set(receiver.records) == {"Ada", "Di"}
+
+
+def test_consent_is_taken_back_although_earlier_decisions_cannot_be_read_and_giving_it_waits(
+    project: TestProject, receiver: Receiver
+) -> None:
+    kept = {path: path.read_bytes() for path in (project.folder / ".tidegate/segments/consent").rglob("*.parquet")}
+    for path, content in kept.items():
+        path.write_bytes(content[:-4] + b"torn")
+
+    withdraw(project, 2)
+    assert project.run("consent", "grant", "--subject", "2", "--purpose", "email").code == 1
+    for path, content in kept.items():
+        path.write_bytes(content)
+    project.report()
+
+    assert set(receiver.records) == {"Ada", "Cy", "Di"}
+
+
 def test_what_stood_in_the_way_is_mended_and_the_run_after_it_is_the_ordinary_one(
     project: TestProject, receiver: Receiver
 ) -> None:

@@ -225,5 +225,7 @@ def decided_view(report: ConsentReport) -> Lines:
     if report.unmatched:
         near = f"; {report.nearly:,} would be but for blanks, case or Unicode form" if report.nearly else ""
         yield Text(plain(f"in no dataset of a sync that asks: {count(report.unmatched, 'subject')}{near}"))
+    if report.unseen:
+        yield Text(plain(f"recorded; whether a dataset has the subjects could not be seen: {report.unseen}"))
     if report.next:
         yield from next_step(report.next)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from engine import failpoints
+from engine.bootstrap import open_app
+from engine.core.merged import Patience
+from engine.core.names import DatasetId
+from engine.steps.merge import merge_changes
 from tests.acceptance.test_consent import REGISTER, decide, granted, withdrawn
 from tests.projects import CONTRACT, TestProject
 from tests.property.effort import PATIENCE, examples
@@ -30,6 +34,9 @@ SYNC = "people_to_hook"
 IDS = range(1, 9)
 FOREIGN = {"name": "somebody else's", "score": 1.0}
 POINTS = sorted(failpoints.NAMES - {"migrate.step", "lease.before_renew", "lease.after_acquire"})
+STORAGE_POINTS = sorted(failpoints.STORAGE_NAMES)
+SOUND = ("", "")
+"""Where nothing fails; as often as a few of the points together."""
 ROUNDS_MAX = 8
 """Runs in which everything that is owed must be settled once nothing interferes: rejections count to five."""
 
@@ -168,6 +175,23 @@ class Engine(RuleBasedStateMachine):
         """For ever: the source and the register may hold them as before, and again."""
         assert self.project.run("forget", str(id), "--reason", "asked for it").code in {0, 5}
         self.forgotten.add(id)
+
+    @rule(keeps=st.none() | st.integers(1, 2), point=st.sampled_from([*STORAGE_POINTS, *SOUND]))
+    def what_is_old_is_dropped_and_merged(self, keeps: int | None, point: str) -> None:
+        """Nobody sees that: not the destination, and not what comes after, also when it dies half-way."""
+        before = len(self.receiver.journal)
+        people = {"connection": "lake", "table": "people.parquet"}
+        dataset = {"name": "people", "contract": "contracts/people-v1.odcs.yaml", "source": people}
+        self.project.write("datasets/people.yaml", {**dataset, **({"retain": {"versions": keeps}} if keeps else {})})
+        if point:
+            failpoints._points.armed[point] = failpoints._Armed("raise", "", 1)
+        try:
+            self.project.run("gc", "--older-than", "0")
+            with closing(open_app(self.project.folder, environment=None)) as app, suppress(failpoints.FailpointRaised):
+                merge_changes(app.tools, DatasetId("people@1"), Patience(fresh=0, together=2))
+        finally:
+            failpoints._points.armed.clear()
+        assert len(self.receiver.journal) == before
 
     @rule()
     def a_look_changes_nothing(self) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -34,11 +34,24 @@ class DemoSandbox:
 
     def held(self, object: str) -> int:
         """How many records of ``object`` the sandbox holds, by its own account."""
+        return len(self._asked("GET", f"/objects/{object}"))
+
+    def texts(self, object: str, name: str) -> list[str]:
+        """What the field ``name`` says in each record that has it."""
+        records = self._asked("GET", f"/objects/{object}")
+        return [str(record["fields"][name]) for record in records if name in record["fields"]]
+
+    def switch(self, faults: Sequence[Mapping[str, object]]) -> None:
+        """Meet batches with these faults from now on, and no others."""
+        self._asked("PUT", "/faults", {"faults": faults})
+
+    def _asked(self, method: str, path: str, body: object = None) -> Any:
         try:
-            answer = httpx.get(f"{self.address}/objects/{object}", timeout=ANSWER_SECONDS_MAX, trust_env=False)
-            return len(answer.raise_for_status().json())
+            url = f"{self.address}{path}"
+            answer = httpx.request(method, url, json=body, timeout=ANSWER_SECONDS_MAX, trust_env=False)
+            return answer.raise_for_status().json()
         except httpx.HTTPError as error:
-            raise _failed(f"did not say what it holds ({type(error).__name__})") from None
+            raise _failed(f"did not answer as asked ({type(error).__name__})") from None
 
 
 @contextmanager

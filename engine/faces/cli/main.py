@@ -88,6 +88,7 @@ COMMANDS = {
     },
     "Care": {
         "doctor": Entry(_HERE + "doctor:doctor", "Check everything that Tidegate needs to work, and say what to do."),
+        "drill": Entry(_HERE + "drill:drill", "Break something in a project of its own, and follow its runbook."),
         "runbook": Entry(_HERE + "runbook:runbook", "Show what to do about a failure, step by step."),
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
@@ -144,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_exit_code(list(arguments)))
+    sys.exit(exit_code_of(list(arguments)))
 
 
 def _refuse_secrets(arguments: Sequence[str]) -> None:
@@ -157,7 +158,8 @@ def _refuse_secrets(arguments: Sequence[str]) -> None:
         )
 
 
-def _exit_code(arguments: list[str]) -> int:
+def exit_code_of(arguments: list[str]) -> int:
+    """Run one command, tell its errors, and return its exit code."""
     redactor = Redactor()
     report = Report("--json" in arguments, "--debug" in arguments, redactor.redact)
     try:

@@ -178,7 +178,7 @@ def _play(name: str, drill: _Drill) -> DrillReport:
             detected = drill.clock.monotonic() - began
     restored = drill.clock.monotonic() - began
     why = _wrong(name, drill, before, status)
-    return DrillReport(name, not why, round(detected, 1), round(restored, 1), tuple(drill.typed), "; ".join(why))
+    return DrillReport(name, not why, round(detected, 3), round(restored, 3), tuple(drill.typed), "; ".join(why))
 
 
 def _wrong(name: str, drill: _Drill, before: int, status: str) -> list[str]:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from config.demo.generate import shop
+from destinations.registry import names
 from engine.faces.cli.sandbox import PORT
 from engine.service.demo import SYNC
 from engine.service.scaffold import init, project_files
@@ -154,10 +155,10 @@ def test_a_new_project_is_valid_as_it_stands_and_never_written_over_files(tmp_pa
     assert SYNC in (tmp_path / "syncs" / f"{SYNC}.yaml").read_text()
 
 
-def test_schemas_are_written_for_every_kind_of_file(tmp_path: Path) -> None:
+def test_schemas_are_written_for_every_kind_of_file_and_every_adapter(tmp_path: Path) -> None:
     result = tidegate("schema", "made", cwd=tmp_path)
 
     assert result.returncode == 0, result.stderr
     kinds = {path.name.removesuffix(".schema.json") for path in (tmp_path / "made").iterdir()}
-    assert kinds == {"tidegate", "dataset", "destination", "sync"}
+    assert kinds == {"tidegate", "dataset", "destination", "sync", *(f"config.{name}" for name in names())}
     assert all(json.loads(path.read_text())["type"] == "object" for path in (tmp_path / "made").iterdir())

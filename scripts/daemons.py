@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(1, str(ROOT))
 
 from engine.clock import SystemClock  # noqa: E402  # the checkout is not installed
-from engine.core.events import RunFinished, RunStarted, TurnEnded, TurnTaken  # noqa: E402
+from engine.core.events import RunFinished, RunResumed, RunStarted, TurnEnded, TurnTaken  # noqa: E402
 from engine.core.names import SyncId, schedule_stream  # noqa: E402
 from engine.ledger.database import open_database  # noqa: E402
 from engine.ledger.log import Ledger  # noqa: E402
@@ -151,6 +151,7 @@ def _judge(log: Sequence[Recorded], name: SyncId, every: int) -> tuple[int, list
     """How many moments of a sync had their run, and what of it is not as it must be."""
     broken, moments = [], list[datetime]()
     runs = _runs(log, name)
+    cut_off = _cut_off(log, name)
     broken += [f"{name}: two runs at once" for a, b in pairwise(runs) if b[0] < a[1]]
     first: Recorded | None = None
     for recorded in (one for one in log if one.stream == schedule_stream(name)):
@@ -163,7 +164,7 @@ def _judge(log: Sequence[Recorded], name: SyncId, every: int) -> tuple[int, list
             if first is None or not isinstance(first.event, TurnTaken) or first.event.due != event.due:
                 broken.append(f"{name}: the turn for {event.due} ended twice")
                 continue
-            within = sum(1 for began, _ in runs if first.sequence < began < recorded.sequence)
+            within = sum(1 for began, _ in runs if first.sequence < began < recorded.sequence and began not in cut_off)
             if within != 1:
                 broken.append(f"{name}: the turn for {event.due} had {within} runs")
             due = datetime.fromisoformat(event.due)
@@ -172,6 +173,12 @@ def _judge(log: Sequence[Recorded], name: SyncId, every: int) -> tuple[int, list
     if {b - a for a, b in pairwise(moments)} - {timedelta(seconds=every)}:
         broken.append(f"{name}: a moment was left out or had two turns")
     return len(moments), broken
+
+
+def _cut_off(log: Sequence[Recorded], sync: SyncId) -> set[int]:
+    """Where runs of a sync began that did not come to an end by themselves: the next one closed or finished them."""
+    resumed = {one.event.run for one in log if isinstance(one.event, RunResumed) and one.event.sync == sync}
+    return {int(one.sequence) for one in log if isinstance(one.event, RunStarted) and one.event.run in resumed}
 
 
 def _runs(log: Sequence[Recorded], sync: SyncId) -> list[tuple[int, int]]:

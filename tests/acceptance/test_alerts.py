@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,58 +14,18 @@ from engine.clock import SystemClock
 from engine.ledger.database import open_database
 from engine.ledger.lease import acquire
 from engine.service.alerts import LEASE
+from tests.channel import Channel, told_to
 from tests.projects import TestProject
 from tests.receiver import Receiver
 
 SYNC = "people_to_hook"
 
 
-class Channel(ThreadingHTTPServer):
-    """What Apprise's ``json://`` posts to, on loopback; ``status`` is what it answers."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self.status = 200
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"json://user:canary-5f1e@127.0.0.1:{self.server_address[1]}/"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        channel = self.server
-        assert isinstance(channel, Channel)
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if channel.status == 200:
-            channel.messages.append(body)
-        self.send_response(channel.status)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def channel(monkeypatch: pytest.MonkeyPatch, project: TestProject) -> Iterator[Channel]:
-    """The channel of a project whose pages and tickets all go there."""
-    with Channel() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with told_to(project) as running:
         monkeypatch.setenv("ONCALL_URL", running.url)
-        settings = yaml.safe_load((project.folder / "tidegate.yaml").read_text(encoding="utf-8"))
-        settings["environments"]["development"]["alerts"] = {
-            "channels": {"oncall": {"url": "${env:ONCALL_URL}"}},
-            "routes": [{"channel": "oncall", "severity": ["page", "ticket"]}],
-        }
-        project.write("tidegate.yaml", settings)
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def look(project: TestProject, code: int = 0) -> dict[str, Any]:

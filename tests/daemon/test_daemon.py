@@ -14,6 +14,7 @@ import pytest
 
 from engine.clock import SystemClock
 from engine.faces.daemon.notify import Notifier
+from tests.channel import told_to
 from tests.daemon.running import running, until
 from tests.projects import TestProject
 from tests.receiver import Receiver, receiving
@@ -158,3 +159,19 @@ def test_a_run_has_a_limit_of_memory_and_one_that_is_killed_harms_nothing_and_is
             assert daemon.stop() == 0
         assert len(receiver.records) == 9
         assert project.checked(receiver)
+
+
+def test_a_daemon_looks_at_alerts_and_somebody_is_told_of_their_beginning_and_end(tmp_path: Path) -> None:
+    often = "from engine.faces.daemon import lookout; lookout.LOOK_SECONDS = 0.5"
+    with receiving() as receiver:
+        project = started(tmp_path, receiver)
+        with told_to(project) as channel, running(tmp_path, often, ONCALL_URL=channel.url) as daemon:
+            daemon.wait_for("run_ended", status="succeeded")
+            project.people({})
+            daemon.wait_for("alert_opened", alert="dataset.refused:people@1")
+            until(lambda: len(channel.messages) == 1)
+            project.people({1: ("Ada", 2.5)})
+            daemon.wait_for("alert_closed", alert="dataset.refused:people@1")
+            until(lambda: len(channel.messages) == 2)
+            assert daemon.stop() == 0
+            assert len(daemon.said("alert_opened")) == 1

@@ -21,7 +21,8 @@ from engine.core.names import SyncId
 from engine.errors import Busy, LedgerError, TidegateError
 from engine.faces.daemon import wire
 from engine.faces.daemon.duty import Duty
-from engine.faces.daemon.nurse import Loaded, Nurse, Refused
+from engine.faces.daemon.lookout import Lookout
+from engine.faces.daemon.nurse import Nurse, Refused
 from engine.faces.daemon.post import Post
 from engine.faces.daemon.stopping import signal_for
 from engine.faces.daemon.watch import Watch
@@ -54,6 +55,7 @@ class Daemon:
         self._stops = 0
         self._is_reload_asked = False
         self._watch = Watch(post.folder)
+        self._lookout = Lookout(self._clock)
         self._looked_at = self._busy_at = self._refused_at = self._clock.monotonic()
         self._next: dict[SyncId, datetime] = {}
         self._trouble = ""
@@ -88,7 +90,7 @@ class Daemon:
         try:
             self._duty.load(self._loaded)
             log.info("daemon_started", syncs=len(self._loaded.syncs), holder=self._post.holder)
-            self._post.notifier.ready(self._status())
+            self._post.notifier.ready(self._loaded.told)
             while not self._is_done():
                 await self._hold_lease()
         finally:
@@ -115,6 +117,8 @@ class Daemon:
         self._look_at_files()
         self._hold_nursery()
         self._hurry()
+        if not self._stops:
+            self._lookout.look(self._nurse, self._loaded.bounds.memory)
         try:
             await asyncio.wait_for(self._awake.wait(), TICK_SECONDS)
         except TimeoutError:
@@ -158,6 +162,8 @@ class Daemon:
                         under_way.report = {key: str(value) for key, value in report.items()}
                 case {"ended": str(sync), "code": int(code)}:
                     self._ended(SyncId(sync), code)
+                case {"looked": dict(found)}:
+                    self._lookout.tell(found)
                 case {"gone": True}:
                     self._gone(nurse)
                 case _:
@@ -198,7 +204,9 @@ class Daemon:
         """The files as they are now in place of those before, if they are valid; else nothing changes."""
         try:
             nurse, loaded = await Nurse.start(self._post.folder, self._post.environment)
-            self._refuse_another_ledger(nurse, loaded)
+            if loaded.ledger != self._loaded.ledger:
+                nurse.retire()
+                raise Refused(("the ledger is another one: restart the daemon to move to it",))  # noqa: TRY301 - told as the others
             self._duty.load(loaded)
             before, self._loaded = self._nurse, loaded
             self._take_on(nurse)
@@ -217,13 +225,8 @@ class Daemon:
             self._is_reload_asked = True
         finally:
             self._starting = None
-            self._post.notifier.ready(self._status())
+            self._post.notifier.ready(self._loaded.told)
             self._awake.set()
-
-    def _refuse_another_ledger(self, nurse: Nurse, loaded: Loaded) -> None:
-        if loaded.ledger != self._loaded.ledger:
-            nurse.retire()
-            raise Refused(("the ledger is another one: restart the daemon to move to it",))
 
     def _take_on(self, nurse: Nurse) -> None:
         self._nurse = nurse
@@ -239,15 +242,17 @@ class Daemon:
     def _hold_nursery(self) -> None:
         """Let the nursery go when nothing runs for long, and have it there again before something is due.
 
-        While the files are others than those that it judged, it is kept: nobody could read them again.
+        While the files are others than those that it judged, it is kept: nobody could read them again. So it is where somebody is to
+        be told of alerts.
         """
         soon = min(self._next.values(), default=None)
         waits = None if soon is None else (soon - self._clock.now()).total_seconds()
         is_near = self._duty.waits or (waits is not None and waits < WARM_SECONDS)
+        needed = bool(self._runs_of) or is_near or self._loaded.has_channels
         now = self._clock.monotonic()
         if self._nurse is None:
-            self._is_reload_asked |= is_near and now - self._refused_at > AGAIN_SECONDS
-        elif not (self._runs_of or is_near) and now - self._busy_at > IDLE_SECONDS and self._watch.are_those_in_use():
+            self._is_reload_asked |= needed and now - self._refused_at > AGAIN_SECONDS
+        elif not needed and now - self._busy_at > IDLE_SECONDS and self._watch.are_those_in_use():
             self._nurse.retire()
             self._nurse = None
             log.info("nursery_let_go")
@@ -292,6 +297,3 @@ class Daemon:
 
     def _is_done(self) -> bool:
         return bool(self._stops) and not self._runs_of and not self._messages
-
-    def _status(self) -> str:
-        return f"{len(self._loaded.syncs)} syncs have a schedule"

@@ -26,6 +26,13 @@ class Loaded:
     syncs: tuple[Scheduled, ...]
     bounds: wire.Bounds
     ledger: str = field(repr=False)
+    has_channels: bool = False
+    """Whether somebody is to be told of alerts, so that they are looked at also while nothing runs."""
+
+    @property
+    def told(self) -> str:
+        """What a service manager is told."""
+        return f"{len(self.syncs)} syncs have a schedule"
 
 
 class Refused(Exception):
@@ -74,8 +81,8 @@ class Nurse:
                     raise Refused(tuple(str(problem) for problem in problems))
                 case {"scheduled": _}:
                     syncs.append(wire.heard(message))
-                case {"ready": dict(bounds), "ledger": str(ledger)}:
-                    return Loaded(tuple(syncs), wire.Bounds(**bounds), ledger)
+                case {"ready": dict(bounds), "ledger": str(ledger), "channels": bool(channels)}:
+                    return Loaded(tuple(syncs), wire.Bounds(**bounds), ledger, channels)
                 case _:
                     raise AssertionError("a nursery says nothing else before it is ready")
 
@@ -110,6 +117,10 @@ class Nurse:
         return wire.send(
             self._end, {"run": scheduled.sync, "captured": scheduled.as_captured, "memory": memory, **turn}
         )
+
+    def look(self, memory: int) -> None:
+        """Ask for a look at alerts; while one goes on, no other begins."""
+        wire.send(self._end, {"look": True, "memory": memory})
 
     def signal(self, sync: str, number: int) -> None:
         """Send a signal to the run of ``sync``, if there is one."""

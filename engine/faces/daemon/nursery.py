@@ -1,4 +1,4 @@
-"""The nursery: a process that has read and judged the project and forks one process for each run.
+"""The nursery: a process that has read and judged the project and forks one process for each run, and each look at alerts.
 
 A run so begins without the seconds that loading takes, with the files as they were judged and no others, and shares
 nothing with other runs that it could break: it has memory, a limit of it, and connections of its own. The daemon
@@ -35,6 +35,7 @@ from engine.faces.daemon import wire
 from engine.ledger.lease import Fence
 from engine.observe.log import configure
 from engine.observe.redact import Redactor
+from engine.service.alerts import check_alerts
 from engine.service.resolve import Resolved, resolve
 from engine.service.runs import run_as_captured, run_syncs
 from engine.service.schedules import scheduled_syncs
@@ -42,6 +43,9 @@ from engine.service.turn_run import had_its_run, turn_lease
 
 BESIDE_COMPUTE_BYTES = 10**9
 """What a run needs beside what DuckDB is told it may use: the interpreter, Arrow, and the batches under way."""
+_LOOK = "a look at alerts"
+"""What a child is known as that is no run; no sync has a name with blanks."""
+_TOLD_MAX = 100
 _INTERRUPTED = 130
 _BROKEN = 70
 _DATA_FIELD = 5
@@ -94,7 +98,8 @@ def _tell(end: socket.socket, project: Project, resolved: Resolved) -> None:
         said.longest_run.total_seconds(),
         said.drain.total_seconds(),
     )
-    wire.send(end, {"ready": asdict(bounds), "ledger": ledger_url(project, read_settings())})
+    ready = {"ready": asdict(bounds), "ledger": ledger_url(project, read_settings())}
+    wire.send(end, {**ready, "channels": bool(project.environment.alerts.channels)})
 
 
 class Nursery:
@@ -131,7 +136,10 @@ class Nursery:
         """Do what was said; whether more may follow."""
         match message:
             case {"run": str(sync)}:
-                self._fork(sync, message)
+                wire.send(self._end, {"started": sync, "pid": self._fork(sync, message)})
+            case {"look": True}:
+                if _LOOK not in self._children.values():
+                    self._fork(_LOOK, message)
             case {"signal": int(number), "sync": str(sync)}:
                 for pid in [pid for pid, of in self._children.items() if of == sync]:
                     os.kill(pid, number)
@@ -141,29 +149,32 @@ class Nursery:
                 raise AssertionError("the daemon says nothing else")
         return True
 
-    def _fork(self, sync: str, order: wire.Message) -> None:
+    def _fork(self, name: str, order: wire.Message) -> int:
         pid = os.fork()
         if pid == 0:
             code = _BROKEN
             try:
-                code = self._run(sync, order)
+                code = self._live(name, order)
             finally:
                 # Whatever happened, a child never comes back into the nursery's own loop.
                 os._exit(code)
-        self._children[pid] = sync
-        wire.send(self._end, {"started": sync, "pid": pid})
+        self._children[pid] = name
+        return pid
 
-    def _run(self, sync: str, order: wire.Message) -> int:
-        """The life of a child: one run, told before its end."""
+    def _live(self, name: str, order: wire.Message) -> int:
+        """The life of a child: one run or one look, told before its end."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             bound = int(order["memory"]) + _allocated_bytes()
             resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
-            structlog.contextvars.bind_contextvars(sync=sync)
-            report = _report(self._project, SyncId(sync), order)
+            if name == _LOOK:
+                wire.send(self._end, {"looked": _looked(self._project, self._redactor)})
+                return 0
+            structlog.contextvars.bind_contextvars(sync=name)
+            report = _report(self._project, SyncId(name), order)
             report["reason"] = self._redactor.redact(report["reason"])[: wire.REASON_LENGTH_MAX]
-            wire.send(self._end, {"told": sync, "report": report})
+            wire.send(self._end, {"told": name, "report": report})
             return int(report["code"])
         except BaseException:  # noqa: BLE001 - nothing may run beyond the end of a forked process
             structlog.get_logger("tidegate.run").exception("run_broke")
@@ -175,7 +186,7 @@ class Nursery:
             if pid == 0:
                 return
             ended = self._children.pop(pid, None)
-            if ended is not None:
+            if ended is not None and ended != _LOOK:
                 wire.send(self._end, {"ended": ended, "code": os.waitstatus_to_exitcode(status)})
 
 
@@ -200,6 +211,20 @@ def _report(project: Project, sync: SyncId, order: wire.Message) -> dict[str, An
         except TidegateError as error:
             return {"status": RunStatus.FAILED.value, "run": "", "reason": str(error), "code": error.exit_code}
     return _told(report.status.value, report.run, report.reason)
+
+
+def _looked(project: Project, redactor: Redactor) -> dict[str, Any]:
+    """What one look at alerts changed, as far as a message holds, or why there was none."""
+    try:
+        app = open_project(project)
+        try:
+            report = check_alerts(app, notify=True)
+        finally:
+            app.close()
+    except TidegateError as error:
+        return {"trouble": redactor.redact(str(error))[: wire.REASON_LENGTH_MAX]}
+    changed = {"opened": report.opened, "closed": report.closed, "untold": report.untold}
+    return {word: names[:_TOLD_MAX] for word, names in changed.items()}
 
 
 def _told(status: str, run: str, reason: str) -> dict[str, Any]:

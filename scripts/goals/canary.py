@@ -252,4 +252,4 @@ def broken(numbers: Numbers) -> list[str]:
     return told
 
 
-GOAL = Goal("G15", "marked secrets and personal data show nowhere", measure, broken, share=0.1)
+GOAL = Goal("G15", "marked secrets and personal data show nowhere", measure, broken, share=0.05)

@@ -101,4 +101,4 @@ def broken(numbers: Numbers) -> list[str]:
     return told
 
 
-GOAL = Goal("G8", "who is forgotten is gone from every byte and never comes back", measure, broken, share=0.02)
+GOAL = Goal("G8", "who is forgotten is gone from every byte and never comes back", measure, broken, share=0.01)

@@ -11,7 +11,7 @@ import pytest
 from tests.property.effort import MULTIPLIER
 from tests.seeded_bugs.bank import ROOT, Bug, bugs, copy_tree, is_caught, passes
 
-EVERY = 9 if MULTIPLIER == 1 else 1
+EVERY = 12 if MULTIPLIER == 1 else 1
 """One bug in so many is planted in an ordinary check, and each one when more examples are asked for."""
 
 

@@ -15,6 +15,7 @@ from engine.service.doctor_premises import Finding, Premises, fine, problem, war
 from engine.service.erasure import statuses
 from engine.service.held_versions import held_versions
 from engine.service.quarantine import quarantine_list
+from engine.steps.forget import ERASURE_LEASE
 from engine.steps.halt import pause_of
 
 STUCK_AFTER = timedelta(hours=1)
@@ -25,10 +26,13 @@ WAITS_LONG = timedelta(days=1)
 
 
 def leases(premises: Premises) -> Iterator[Finding]:
-    """Who holds what, and which leases nobody is behind any more."""
+    """Who holds what, and which leases nobody is behind any more; that of a daemon is its own name's, and nobody wants it."""
     if premises.app is None:
         return
-    found = standing(premises.app.tools.database, premises.clock)
+    every = standing(premises.app.tools.database, premises.clock)
+    found = [
+        lease for lease in every if not (lease.name.startswith("daemon:") and (lease.is_over or lease.is_orphaned))
+    ]
     for lease in found:
         if lease.is_over or lease.is_orphaned:
             ended = (
@@ -43,7 +47,9 @@ def leases(premises: Premises) -> Iterator[Finding]:
 
 def _go_on(name: str) -> str:
     kind, _, sync = name.partition(":")
-    return f"tidegate run {sync}" if kind == "sync" else "tidegate erasures resume"
+    if kind == "alerts":
+        return "tidegate alerts check"
+    return "tidegate erasures resume" if kind == ERASURE_LEASE else f"tidegate run {sync}"
 
 
 def unfinished(premises: Premises) -> Iterator[Finding]:

@@ -179,7 +179,8 @@ def _versions(sync: SyncStatus) -> str:
     if sync.pinned_version is not None:
         return f"{sync.pinned_version} pinned"
     there = " ".join(str(part) for part in (sync.delivered_from, sync.delivered_version or "-") if part)
-    return "" if sync.latest_version is None else f"{there}/{sync.latest_version}"
+    is_new = sync.latest_version is None and sync.delivered_version is None
+    return "" if is_new else f"{there}/{sync.latest_version or '-'}"
 
 
 def _share(used: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def test_only_what_changed_is_sent_unless_nothing_did_or_all_is_wanted(
     """Each attribute that is sent may cost a data point."""
     asked = batch(Op.UPSERT, {ADA: {"nickname": "Ada", "plan": "pro"}}, key="external_id")
     column = asked.rows.schema.get_field_index("changed")
-    asked.rows = asked.rows.set_column(column, "changed", pa.array([json.dumps(changed)]))
+    asked = replace(asked, rows=asked.rows.set_column(column, "changed", pa.array([json.dumps(changed)])))
 
     request = adapter(sends=sends).encode(asked)
 

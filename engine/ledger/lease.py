@@ -92,13 +92,6 @@ def standing(database: Database, clock: Clock) -> list[Standing]:
     ]
 
 
-def held_names(engine: Engine, clock: Clock) -> frozenset[str]:
-    """The leases that somebody holds now; one whose process died counts as held to its end."""
-    with reading(engine) as connection:
-        lasting = ~table.c.released & (table.c.expires_at > _now(connection, clock))
-        return frozenset(connection.execute(select(table.c.name).where(lasting)).scalars())
-
-
 def held_epochs(engine: Engine, clock: Clock, names: Collection[str]) -> dict[str, int]:
     """Of these leases, those that somebody holds who is not known to be dead, with their epoch."""
     with reading(engine) as connection:

@@ -103,13 +103,14 @@ def _moment(sequence: int | None, moments: Mapping[int, datetime]) -> datetime |
 def _syncs(app: App, lately: Mapping[StreamId, Course], moments: Mapping[int, datetime]) -> dict[SyncId, SyncHealth]:
     database, names = app.tools.database, [app.syncs[name].id for name in app.sync_names]
     last = {row.sync: row for row in runs.all_last(database)}
-    lags = _lags(database, {name: row.dataset for name, row in last.items()})
-    folds = {name: _state(fold) for name, fold in states.all_current(database).items()}
+    folds = states.all_current(database)
+    lags = _lags(database, folds, {name: row.dataset for name, row in last.items()})
     paused = _since(newest_told(database, map(halt_stream, names), SyncPaused, SyncResumed), SyncPaused)
     pinned = _since(newest_told(database, map(pin_stream, names), SyncPinned, SyncUnpinned), SyncPinned)
     found = {}
     for name in names:
-        sync, row, state = app.syncs[name], last.get(name), folds.get(name)
+        sync, row = app.syncs[name], last.get(name)
+        state = _state(folds[name]) if name in folds else None
         course = lately.get(sync_stream(name), NOTHING_YET)
         found[name] = SyncHealth(
             sync=name,
@@ -131,10 +132,11 @@ def _syncs(app: App, lately: Mapping[StreamId, Course], moments: Mapping[int, da
     return found
 
 
-def _lags(database: Engine, read: Mapping[SyncId, DatasetId]) -> dict[SyncId, timedelta]:
+def _lags(
+    database: Engine, folds: Mapping[SyncId, Recorded], read: Mapping[SyncId, DatasetId]
+) -> dict[SyncId, timedelta]:
     """How long after its version was accepted each sync's last delivery ended; ``read`` is the dataset of its last run."""
-    folds = {name: fold for name, fold in states.all_current(database).items() if name in read}
-    versions_of = {name: (read[name], _state(fold).version) for name, fold in folds.items()}
+    versions_of = {name: (read[name], _state(fold).version) for name, fold in folds.items() if name in read}
     accepted = versions.accepted_at(database, versions_of.values())
     return {
         name: max(folds[name].recorded_at - accepted[version], timedelta(0))

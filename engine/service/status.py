@@ -7,12 +7,12 @@ from datetime import datetime
 
 from engine.core.events import StateFolded
 from engine.core.names import SyncId
-from engine.ledger.projections import runs, states, versions
+from engine.ledger.projections import captures, runs, states, versions
 from engine.segments.compute import Session
 from engine.service.accounts import AccountReport, account_report
 from engine.service.app import App
 from engine.service.deprecations import notice
-from engine.service.freshness import freshness_seconds, lag_seconds, since
+from engine.service.freshness import freshness_seconds, lag_seconds, seconds_since
 from engine.service.halts import PauseReport, pause_report
 from engine.service.held_versions import held_version
 from engine.service.next_runs import next_due_of
@@ -91,7 +91,10 @@ def _with_next(status: SyncStatus, due: datetime | str, now: datetime) -> SyncSt
 def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) -> SyncStatus:
     state = states.current(tools.database, sync.id)
     last = runs.last(tools.database, sync.id)
-    latest = versions.latest(tools.database, sync.dataset.id)
+    latest, now = versions.latest(tools.database, sync.dataset.id), tools.clock.now()
+    another, pinned = _another(tools, sync, state), pinned_version(tools, sync.id)
+    followed = None if another else state
+    lag = lag_seconds(tools.database, latest, followed, now) if pinned is None else None
     held, unsettled, erasing, aside = _sizes(tools, session, sync, state)
     return SyncStatus(
         sync=sync.id,
@@ -100,7 +103,7 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         mode=sync.mapping.mode.value,
         latest_version=latest.version if latest else None,
         delivered_version=state.version or None if state else None,
-        delivered_from=_another(tools, sync, state),
+        delivered_from=another,
         notice=notice(tools, sync.dataset.id),
         held=held,
         owed=max(state.owed, unsettled) if state else 0,
@@ -111,14 +114,14 @@ def _status(tools: Tools, session: Session, sync: Sync, account: AccountReport) 
         reason=(last.reason or "") if last else "",
         account=account,
         held_version=waits.candidate if (waits := held_version(tools, sync.dataset.id)) else "",
-        pinned_version=pinned_version(tools, sync.id),
+        pinned_version=pinned,
         paused=pause_report(pause_of(tools, sync.id)),
         kept_rows=tools.storage.current(pin.keys).rows if (pin := pin_of(tools, sync.id)) and pin.keys else 0,
-        freshness_seconds=freshness_seconds(tools, sync.dataset.id),
-        lag_seconds=lag_seconds(tools, sync),
+        freshness_seconds=freshness_seconds(latest, captures.last(tools.database, sync.dataset.id), now),
+        lag_seconds=lag,
         quarantined=aside,
         quarantined_rows=latest.quarantine.rows if latest and latest.quarantine else 0,
-        ended_seconds=since(tools, last.finished_at) if last and last.finished_at else None,
+        ended_seconds=seconds_since(last.finished_at, now) if last and last.finished_at else None,
         budget_used=max((day.used / day.limit for day in account.daily if day.limit), default=None),
     )
 

@@ -11,7 +11,7 @@ from engine.core.alert_conditions import Burning, Told, alerts
 from engine.core.health import Health
 from engine.core.objectives import RULES, Interval, burning, stale, undelivered
 from engine.ledger.anchor import Anchor
-from engine.ledger.lease import held_names
+from engine.ledger.lease import standing
 from engine.ledger.projections import courses
 from engine.service.app import App
 from engine.service.health import health
@@ -39,7 +39,8 @@ def alerts_now(app: App) -> tuple[Alert, ...]:
 
 
 def _told(app: App, now: Health) -> Told:
-    leases = held_names(app.tools.database, app.tools.clock)
+    # A lease whose process died counts as held to its end.
+    leases = [lease.name for lease in standing(app.tools.database, app.tools.clock) if not lease.is_over]
     datasets = {dataset.id: dataset for dataset in app.datasets.values()}
     owners: dict[str, str] = {name: dataset.owner for name, dataset in datasets.items() if dataset.owner}
     owners |= {sync.id: sync.owner for sync in app.syncs.values() if sync.owner}

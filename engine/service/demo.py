@@ -61,20 +61,26 @@ def run_demo(folder: Path, opening: Opening, say: Say) -> DemoReport:
     `TidegateError` when a run ends otherwise than the demo is made for.
     """
     _prepare(folder)
-    crm = folder / _CRM
-    written = crm.read_text(encoding="utf-8")
     with serving(folder / _STATE / "sandbox") as sandbox:
-        crm.write_text(written.replace(_WRITTEN_URL, sandbox.address), encoding="utf-8")
+        written = lead_to(folder, sandbox.address)
         app = opening(folder)
         try:
             report = _story(folder, app, lambda: sandbox.held(OBJECT), say)
         finally:
             app.close()
             # Where `tidegate sandbox` serves the same store once this one has ended.
-            crm.write_text(written, encoding="utf-8")
+            (folder / _CRM).write_text(written, encoding="utf-8")
     for line in _afterwards(folder):
         say(line)
     return report
+
+
+def lead_to(folder: Path, address: str) -> str:
+    """Let the demo's project in ``folder`` deliver to a sandbox at ``address``; returns what the file said before."""
+    crm = folder / _CRM
+    written = crm.read_text(encoding="utf-8")
+    crm.write_text(written.replace(_WRITTEN_URL, address), encoding="utf-8")
+    return written
 
 
 def _prepare(folder: Path) -> None:

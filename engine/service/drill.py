@@ -18,7 +18,7 @@ from typing import Any
 from engine.clock import Clock
 from engine.errors import ConfigurationError, TidegateError
 from engine.runbooks import NAMES
-from engine.service.demo import OBJECT, SYNC
+from engine.service.demo import OBJECT, SYNC, lead_to
 from engine.service.demo_sandbox import serving
 from engine.service.drill_faults import FAILURES, KEY, WRONG, Stage
 from engine.service.runbooks import Step, runbook
@@ -32,7 +32,6 @@ ATTEMPTS_MAX = 20
 WAIT_SECONDS_MAX = 30.0
 _WELL = frozenset({"succeeded", "unchanged"})
 _REFUSED = frozenset({"usage", "configuration", "bug"})
-_URL = "http://127.0.0.1:8765"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +155,7 @@ def drill(name: str, type: Type, clock: Clock) -> DrillReport:
         project = Path(folder) / "project"
         init(project)
         with serving(Path(folder) / "sandbox") as sandbox:
-            crm = project / "destinations" / "crm.yaml"
-            crm.write_text(crm.read_text(encoding="utf-8").replace(_URL, sandbox.address), encoding="utf-8")
+            lead_to(project, sandbox.address)
             return _play(name, _Drill(Stage(project, sandbox), type, clock))
 
 

@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -196,14 +196,10 @@ def _report(project: Project, sync: SyncId, order: wire.Message) -> dict[str, An
     stop = StopRequest()
     with signals(stop):
         try:
-            app = open_project(project)
-            try:
-                with turn_lease(app.tools, sync):
-                    if (had := had_its_run(app.tools, sync, fence)) is not None:
-                        return _told(had.status, had.run, had.reason)
-                    report = run_as_captured(app, sync, stop) if order["captured"] else run_syncs(app, [sync], stop)[0]
-            finally:
-                app.close()
+            with closing(open_project(project)) as app, turn_lease(app.tools, sync):
+                if (had := had_its_run(app.tools, sync, fence)) is not None:
+                    return _told(had.status, had.run, had.reason)
+                report = run_as_captured(app, sync, stop) if order["captured"] else run_syncs(app, [sync], stop)[0]
         except (Busy, StaleEpoch) as error:
             return _told(RunStatus.BUSY.value, "", str(error))
         except Interrupted as error:
@@ -216,11 +212,8 @@ def _report(project: Project, sync: SyncId, order: wire.Message) -> dict[str, An
 def _looked(project: Project, redactor: Redactor) -> dict[str, Any]:
     """What one look at alerts changed, as far as a message holds, or why there was none."""
     try:
-        app = open_project(project)
-        try:
+        with closing(open_project(project)) as app:
             report = check_alerts(app, notify=True)
-        finally:
-            app.close()
     except TidegateError as error:
         return {"trouble": redactor.redact(str(error))[: wire.REASON_LENGTH_MAX]}
     changed = {"opened": report.opened, "closed": report.closed, "untold": report.untold}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -99,6 +99,13 @@ class HttpDestination(Destination):
     async def answer(self, request: httpx.Request, transport: Transport) -> Value:
         """The JSON with which a question is answered that is about no batch; raises `CheckFailed` with what is wrong."""
         return await self.told(_json(request), transport, "the answer is no JSON; is the address right?")
+
+    async def answer_object(self, request: httpx.Request, transport: Transport, stranger: str) -> Mapping[str, Value]:
+        """The object with which such a question is answered; raises `CheckFailed`, with ``stranger`` for any other JSON."""
+        said = await self.answer(request, transport)
+        if not isinstance(said, dict):
+            raise CheckFailed(stranger)
+        return said
 
     async def told(self, question: Talk[_T], transport: Transport, unread: str) -> _T:
         """What a talk that asks returns; raises `CheckFailed` with what is wrong, or ``unread`` where nobody can read the answer."""

@@ -224,10 +224,8 @@ class HubSpot(HttpDestination):
         return f"{self.config.objects_path}/{quote(object, safe='')}"
 
     async def _told(self, path: str, name: str, transport: Transport) -> Mapping[str, Value]:
-        answer = await self.answer(httpx.Request("GET", f"{self.config.url.rstrip('/')}{path}/{name}"), transport)
-        if not isinstance(answer, dict):
-            raise CheckFailed(STRANGER)
-        return answer
+        request = httpx.Request("GET", f"{self.config.url.rstrip('/')}{path}/{name}")
+        return await self.answer_object(request, transport, STRANGER)
 
     def _post(self, path: str, body: Value) -> httpx.Request:
         headers = {"content-type": "application/json"}

@@ -220,10 +220,7 @@ class Salesforce(HttpDestination):
         return await self._told(f"/sobjects/{object}/describe", transport)
 
     async def _told(self, path: str, transport: Transport) -> Mapping[str, Value]:
-        answer = await self.answer(self._calls.call("GET", path), transport)
-        if not isinstance(answer, dict):
-            raise CheckFailed(STRANGER)
-        return answer
+        return await self.answer_object(self._calls.call("GET", path), transport, STRANGER)
 
     @property
     def _calls(self) -> Calls:

@@ -27,21 +27,20 @@ import yaml
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent))
 
+from batches import batch_of, slices_of  # noqa: E402
 from data import write_versions  # noqa: E402
 from project import write_project  # noqa: E402
 from sink import sink  # noqa: E402
 
-from destinations.base import Batch, Op  # noqa: E402
 from destinations.http import HttpDestination  # noqa: E402
 from engine.bootstrap import open_app  # noqa: E402
-from engine.core.split import idempotency_key  # noqa: E402
-from engine.delivery.batches import BATCH_COLUMNS, Slice, slices  # noqa: E402
+from engine.delivery.batches import Slice  # noqa: E402
 from engine.delivery.executor import End, StopSignal  # noqa: E402
 from engine.delivery.stop import StopRequest  # noqa: E402
 from engine.segments.compute import Session  # noqa: E402
 from engine.service.runs import run_syncs  # noqa: E402
 from engine.steps import send as send_step  # noqa: E402
-from engine.steps.deliver import deliver, payloads_from  # noqa: E402
+from engine.steps.deliver import deliver  # noqa: E402
 from engine.steps.delivery_log import Work  # noqa: E402
 from engine.steps.facts import Sync, Tools  # noqa: E402
 
@@ -72,14 +71,7 @@ class Bench:
 
     def deliver(self, tools: Tools, session: Session, sync: Sync, work: Work, stop: StopSignal) -> End:
         end, engine = _cpu(lambda: deliver(tools, session, sync, work, stop))
-        limits = sync.target.limits_for(work.segment.rows)
-        cut, rendering = _cpu(
-            lambda: list(
-                slices(
-                    payloads_from(session, tools, work.segment, 0), first=0, records=limits.records, size=limits.bytes
-                )
-            )
-        )
+        cut, rendering = _cpu(lambda: list(slices_of(tools, session, sync, work)))
         requests, bodies = _cpu(lambda: [_request(sync, work, number, rows) for number, rows in enumerate(cut, 1)])
         _, reference = _cpu(lambda: asyncio.run(_post(requests)))
         share = 1e6 / work.segment.rows
@@ -131,18 +123,7 @@ def _cpu(act: Callable[[], T]) -> tuple[T, float]:
 
 def _request(sync: Sync, work: Work, number: int, rows: Slice) -> httpx.Request:
     assert isinstance(sync.target.destination, HttpDestination)
-    batch = Batch(
-        sync=sync.id,
-        object=sync.mapping.object,
-        op=Op(rows.op),
-        run=work.run,
-        plan=work.plan,
-        number=number,
-        first=rows.cut.first,
-        idempotency_key=idempotency_key(sync.id, work.digest, rows.cut),
-        rows=rows.rows.select(list(BATCH_COLUMNS)),
-    )
-    return sync.target.destination.encode(batch)
+    return sync.target.destination.encode(batch_of(sync, work, number, rows))
 
 
 async def _post(requests: list[httpx.Request]) -> None:

@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,20 +28,19 @@ import yaml
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent.parent))
 
+from batches import batch_of, slices_of  # noqa: E402
 from data import write_versions  # noqa: E402
 from project import write_project  # noqa: E402
 
-from destinations.base import AllDelivered, Batch, Op  # noqa: E402
+from destinations.base import AllDelivered, Batch  # noqa: E402
 from destinations.sql.adapter import SqlConfig, SqlTable  # noqa: E402
 from engine.bootstrap import open_app  # noqa: E402
-from engine.core.split import idempotency_key  # noqa: E402
-from engine.delivery.batches import BATCH_COLUMNS, slices  # noqa: E402
 from engine.delivery.executor import End, StopSignal  # noqa: E402
 from engine.delivery.stop import StopRequest  # noqa: E402
 from engine.segments.compute import Session  # noqa: E402
 from engine.service.runs import run_syncs  # noqa: E402
 from engine.steps import send as send_step  # noqa: E402
-from engine.steps.deliver import deliver, payloads_from  # noqa: E402
+from engine.steps.deliver import deliver  # noqa: E402
 from engine.steps.delivery_log import Work  # noqa: E402
 from engine.steps.facts import Sync, Tools  # noqa: E402
 from tests.postgres import postgres_server  # noqa: E402
@@ -78,7 +77,9 @@ class Bench:
         self.emptied()
         count = work.segment.rows
         end = self.measured("the deliver step", count, lambda: deliver(tools, session, sync, work, stop))
-        batches = list(_batches(tools, session, sync, work))
+        batches = [
+            batch_of(sync, work, number, rows) for number, rows in enumerate(slices_of(tools, session, sync, work), 1)
+        ]
         self.emptied()
         self.measured("the adapter alone", count, lambda: asyncio.run(self._sent(batches)))
         assert self.held() == count
@@ -140,23 +141,6 @@ def _ticks(pid: int) -> list[int]:
     except (FileNotFoundError, ProcessLookupError):
         return [0, 0, 0, 0]
     return [int(field) for field in stat.rpartition(")")[2].split()[11:15]]
-
-
-def _batches(tools: Tools, session: Session, sync: Sync, work: Work) -> Iterator[Batch]:
-    limits = sync.target.limits_for(work.segment.rows)
-    blocks = payloads_from(session, tools, work.segment, 0)
-    for number, rows in enumerate(slices(blocks, first=0, records=limits.records, size=limits.bytes), 1):
-        yield Batch(
-            sync=sync.id,
-            object=sync.mapping.object,
-            op=Op(rows.op),
-            run=work.run,
-            plan=work.plan,
-            number=number,
-            first=rows.cut.first,
-            idempotency_key=idempotency_key(sync.id, work.digest, rows.cut),
-            rows=rows.rows.select(list(BATCH_COLUMNS)),
-        )
 
 
 def _row(record: Any) -> tuple[object, ...]:

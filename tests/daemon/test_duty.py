@@ -23,22 +23,10 @@ from engine.faces.daemon.duty import AGAIN_SECONDS, ATTEMPTS_MAX
 from engine.ledger.database import open_database
 from engine.ledger.lease import acquire, release
 from engine.ledger.log import Ledger
-from engine.ledger.migrate import upgrade
 from engine.service.turn_log import TurnLog
 from engine.service.turn_run import had_its_run
 from tests.daemon.stations import BOUNDS, LEASE_SECONDS, Run, Station, following, minutely, moments, turns
 from tests.ledger.facts import CUSTOMERS, StillClock, accepted, finished, unchanged
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "ledger.db"
-    opened = open_database(f"sqlite:///{path}")
-    upgrade(opened)
-    with opened.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    opened.dispose()
-    return path
 
 
 @pytest.fixture

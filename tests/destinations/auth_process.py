@@ -7,29 +7,18 @@ import sys
 from pathlib import Path
 
 from destinations.auth import RefreshToken
-from destinations.base import AllDelivered, Reply
-from engine.core.reach import Reach
-from engine.delivery.pacer import Pacer, Unlimited
-from engine.delivery.transport import HttpTransport, TransportLimits
-from tests.destinations.auth_world import LIFE, ONE, Api, Hand
+from destinations.base import Reply
+from tests.destinations.auth_world import LIFE, Api, Hand, sent_on
 
 
 async def sent(file: Path, address: str, count: int) -> Reply:
-    """What the first batch came to that was not delivered, or the last one."""
     clock = Hand()
-    transport = HttpTransport(Pacer(Unlimited(), clock, {}), clock, TransportLimits(), reach=Reach(private=True))
+
+    def a_life_later() -> None:
+        clock.seconds += LIFE
+
     auth = RefreshToken(token_url=f"{address}/token", client_id="tidegate", refresh_token_file=file)
-    api = Api(auth, address=f"{address}/contacts")
-    reply: Reply = AllDelivered()
-    try:
-        for _ in range(count):
-            reply = await api.send(ONE, transport)
-            clock.seconds += LIFE
-            if not isinstance(reply, AllDelivered):
-                break
-    finally:
-        await transport.close()
-    return reply
+    return await sent_on(Api(auth, address=f"{address}/contacts"), clock, count, after=a_life_later)
 
 
 if __name__ == "__main__":

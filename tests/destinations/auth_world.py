@@ -26,6 +26,7 @@ from destinations.base import (
 from destinations.http import HttpDestination, Talk
 from destinations.testing.issuer import Issuer
 from engine.clock import SystemClock
+from engine.core.reach import Reach
 from engine.delivery.pacer import Pacer, Unlimited
 from engine.delivery.transport import HttpTransport, TransportLimits
 from tests.destinations.batches import batch
@@ -120,6 +121,21 @@ class World(httpx.AsyncBaseTransport):
     @property
     def asked(self) -> int:
         return len(self.issuer.asked)
+
+
+async def sent_on(api: Api, clock: SystemClock, count: int, *, after: Callable[[], None] = lambda: None) -> Reply:
+    """What the first batch came to that was not delivered, or the last of ``count``, over a real network."""
+    transport = HttpTransport(Pacer(Unlimited(), clock, {}), clock, TransportLimits(), reach=Reach(private=True))
+    reply: Reply = AllDelivered()
+    try:
+        for _ in range(count):
+            reply = await api.send(ONE, transport)
+            after()
+            if not isinstance(reply, AllDelivered):
+                break
+    finally:
+        await transport.close()
+    return reply
 
 
 def credentials(**changed: Any) -> ClientCredentials:

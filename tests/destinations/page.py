@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.cli.door import ROOT, tidegate
+from tests.cli.door import ROOT, Ended, tidegate
 
 
 def page_of(name: str) -> str:
@@ -37,3 +39,23 @@ def direct(project: Path, destination: str, url: str) -> None:
     file = project / "destinations" / f"{destination}.yaml"
     document = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump({**document, "config": {**document["config"], "url": url}}))
+
+
+@dataclass(frozen=True)
+class Played:
+    """What the commands said that a page leads to: a check, `validate --connect`, a run, and the same run again."""
+
+    checked: str
+    valid: Ended
+    first: Mapping[str, Any]
+    second: Mapping[str, Any]
+
+
+def played(project: Path, sync: str, capsys: pytest.CaptureFixture[str]) -> Played:
+    """Type them, in this order."""
+    where = ("--project", str(project))
+    (checked,) = tidegate(capsys, "destination", "check", *where, "--json").document
+    valid = tidegate(capsys, "validate", "--connect", *where)
+    (first,) = tidegate(capsys, "run", sync, *where, "--json").document
+    (second,) = tidegate(capsys, "run", sync, *where, "--json").document
+    return Played(checked["message"], valid, first, second)

@@ -18,18 +18,6 @@ def clock() -> StillClock:
     return StillClock()
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite ledger of this code's schema, to be copied: the steps to it are the subject of `test_migrate`."""
-    path = tmp_path_factory.mktemp("migrated") / "ledger.db"
-    opened = open_database(f"sqlite:///{path}")
-    upgrade(opened)
-    with opened.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    opened.dispose()
-    return path
-
-
 @pytest.fixture
 def engine(ledger_url: str, migrated: Path) -> Iterator[Engine]:
     database = make_url(ledger_url).database

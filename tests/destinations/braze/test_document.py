@@ -13,7 +13,7 @@ from destinations.braze.users import IDENTIFIERS
 from destinations.testing.braze import KEY, Attribute, BrazeFake
 from tests.cli.door import tidegate
 from tests.destinations.braze.workspace import workspace
-from tests.destinations.page import direct, files_of, page_of, project_of
+from tests.destinations.page import direct, files_of, page_of, played, project_of
 from tests.destinations.served import served
 
 PAGE = page_of("braze")
@@ -49,18 +49,15 @@ def test_the_sync_of_the_page_delivers_everybody_who_consents_and_then_has_nothi
     with served(api) as url:
         direct(project, "braze", url)
 
-        checked = tidegate(capsys, "destination", "check", "--project", str(project), "--json").document
-        valid = tidegate(capsys, "validate", "--connect", "--project", str(project))
-        (first,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
-        (second,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
+        told = played(project, SYNC, capsys)
 
-    assert checked[0]["message"].startswith("the key may write users")
-    assert valid.code == 0, valid.out
-    assert first["status"] == "succeeded"
-    assert first["delivered"]["inserts"] == len(api.held()) > 500
+    assert told.checked.startswith("the key may write users")
+    assert told.valid.code == 0, told.valid.out
+    assert told.first["status"] == "succeeded"
+    assert told.first["delivered"]["inserts"] == len(api.held()) > 500
     assert api.complaints == []
     assert all(len(held["country"]) == 2 for held in api.held().values())
-    assert second["status"] == "unchanged"
+    assert told.second["status"] == "unchanged"
 
 
 def test_the_page_names_every_key_of_the_config_every_identifier_and_every_permission() -> None:

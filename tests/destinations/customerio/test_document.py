@@ -12,7 +12,7 @@ from destinations.customerio.people import ATTRIBUTES_MAX, IDENTIFIERS, ITEM_BYT
 from destinations.testing.customerio import KEY, SITE
 from tests.cli.door import tidegate
 from tests.destinations.customerio.workspace import workspace
-from tests.destinations.page import direct, files_of, page_of, project_of
+from tests.destinations.page import direct, files_of, page_of, played, project_of
 from tests.destinations.served import served
 
 PAGE = page_of("customerio")
@@ -43,16 +43,14 @@ def test_the_sync_of_the_page_delivers_everybody_who_consents_and_then_has_nothi
     with served(api) as url:
         direct(project, "customerio", url)
 
-        checked = tidegate(capsys, "destination", "check", "--project", str(project), "--json").document
-        (first,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
-        (second,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
+        told = played(project, SYNC, capsys)
 
-    assert checked[0]["message"].endswith("the workspace is in the region eu")
-    assert first["status"] == "succeeded"
-    assert first["delivered"]["inserts"] == len(api.held()) > 500
+    assert told.checked.endswith("the workspace is in the region eu")
+    assert told.first["status"] == "succeeded"
+    assert told.first["delivered"]["inserts"] == len(api.held()) > 500
     assert api.complaints == []
     assert all(isinstance(held["customer_since"], int) for held in api.held().values())
-    assert second["status"] == "unchanged"
+    assert told.second["status"] == "unchanged"
 
 
 def test_the_page_names_every_key_of_the_config_every_identifier_and_every_region() -> None:

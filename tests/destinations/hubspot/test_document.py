@@ -11,7 +11,7 @@ from destinations.hubspot.adapter import HubSpot, HubSpotConfig
 from destinations.testing.hubspot import TOKEN, HubSpotFake
 from destinations.testing.hubspot_properties import Property
 from tests.cli.door import tidegate
-from tests.destinations.page import direct, files_of, page_of, project_of
+from tests.destinations.page import direct, files_of, page_of, played, project_of
 from tests.destinations.served import served
 
 PAGE = page_of("hubspot")
@@ -53,18 +53,15 @@ def test_the_sync_of_the_page_delivers_everybody_who_consents_and_then_has_nothi
     with served(api) as url:
         direct(project, "hubspot", url)
 
-        checked = tidegate(capsys, "destination", "check", "--project", str(project), "--json").document
-        valid = tidegate(capsys, "validate", "--connect", "--project", str(project))
-        (first,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
-        (second,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
+        told = played(project, SYNC, capsys)
 
-    assert checked[0]["message"].startswith("the account 4242 answers")
-    assert valid.code == 0, valid.out
-    assert first["status"] == "succeeded"
-    assert first["delivered"]["inserts"] == len(api.held()) > 500
+    assert told.checked.startswith("the account 4242 answers")
+    assert told.valid.code == 0, told.valid.out
+    assert told.first["status"] == "succeeded"
+    assert told.first["delivered"]["inserts"] == len(api.held()) > 500
     assert api.complaints == []
     assert all(set(held) <= set(api.schema) for held in api.held().values())
-    assert second["status"] == "unchanged"
+    assert told.second["status"] == "unchanged"
 
 
 def test_the_page_names_every_key_of_the_config() -> None:

@@ -15,7 +15,7 @@ from destinations.testing.salesforce import SECRET
 from destinations.testing.salesforce_bulk import SalesforceJobsFake
 from destinations.testing.salesforce_fields import Column
 from tests.cli.door import tidegate
-from tests.destinations.page import direct, files_of, page_of, project_of
+from tests.destinations.page import direct, files_of, page_of, played, project_of
 from tests.destinations.served import served
 
 PAGE = page_of("salesforce")
@@ -74,18 +74,15 @@ def test_the_sync_of_the_page_delivers_everybody_who_consents_and_then_has_nothi
         direct(project, "salesforce", url)
         log_in_at(project, url)
 
-        checked = tidegate(capsys, "destination", "check", "--project", str(project), "--json").document
-        valid = tidegate(capsys, "validate", "--connect", "--project", str(project))
-        (first,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
-        (second,) = tidegate(capsys, "run", SYNC, "--project", str(project), "--json").document
+        told = played(project, SYNC, capsys)
 
-    assert checked[0]["message"].startswith("the org answers; 149,")
-    assert valid.code == 0, valid.out
-    assert first["status"] == "succeeded"
-    assert first["delivered"]["inserts"] == len(api.held()) > 500
+    assert told.checked.startswith("the org answers; 149,")
+    assert told.valid.code == 0, told.valid.out
+    assert told.first["status"] == "succeeded"
+    assert told.first["delivered"]["inserts"] == len(api.held()) > 500
     assert api.complaints == []
     assert len(api.made) == 1, "so many records are a job"
-    assert second["status"] == "unchanged"
+    assert told.second["status"] == "unchanged"
 
 
 def test_the_page_names_every_key_of_the_config() -> None:

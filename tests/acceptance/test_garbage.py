@@ -6,13 +6,14 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.failpoints import VARIABLE
-from tests.forked import Forked
 from tests.projects import TestProject
 
 OLD = 30 * 24 * 3600
@@ -127,35 +128,33 @@ def test_what_was_recorded_instead_of_sent_stays(lived: TestProject) -> None:
     assert name in stored(lived)
 
 
-def stopped(project: TestProject, point: str, *command: str) -> Forked:
-    """A command that was put to sleep at a point."""
+@contextmanager
+def asleep(project: TestProject, point: str, *command: str) -> Iterator[None]:
+    """A command sleeps at a point while the block runs, and then goes on to a good end; it never outlives its test."""
     process = project.start(*command, env={VARIABLE: f"{point}=stop@1"})
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return process
-
-
-def woken(process: Forked) -> None:
-    """Let it go on to a good end."""
-    process.send_signal(signal.SIGCONT)
-    said = process.communicate(60)
-    assert process.returncode == 0, said
+    try:
+        deadline = time.monotonic() + 60
+        while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield
+        process.send_signal(signal.SIGCONT)
+        said = process.communicate(60)
+        assert process.returncode == 0, said
+    finally:
+        process.kill()
 
 
 @pytest.mark.crash
 def test_files_of_a_run_that_goes_on_stay(lived: TestProject) -> None:
     name = leave(lived, LEFT[2])
     lived.people({**GROWN, 4: ("Di", 2.0)})
-    sleeping = stopped(lived, "plan.before_commit", "run", "people_to_hook")
-    planned = stored(lived)
-    age(lived)
+    with asleep(lived, "plan.before_commit", "run", "people_to_hook"):
+        planned = stored(lived)
+        age(lived)
+        report = collected(lived)
 
-    report = collected(lived)
-
-    woken(sleeping)
     (told,) = report["folders"]
     assert (told["folder"], told["files"], "people_to_hook" in told["left"]) == ("syncs/people_to_hook", 0, True)
     assert name in stored(lived)
@@ -166,12 +165,10 @@ def test_files_of_a_run_that_goes_on_stay(lived: TestProject) -> None:
 def test_a_capture_that_slept_for_a_month_names_no_file_that_was_taken(lived: TestProject) -> None:
     lived.people({**GROWN, 4: ("Di", 2.0)})
     before = stored(lived)
-    sleeping = stopped(lived, "capture.before_commit", "capture", "people")
-    written = stored(lived) - before
-    age(lived)
-
-    assert collected(lived)["files"] == len(written) > 0
-    woken(sleeping)
+    with asleep(lived, "capture.before_commit", "capture", "people"):
+        written = stored(lived) - before
+        age(lived)
+        assert collected(lived)["files"] == len(written) > 0
 
     assert not written & stored(lived)
     assert lived.run("diff", "people", "2", "3").code == 0

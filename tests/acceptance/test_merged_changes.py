@@ -9,7 +9,7 @@ import pytest
 
 from engine.failpoints import VARIABLE
 from tests.acceptance.test_erasure import holding
-from tests.acceptance.test_garbage import age, collected, stopped, stored, woken
+from tests.acceptance.test_garbage import age, asleep, collected, stored
 from tests.acceptance.test_retention import FOLDER, SYNC, captured, done, kept, rule, source
 from tests.projects import TestProject
 
@@ -70,11 +70,10 @@ def test_a_kill_while_changes_are_merged_is_made_good(project: TestProject, poin
 @pytest.mark.crash
 def test_nothing_is_merged_while_a_run_may_read_it(project: TestProject) -> None:
     captured(project.given, *range(1, BEFORE + 1))
-    sleeping = stopped(project, "plan.after_commit", "run", SYNC)
-    captured(project, BEFORE + 1)
+    with asleep(project, "plan.after_commit", "run", SYNC):
+        captured(project, BEFORE + 1)
+        assert MERGED not in changes(project)
 
-    assert MERGED not in changes(project)
-    woken(sleeping)
     collected(project)
     assert MERGED in changes(project)
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.failpoints import VARIABLE
 from tests.acceptance.test_erasure import holding
-from tests.acceptance.test_garbage import age, collected, stopped, stored, woken
+from tests.acceptance.test_garbage import age, asleep, collected, stored
 from tests.projects import TestProject
 from tests.receiver import Receiver
 
@@ -177,11 +177,9 @@ def test_a_dry_run_drops_nothing(project: TestProject) -> None:
 def test_nothing_is_dropped_while_a_run_has_not_said_what_it_reads(project: TestProject) -> None:
     captured(project.given, 1, 2)
     rule(project, versions=1)
-    sleeping = stopped(project, "plan.before_commit", "run", SYNC)
+    with asleep(project, "plan.before_commit", "run", SYNC):
+        (left,) = collected(project)["dropped"]
 
-    (left,) = collected(project)["dropped"]
-
-    woken(sleeping)
     assert (left["versions"], SYNC in left["left"]) == ([], True)
     assert collected(project)["dropped"][0]["versions"] == [1]
 
@@ -207,9 +205,8 @@ def test_a_kill_while_versions_are_dropped_is_made_good(project: TestProject, po
 def test_a_version_that_is_pinned_at_the_last_moment_is_not_dropped(project: TestProject, receiver: Receiver) -> None:
     captured(project.given, 1, 2, 3)
     rule(project, versions=1)
-    sleeping = stopped(project, "retain.before_commit", "gc")
-    done(project, "rollback", SYNC, "--to", "1", "--yes")
-    woken(sleeping)
+    with asleep(project, "retain.before_commit", "gc"):
+        done(project, "rollback", SYNC, "--to", "1", "--yes")
 
     assert kept(project) == [1, 3]
     assert len(receiver.records) == 1

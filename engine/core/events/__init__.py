@@ -1,0 +1,202 @@
+"""Every event of the ledger: a stable hand-given type name and a schema version.
+
+An event is a past fact without personal data: counts, digests, names of segments, codes. Class names are never
+stored, so a class may be renamed; a change of shape raises ``schema`` and adds an upcast in `engine.core.event_codec`.
+The list is closed: whoever reads the ledger knows every event there is.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+
+from engine.core.events.alerts import (
+    AlertClosed,
+    AlertOpened,
+    AlertsTold,
+    AlertsUntold,
+)
+from engine.core.events.delivery import (
+    BatchIntent,
+    BatchReceipt,
+    JobSubmitted,
+    StateFolded,
+    WindowIntended,
+    WindowReceived,
+)
+from engine.core.events.event import (
+    CheckResult,
+    Event,
+    Place,
+)
+from engine.core.events.people import (
+    ConsentDecided,
+    ErasedSegment,
+    ErasureReported,
+    ErasureRequested,
+    SegmentsErased,
+    SuppressionChanged,
+    SuppressionList,
+)
+from engine.core.events.runs import (
+    ConsentAsked,
+    PlanApproved,
+    PlanDecisionRefused,
+    PlanMade,
+    PlanRejected,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+)
+from engine.core.events.storage import (
+    FilesCollected,
+    LostEvent,
+    RegressionAccepted,
+)
+from engine.core.events.syncs import (
+    RejectionsDropped,
+    RejectionsReleased,
+    ResyncAsked,
+    RunCancelled,
+    ScheduleSet,
+    SyncPaused,
+    SyncPinned,
+    SyncResumed,
+    SyncUnpinned,
+    TurnEnded,
+    TurnTaken,
+)
+from engine.core.events.versions import (
+    CaptureBlocked,
+    CaptureUnchanged,
+    ChangesMerged,
+    ContractDeprecated,
+    ContractRecorded,
+    ContractReinstated,
+    LegalHoldPlaced,
+    LegalHoldReleased,
+    VersionAccepted,
+    VersionApproved,
+    VersionDecisionRefused,
+    VersionHeld,
+    VersionRejected,
+    VersionsDropped,
+    VersionWithdrawn,
+)
+
+__all__ = [
+    "EVENTS",
+    "AlertClosed",
+    "AlertOpened",
+    "AlertsTold",
+    "AlertsUntold",
+    "BatchIntent",
+    "BatchReceipt",
+    "CaptureBlocked",
+    "CaptureUnchanged",
+    "ChangesMerged",
+    "CheckResult",
+    "ConsentAsked",
+    "ConsentDecided",
+    "ContractDeprecated",
+    "ContractRecorded",
+    "ContractReinstated",
+    "ErasedSegment",
+    "ErasureReported",
+    "ErasureRequested",
+    "Event",
+    "FilesCollected",
+    "JobSubmitted",
+    "LegalHoldPlaced",
+    "LegalHoldReleased",
+    "LostEvent",
+    "Place",
+    "PlanApproved",
+    "PlanDecisionRefused",
+    "PlanMade",
+    "PlanRejected",
+    "RegressionAccepted",
+    "RejectionsDropped",
+    "RejectionsReleased",
+    "ResyncAsked",
+    "RunCancelled",
+    "RunFinished",
+    "RunResumed",
+    "RunStarted",
+    "ScheduleSet",
+    "SegmentsErased",
+    "StateFolded",
+    "SuppressionChanged",
+    "SuppressionList",
+    "SyncPaused",
+    "SyncPinned",
+    "SyncResumed",
+    "SyncUnpinned",
+    "TurnEnded",
+    "TurnTaken",
+    "VersionAccepted",
+    "VersionApproved",
+    "VersionDecisionRefused",
+    "VersionHeld",
+    "VersionRejected",
+    "VersionWithdrawn",
+    "VersionsDropped",
+    "WindowIntended",
+    "WindowReceived",
+]
+
+EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
+    {
+        cls.type: cls
+        for cls in (
+            VersionAccepted,
+            ContractRecorded,
+            ContractDeprecated,
+            ContractReinstated,
+            CaptureUnchanged,
+            CaptureBlocked,
+            VersionHeld,
+            VersionApproved,
+            VersionRejected,
+            VersionDecisionRefused,
+            VersionWithdrawn,
+            VersionsDropped,
+            ChangesMerged,
+            LegalHoldPlaced,
+            LegalHoldReleased,
+            SyncPinned,
+            SyncUnpinned,
+            SyncPaused,
+            SyncResumed,
+            RunCancelled,
+            ScheduleSet,
+            TurnTaken,
+            TurnEnded,
+            ConsentDecided,
+            ErasureRequested,
+            SuppressionChanged,
+            SegmentsErased,
+            ErasureReported,
+            RunStarted,
+            RunResumed,
+            PlanMade,
+            WindowIntended,
+            JobSubmitted,
+            WindowReceived,
+            StateFolded,
+            ResyncAsked,
+            RejectionsReleased,
+            RejectionsDropped,
+            RunFinished,
+            PlanApproved,
+            PlanRejected,
+            PlanDecisionRefused,
+            FilesCollected,
+            RegressionAccepted,
+            AlertOpened,
+            AlertClosed,
+            AlertsTold,
+            AlertsUntold,
+        )
+    }
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -161,6 +161,24 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A record that the destination holds; ``differing`` has what is held in each field that is not as the batch has it.
+
+    A field is as the batch has it when it holds what that value becomes there: compare in the form in which you send.
+    """
+
+    id: str
+    differing: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """What the destination holds of the records of a batch; one that is not named is not there."""
+
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """At most ``requests`` calls per ``per_seconds``, and ``concurrency`` at once."""
 
@@ -297,6 +315,13 @@ class Destination(ABC):
         """Ask once what became of a job that `send` submitted for ``batch``, perhaps in an earlier process."""
         return Stop("no_jobs", "the adapter submits jobs and cannot ask about them")
 
+    async def read_back(self, batch: Batch, transport: Transport) -> ReadBack | Throttled | Unavailable | Stop:
+        """Find the records of a batch at the destination, changing nothing; only the fields of the batch are looked at.
+
+        Optional: overriding it is what says that the destination can be read back. Limits are those of `send`.
+        """
+        return Stop("no_read_back", "the adapter cannot read back")
+
     def limits_for(self, records: int) -> Limits:
         """The most that one call may carry in a plan of so many records: large plans may go another way, such as by jobs."""
         return self.spec.limits
@@ -322,3 +347,8 @@ class Destination(ABC):
 
     async def close(self) -> None:
         """Release what was opened."""
+
+
+def reads_back(adapter: type[Destination]) -> bool:
+    """Whether what was delivered with an adapter can be compared with what the destination holds."""
+    return adapter.read_back is not Destination.read_back

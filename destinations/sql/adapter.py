@@ -8,7 +8,20 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
-from destinations.base import Batch, Destination, DestinationConfig, Idempotency, Limits, Op, Reply, Spec, Transport
+from destinations.base import (
+    Batch,
+    Destination,
+    DestinationConfig,
+    Idempotency,
+    Limits,
+    Op,
+    ReadBack,
+    Reply,
+    Spec,
+    Stop,
+    Transport,
+    Unavailable,
+)
 from destinations.base import Field as Column
 from destinations.sql import marker
 from destinations.sql.database import Database
@@ -83,6 +96,10 @@ class SqlTable(Destination):
     async def send(self, batch: Batch, transport: Transport) -> Reply:
         del transport
         return await self._tables.apply(batch)
+
+    async def read_back(self, batch: Batch, transport: Transport) -> ReadBack | Unavailable | Stop:
+        del transport
+        return await self._tables.found(batch)
 
     async def check(self, transport: Transport) -> str:
         del transport

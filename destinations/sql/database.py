@@ -50,6 +50,14 @@ class Database(ABC, Generic[_Session]):
         """Open a transaction that no other one for the same rows, in parts or whole, can overtake."""
 
     @abstractmethod
+    def look(self, session: _Session) -> None:
+        """Open a transaction that writes nothing but a temporary table."""
+
+    @abstractmethod
+    def same(self, column: str, type: str) -> str:
+        """Whether ``t`` and ``s`` have the very same value in a column: by its type's own rules, case may not count."""
+
+    @abstractmethod
     def about(self, session: _Session) -> str:
         """One sentence about the connection."""
 

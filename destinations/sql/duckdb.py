@@ -18,6 +18,7 @@ from destinations.sql.statements import ID, STAGE, Shape, quoted
 from destinations.sql.types import takes
 
 _LOADED = "tidegate_loaded"
+_TEXTS = frozenset({"VARCHAR", "JSON"})
 _COLUMNS = """
     SELECT column_name, data_type, is_nullable = 'NO' AND column_default IS NULL
     FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 AND table_catalog = current_database()
@@ -91,6 +92,16 @@ class Duckdb(Database[DuckdbSession]):
     def begin(self, session: DuckdbSession, batch: Batch) -> None:
         del batch
         session.begin()
+
+    def look(self, session: DuckdbSession) -> None:
+        session.begin()
+
+    def same(self, column: str, type: str) -> str:
+        there, staged = f"t.{quoted(column)}", f"s.{quoted(column)}"
+        if type in _TEXTS:
+            # Bytes, for a collation may count what differs as the same.
+            there, staged = (f"encode(CAST({text} AS varchar))" for text in (there, staged))
+        return f"{there} IS NOT DISTINCT FROM {staged}"
 
     def about(self, session: DuckdbSession) -> str:
         session.execute("SELECT count(*) FROM duckdb_tables()")

@@ -94,16 +94,27 @@ class Postgres(Database[PostgresSession]):
             )
         )
 
-    def begin(self, session: PostgresSession, batch: Batch) -> None:
+    def look(self, session: PostgresSession) -> None:
         for statement in (
             f"SET LOCAL lock_timeout = '{LOCK_SECONDS_MAX}s'",
             f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS_MAX}s'",
             "SET LOCAL timezone = 'UTC'",
         ):
             session.execute(statement)
+
+    def begin(self, session: PostgresSession, batch: Batch) -> None:
+        self.look(session)
         # A process that was replaced may still be at it: who comes second sees the marker of who came first.
         same = f"tidegate/{batch.sync}/{batch.run}/{batch.number}"
         session.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (same,))
+
+    def same(self, column: str, type: str) -> str:
+        there, staged = f"t.{quoted(column)}", f"s.{quoted(column)}"
+        if type == "numeric":
+            # 1.50 and 1.5 are one number and two texts.
+            return f"{there} IS NOT DISTINCT FROM {staged}"
+        # Not every type can be compared, and a type or a collation may count what differs as the same.
+        return f'CAST({there} AS text) COLLATE "C" IS NOT DISTINCT FROM CAST({staged} AS text) COLLATE "C"'
 
     def about(self, session: PostgresSession) -> str:
         session.execute("SELECT 1")

@@ -81,6 +81,14 @@ class Sqlite(Database[SqliteSession]):
         del batch
         session.execute("BEGIN IMMEDIATE")
 
+    def look(self, session: SqliteSession) -> None:
+        session.execute("BEGIN")
+
+    def same(self, column: str, type: str) -> str:
+        del type  # what a row holds need not be of it
+        there, staged = f"t.{quoted(column)}", f"s.{quoted(column)}"
+        return f"typeof({there}) = typeof({staged}) AND {there} IS {staged} COLLATE BINARY"
+
     def about(self, session: SqliteSession) -> str:
         session.execute("SELECT count(*) FROM sqlite_schema")
         return f"opened with SQLite {sqlite3.sqlite_version}"

@@ -102,6 +102,18 @@ def missing(to: Writing, shape: Shape) -> str:
     )
 
 
+def comparing(to: Writing, shape: Shape, same: Sequence[str]) -> str:
+    """The staged records that the table has: the id, then for each field whether it is the ``same`` and what it holds.
+
+    ``same`` has an expression per field over ``t``, the table's row, and ``s``, the staged one.
+    """
+    pairs = (
+        f", {one}, CASE WHEN {one} THEN NULL ELSE t.{quoted(name)} END"
+        for name, one in zip(shape.fields, same, strict=True)
+    )
+    return f"SELECT s.{quoted(ID)}{''.join(pairs)} FROM {STAGE} AS s JOIN {to.target} AS t ON {_there(to, shape)}"
+
+
 def _insert(op: Op, to: Writing, shape: Shape) -> str:
     """A row that is marked as deleted comes back by both operations, and counts for an insert as one that is not there."""
     columns, values = quoted_list(shape.columns), quoted_list(shape.columns)

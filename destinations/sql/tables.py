@@ -15,10 +15,24 @@ from typing import Any, TypeVar
 
 import orjson
 
-from destinations.base import AllDelivered, Batch, CheckFailed, Field, Op, Outcomes, Rejected, Reply, Stop, Unavailable
+from destinations.base import (
+    AllDelivered,
+    Batch,
+    CheckFailed,
+    Field,
+    Found,
+    Op,
+    Outcomes,
+    ReadBack,
+    Refused,
+    Rejected,
+    Reply,
+    Stop,
+    Unavailable,
+)
 from destinations.sql import marker
 from destinations.sql.database import Database, Session
-from destinations.sql.statements import STAGE, Shape, Writing, missing, shapes, staging, writing
+from destinations.sql.statements import STAGE, Shape, Writing, comparing, missing, shapes, staging, writing
 
 _Answer = TypeVar("_Answer")
 
@@ -32,8 +46,9 @@ class _Table:
     unique: frozenset[frozenset[str]]
 
     @property
-    def names(self) -> frozenset[str]:
-        return frozenset(column.name for column in self.columns)
+    def types(self) -> dict[str, str]:
+        """The type of each column."""
+        return {column.name: column.type for column in self.columns}
 
 
 class Tables:
@@ -55,6 +70,10 @@ class Tables:
     async def apply(self, batch: Batch) -> Reply:
         """Apply a batch once, however often it comes; every error of the database is a reply."""
         return await asyncio.to_thread(self._apply, batch)
+
+    async def found(self, batch: Batch) -> ReadBack | Unavailable | Stop:
+        """The rows of a batch's keys, compared with what its values become in them; nothing is left behind."""
+        return await asyncio.to_thread(self._found, batch)
 
     async def check(self) -> str:
         """One sentence about the connection; raises `CheckFailed`."""
@@ -100,8 +119,8 @@ class Tables:
             return AllDelivered()
         found = shapes(_keys(batch), (d for n, d in enumerate(self._database.documents(batch)) if n not in before))
         for shape in found:
-            if unknown := [name for name in shape.columns if name not in table.names]:
-                return Stop("no_column", f"`{table.name}` has no column `{unknown[0]}`: add it, or do not map it")
+            if unknown := [name for name in shape.columns if name not in table.types]:
+                return _no_column(table, unknown[0])
         lost = {id for shape in found for id in self._applied(session, batch, shape)}
         applied = {place for place, id in enumerate(batch.ids) if place not in before and id not in lost}
         for note in marker.notes(self._marker, batch, applied):
@@ -114,19 +133,52 @@ class Tables:
 
     def _applied(self, session: Session, batch: Batch, shape: Shape) -> list[str]:
         """Apply one shape; returns the ids that an update did not find."""
-        to = Writing(self._database.qualified(batch.object), self._deleted)
-        session.execute(staging(to.target, shape))
-        self._database.load(session, shape)
+        to = self._staged(session, batch, shape)
         for statement in writing(batch.op, to, shape):
             session.execute(statement)
         lost = session.execute(missing(to, shape)) if batch.op is Op.UPDATE else []
         session.execute(f"DROP TABLE {STAGE}")
         return [id for (id,) in lost]
 
+    def _staged(self, session: Session, batch: Batch, shape: Shape) -> Writing:
+        """Load the records of a shape as the table's columns would hold them."""
+        to = Writing(self._database.qualified(batch.object), self._deleted)
+        session.execute(staging(to.target, shape))
+        self._database.load(session, shape)
+        return to
+
+    def _found(self, batch: Batch) -> ReadBack | Unavailable | Stop:
+        try:
+            with self._session() as session:
+                table = self._fitting(session, batch)
+                if isinstance(table, Stop):
+                    return table
+                session.rollback()
+                self._database.look(session)
+                found = shapes(_keys(batch), self._database.documents(batch))
+                for shape in found:
+                    if unknown := [name for name in shape.columns if name not in table.types]:
+                        return _no_column(table, unknown[0])
+                return ReadBack(tuple(one for shape in found for one in self._compared(session, table, batch, shape)))
+        except self._database.error as error:
+            self._seen.clear()
+            why = self._database.meaning(error, committing=False)
+            return Stop(why.code, why.message) if isinstance(why, Refused) else why
+
+    def _compared(self, session: Session, table: _Table, batch: Batch, shape: Shape) -> Iterator[Found]:
+        to = self._staged(session, batch, shape)
+        same = [self._database.same(name, table.types[name]) for name in shape.fields]
+        for id, *told in session.execute(comparing(to, shape, same)):
+            facts = zip(shape.fields, told[::2], told[1::2], strict=True)
+            yield Found(id, {name: value for name, is_same, value in facts if not is_same})
+        session.execute(f"DROP TABLE {STAGE}")
+
     def _usable(self, session: Session, batch: Batch) -> _Table | Stop | Unavailable:
-        """The batch's table, or why no batch like this can work."""
-        if (why := self._unmarked(session)) is not None:
-            return why
+        """The batch's table, or why no batch like this can be applied."""
+        return self._unmarked(session) or self._fitting(session, batch)
+
+    def _fitting(self, session: Session, batch: Batch) -> _Table | Stop:
+        """The batch's table, or why its keys find no rows in it."""
         table = self._seen.get(batch.object) or self._described(session, batch.object)
         if isinstance(table, Stop):
             return table
@@ -144,7 +196,7 @@ class Tables:
             where = self._database.qualified(table)
             return Stop("no_table", f"there is no table {where}, or the role may not see it")
         found = _Table(table, columns, self._database.unique(session, table))
-        if self._deleted is not None and self._deleted not in found.names:
+        if self._deleted is not None and self._deleted not in found.types:
             return Stop("no_column", f"`{table}` has no column `{self._deleted}`, in which `deletes` marks rows")
         return found
 
@@ -188,6 +240,10 @@ class Tables:
             session.close()
             raise
         self._idle.append(session)
+
+
+def _no_column(table: _Table, name: str) -> Stop:
+    return Stop("no_column", f"`{table.name}` has no column `{name}`: add it, or do not map it")
 
 
 def _keys(batch: Batch) -> tuple[str, ...]:

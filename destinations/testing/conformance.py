@@ -11,9 +11,10 @@ from destinations.testing.jobs import Jobs
 from destinations.testing.outcomes import Outcomes
 from destinations.testing.payloads import Payloads
 from destinations.testing.questions import Questions
+from destinations.testing.readings import Readings
 from destinations.testing.secrecy import Secrecy
 from destinations.testing.trouble import Trouble
 
 
-class Conformance(Payloads, Outcomes, Jobs, Trouble, Authorisation, Questions, Secrecy):
+class Conformance(Payloads, Outcomes, Jobs, Trouble, Authorisation, Questions, Readings, Secrecy):
     """Everything that an adapter must hold."""

@@ -69,13 +69,15 @@ IDLE = Allowance()
 class Slice:
     """From ``starts_in`` seconds on, ``units`` may leave, ``interval`` seconds apart, within ``lasts`` seconds.
 
-    ``suspect`` says that calls went unanswered of late, so that the next answer is worth telling.
+    ``suspect`` says that calls went unanswered of late, so that the next answer is worth telling. ``at`` is when it was given,
+    by the clock that all sharers read.
     """
 
     starts_in: float
     units: float
     interval: float
     lasts: float
+    at: float = 0.0
     suspect: bool = False
     day: float = 0.0
     """When the day ends of whose quota the units are, where there is one."""
@@ -122,10 +124,11 @@ def sliced(
     speed = rate(allowance, declared, now)
     start = max(allowance.free_at, allowance.held_until, now)
     if speed is None:
-        return replace(allowance, free_at=start), Slice(start - now, most, 0.0, SLICE_SECONDS)
-    given = max(units, min(most, float(math.floor(speed * SLICE_SECONDS))))
+        return replace(allowance, free_at=start), Slice(start - now, most, 0.0, SLICE_SECONDS, now)
+    # Whole calls: a slice that ends in half of one is used that much less.
+    given = max(units, min(most, units * math.floor(speed * SLICE_SECONDS / units)))
     lasts = given / speed
-    return replace(allowance, free_at=start + lasts), Slice(start - now, given, 1.0 / speed, lasts)
+    return replace(allowance, free_at=start + lasts), Slice(start - now, given, 1.0 / speed, lasts, now)
 
 
 def next_start(allowance: Allowance, now: float) -> float:

@@ -26,9 +26,12 @@ LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD, QUOTA_USED, SEATS_TAKEN})
 WAIT_SECONDS_MAX = 600.0
 """The longest wait for a turn; a destination that wants more silence than that ends the run and is asked by the next."""
 OBSERVED_SECONDS = 1.0
-AT_ONCE_SECONDS = 0.05
+AT_ONCE_SECONDS = 0.1
 """A slice that begins later than this is looked at again just before: others may have been asked for silence meanwhile."""
-_TINY = 1e-9
+AHEAD_SECONDS = 0.2
+"""How long before the end of a slice the next one is asked for, so that no call waits for the answer."""
+_TINY = 1e-5
+"""Below it, in seconds or units, lies what sums of times since 1970 lose."""
 
 
 class Budget(Protocol):
@@ -90,6 +93,34 @@ class Unlimited:
         """Nothing is counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the budget said, and when by our clock a slice of it starts; ``drops`` as the line's were when it was asked."""
+
+    given: Slice | Shut | UsedUp
+    drops: int
+    start: float = 0.0
+    is_good: bool = False
+
+
+@dataclass(slots=True)
+class _Lead:
+    """By how much the budget's clock is ahead of ours, as far as questions and answers tell: at least so much.
+
+    An answer takes its time, on PostgreSQL and on a busy machine, and a slice that were counted from its arrival would
+    end in somebody else's.
+    """
+
+    seconds: float = -math.inf
+
+    def start(self, given: Slice, asked_at: float, told_at: float) -> float:
+        """When the slice starts by our clock, or a little later, by no more than the quickest answer took."""
+        if given.at - told_at > self.seconds or self.seconds > given.at - asked_at:
+            # The answer was quicker than those before, or one of the clocks was set.
+            self.seconds = given.at - told_at
+        return given.at + given.starts_in - self.seconds
+
+
 @dataclass(slots=True)
 class _Line:
     """What is left of the slice of one unit, in monotonic seconds; ``left`` units of it, of the quota of ``day``."""
@@ -99,7 +130,11 @@ class _Line:
     interval: float = 0.0
     left: float = 0.0
     day: float = 0.0
+    drops: int = 0
+    waiting: int = 0
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ahead: asyncio.Task[_Asked] | None = None
+    """The question for the slice after this one, where it was asked before this one ended."""
 
     def place(self, units: float, now: float) -> float | None:
         """When ``units`` may leave, or None when the slice does not hold them.
@@ -114,6 +149,15 @@ class _Line:
         self.left -= units
         return max(start, now)
 
+    def drop(self) -> None:
+        """What was given before is good no more."""
+        self.ends = -1.0
+        self.drops += 1
+
+    def is_ending(self, now: float) -> bool:
+        """Whether it is time to ask for the next slice; not of a day's quota, of which a lease is returned with the question."""
+        return not self.day and self.interval > 0 and self.ends - now < AHEAD_SECONDS
+
     def unused(self) -> Unused:
         """What is left of the quota's lease, which this line gives up."""
         left, self.left = self.left, 0.0
@@ -127,6 +171,7 @@ class Pacer:
         self._budget = budget
         self._clock = clock
         self._lines = {unit: _Line() for unit in (REQUESTS, *limited)}
+        self._lead = _Lead()
         self._recent: deque[float] = deque()
         self._suspect = False
 
@@ -135,18 +180,12 @@ class Pacer:
         line = self._lines.get(unit)
         if line is None:
             return None
-        async with line.asking:
-            # Again when a new slice has ended before it was looked at: this process may have been stopped meanwhile.
-            while (place := line.place(units, self._clock.monotonic())) is None:
-                refusal = await self._renew(unit, line, units)
-                if refusal is not None:
-                    return refusal
-            # Whoever is behind gets a place when this one leaves: calls that were held up together leave one by one.
-            if (wait := place - self._clock.monotonic()) > 0:
-                await self._clock.sleep(wait)
-        if unit == REQUESTS:
-            self._count()
-        return None
+        line.waiting += 1
+        try:
+            async with line.asking:
+                return await self._waited(unit, line, units)
+        finally:
+            line.waiting -= 1
 
     def rate(self) -> float | None:
         """Calls per second in the newest slice; None when nothing paces them, or before the first."""
@@ -156,6 +195,9 @@ class Pacer:
     async def close(self) -> None:
         """Return what was leased of a day and not used."""
         for unit, line in self._lines.items():
+            if line.ahead is not None:
+                line.ahead.cancel()
+                await asyncio.gather(line.ahead, return_exceptions=True)
             if (unused := line.unused()) != NOTHING_UNUSED:
                 await asyncio.to_thread(self._budget.give_back, unit, unused)
 
@@ -183,8 +225,27 @@ class Pacer:
             self._suspect = False
             await asyncio.to_thread(self._budget.answered)
 
+    async def _waited(self, unit: str, line: _Line, units: float) -> Unavailable | None:
+        # Again when a new slice has ended before it was looked at: this process may have been stopped meanwhile.
+        while (place := line.place(units, self._clock.monotonic())) is None:
+            refusal = await self._renew(unit, line, units)
+            if refusal is not None:
+                return refusal
+        # Only of requests, all of which are alike: a slice that does not hold the next batch's records would be lost.
+        if unit == REQUESTS and line.waiting > 1 and line.ahead is None and line.is_ending(self._clock.monotonic()):
+            line.ahead = asyncio.create_task(self._asked(unit, line, units))
+        # Whoever is behind gets a place when this one leaves: calls that were held up together leave one by one.
+        if (wait := place - self._clock.monotonic()) > 0:
+            await self._clock.sleep(wait)
+        if unit == REQUESTS:
+            self._count()
+        return None
+
     async def _renew(self, unit: str, line: _Line, units: float) -> Unavailable | None:
-        given = await asyncio.to_thread(self._budget.slice, unit, units, line.unused())
+        """Go on within the next slice, unless it is good no more when its time comes; or say why there is none."""
+        ahead, line.ahead = line.ahead, None
+        asked = await (ahead or self._asked(unit, line, units))
+        given = asked.given
         if isinstance(given, Shut):
             wait = timedelta(seconds=given.wait_seconds)
             return Unavailable(CIRCUIT_OPEN, "it did not answer before; a probe will tell", False, wait)
@@ -196,18 +257,28 @@ class Pacer:
             until = moment(self._clock.now().timestamp() + given.starts_in)
             wait = timedelta(seconds=given.starts_in)
             return Unavailable(HELD, f"it asked for no calls until {until}", False, wait)
-        start = self._clock.monotonic() + given.starts_in
         self._suspect = self._suspect or given.suspect
-        if given.starts_in > AT_ONCE_SECONDS:
-            await self._clock.sleep(given.starts_in - AT_ONCE_SECONDS)
-            if not await asyncio.to_thread(self._budget.is_still_good, given):
-                return None
-        line.free_at, line.ends, line.interval = start, start + given.lasts, given.interval
+        if asked.is_good and asked.drops == line.drops:
+            line.free_at, line.ends, line.interval = asked.start, asked.start + given.lasts, given.interval
         return None
+
+    async def _asked(self, unit: str, line: _Line, units: float) -> _Asked:
+        """The next slice, once it starts or soon before."""
+        drops, asked_at = line.drops, self._clock.monotonic()
+        unused = line.unused() if line.day else NOTHING_UNUSED
+        given = await asyncio.to_thread(self._budget.slice, unit, units, unused)
+        now = self._clock.monotonic()
+        if not isinstance(given, Slice) or given.starts_in > WAIT_SECONDS_MAX:
+            return _Asked(given, drops)
+        start, is_good = self._lead.start(given, asked_at, now), True
+        if start - now > AT_ONCE_SECONDS:
+            await self._clock.sleep(start - now - AT_ONCE_SECONDS)
+            is_good = await asyncio.to_thread(self._budget.is_still_good, given)
+        return _Asked(given, drops, start, is_good)
 
     def _drop(self) -> None:
         for line in self._lines.values():
-            line.ends = -1.0
+            line.drop()
 
     def _count(self) -> None:
         now = self._clock.monotonic()

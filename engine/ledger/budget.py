@@ -39,8 +39,8 @@ from engine.ledger.tables import rate_budget as table
 REQUESTS = "requests"
 NO_QUOTAS: Mapping[str, Quota] = MappingProxyType({})
 T = TypeVar("T")
-CLOCK_SECONDS = 0.1
-"""By how much a process may wake before its slice begins, by the database's clock."""
+_TINY = 0.001
+"""Below it, in seconds, lies what sums of times since 1970 lose."""
 _KINDS = {False: (int, float), True: (int, float, NoneType)}
 """What a value may be, by whether its column may be null."""
 
@@ -114,7 +114,7 @@ class AccountBudget:
             most = units if row.circuit.is_open else most
             allowance, given = sliced(row.allowance, self._declared.get(unit), now, units, most)
             if row.circuit.is_open:
-                given = Slice(given.starts_in, units, given.lasts, given.lasts, is_probe=True)
+                given = replace(given, units=units, interval=given.lasts, is_probe=True)
             if quota is not None:
                 use = replace(use, used=use.used + given.units)
             circuit = entered(row.circuit, now)
@@ -123,10 +123,11 @@ class AccountBudget:
         return self._changed(unit, take)
 
     def is_still_good(self, given: Slice) -> bool:
-        """Whether a slice whose turn has come may be used: nobody was asked for silence, or refused, since it was given."""
+        """Whether a slice whose turn comes may be used: nobody was asked for silence, or refused, since it was given."""
         with reading(self._engine) as connection:
-            row, now = _read(connection, self._name(REQUESTS)), seconds_now(connection, self._clock)
-        return row.allowance.held_until <= now + CLOCK_SECONDS and (given.is_probe or not row.circuit.is_open)
+            row = _read(connection, self._name(REQUESTS))
+        is_silent = row.allowance.held_until > given.at + given.starts_in + _TINY
+        return not is_silent and (given.is_probe or not row.circuit.is_open)
 
     def give_back(self, unit: str, unused: Unused) -> None:
         """Units of a slice that will not be sent."""

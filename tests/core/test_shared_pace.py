@@ -146,6 +146,14 @@ def test_slices_follow_one_another_and_hold_no_more_than_the_pace(
         before = now + given.starts_in + given.lasts
 
 
+def test_a_slice_holds_whole_calls() -> None:
+    """What is left for half a batch of records would be nobody's."""
+    _, given = sliced(Allowance(), Pace(1_000, 1), 50.0, 100)
+
+    assert given.units == 400
+    assert given.lasts == pytest.approx(400 / (1_000 * HEADROOM))
+
+
 def test_without_a_pace_a_slice_only_says_when_to_ask_again() -> None:
     _, given = sliced(Allowance(), None, 50.0, 1)
 

@@ -41,7 +41,7 @@ class Scheduled:
         if self.cron:
             return f"cron {self.cron} {self.timezone}"
         if self.every_milliseconds:
-            return f"every {timedelta(milliseconds=self.every_milliseconds)}"
+            return f"every {_written(self.every_milliseconds)}"
         return f"after {self.after}"
 
     @property
@@ -52,6 +52,15 @@ class Scheduled:
     @property
     def policy(self) -> Overlap:
         return Overlap(self.overlap)
+
+
+_UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+
+
+def _written(milliseconds: int) -> str:
+    """A duration as project files write it, in the largest unit that gives a whole number."""
+    unit, size = next((unit, size) for unit, size in _UNITS.items() if milliseconds % size == 0)
+    return f"{milliseconds // size}{unit}"
 
 
 def schedule_of(scheduled: Scheduled) -> Schedule:

@@ -5,8 +5,10 @@ Where a ledger is at hand, contracts are also held against those that data was a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 
 from sqlalchemy import Engine
 
@@ -47,11 +49,24 @@ def validate(project: Project, *, connect: bool, now: datetime, ledger: Engine |
     return ValidationReport(
         ok=not problems,
         problems=tuple(sorted(problems, key=lambda p: (p.file, p.line, p.message))),
-        warnings=(*map(str, project.warnings), *resolved.warnings, *shared_objects(project.syncs.values())),
+        warnings=(
+            *map(str, project.warnings),
+            *resolved.warnings,
+            *shared_objects(project.syncs.values()),
+            *_untold(project.environment.alerts.channels),
+        ),
         datasets=len(project.datasets),
         syncs=len(project.syncs),
         destinations=len(project.destinations),
     )
+
+
+def _untold(channels: Collection[str]) -> tuple[str, ...]:
+    """A warning where alerts have channels and nothing that could send to them; finding out must not load it."""
+    if not channels or find_spec("apprise") is not None:
+        return ()
+    named = ", ".join(sorted(channels))
+    return (f"alerts reach no channel ({named}): Apprise is not installed; pip install 'tidegate[alerts]'",)
 
 
 def _follow(project: Project, resolved: Resolved, ledger: Engine) -> None:

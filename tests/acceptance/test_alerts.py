@@ -175,11 +175,15 @@ def test_without_apprise_the_extra_is_named(
     project: TestProject, channel: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.service.channels.apprise", None)
+    monkeypatch.setattr("engine.service.validate.find_spec", lambda _: None)
 
     outcome = project.run("alerts", "check", "--notify")
 
     assert (outcome.code, "pip install 'tidegate[alerts]'" in outcome.err) == (2, True)
     assert project.run("alerts", "check").code == 0
+    (warning,) = project.run("--json", "validate").json["warnings"]
+    assert "Apprise is not installed" in warning
+    assert project.run("doctor").out.endswith("0 problems, 1 warning.\n")
 
 
 def test_looking_leaves_the_read_models_equal_to_the_log(project: TestProject, channel: Channel) -> None:

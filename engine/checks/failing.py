@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,9 @@ from engine.checks import continuity, identifiers, keys, quality, value_rules
 from engine.checks.facts import CandidateFacts
 from engine.core.demands import Metric
 from engine.core.relations import union
+
+RULE = "_rule"
+"""Column that says which rule a row of `first_of_each` breaks, as `Failing.name`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,37 @@ class Failing:
     columns: tuple[str, ...]
     rows: Callable[[Table, Table | None], Table]
 
+    @property
+    def name(self) -> str:
+        """Which rule it is, also where a contract that changed has another one in its place."""
+        return json.dumps([self.check, self.place, *self.columns], ensure_ascii=False)
+
 
 def failing(facts: CandidateFacts) -> tuple[Failing, ...]:
     """Every rule that applies and that single rows break, in the order of its check's words."""
     return (*_of_contract(facts), *_of_identifiers(facts), *_of_values(facts))
+
+
+def first_of_each(
+    facts: CandidateFacts,
+    checks: Collection[str],
+    after: Table,
+    before: Table | None,
+    also: Sequence[str],
+    limit: int,
+) -> Table | None:
+    """At most ``limit`` rows that break each rule of some checks, the first by key; None where these have no such rule.
+
+    Of a row there is left: its key, the columns ``also`` and those that the rules look at. `RULE` says which it breaks.
+    """
+    rules = [rule for rule in failing(facts) if rule.check in checks and set(rule.columns) <= set(after.columns)]
+    if not rules:
+        return None
+    key = list(facts.schema.key)
+    asked = dict.fromkeys((*key, *also, *(column for rule in rules for column in rule.columns)))
+    columns = [column for column in asked if column in after.columns]
+    first = ((rule.name, rule.rows(after, before).order_by(key).limit(limit)) for rule in rules)
+    return union(*(rows.select(*columns, **{RULE: ibis.literal(name)}) for name, rows in first))
 
 
 def _of_contract(facts: CandidateFacts) -> Iterator[Failing]:

@@ -42,6 +42,7 @@ UPCASTS: Mapping[tuple[str, int], Upcast] = types.MappingProxyType(
     {
         (VersionAccepted.type, 1): _with("quarantine", None),
         (CaptureBlocked.type, 1): _with("content", None),
+        (CaptureBlocked.type, 2): lambda data: {**data, "key": [], "failing": None},
         (VersionHeld.type, 1): _with("definition", None),
         (PlanMade.type, 1): _with("quarantined", 0),
         (PlanMade.type, 2): _with("consent", None),

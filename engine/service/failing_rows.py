@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ibis.expr.types import Table
 
 from engine.checks import delta, identity
 from engine.checks.facts import CandidateFacts
-from engine.checks.failing import failing, repeated
+from engine.checks.failing import RULE, Failing, failing, repeated
 from engine.core.canonical import fragment, key_text
 from engine.core.desired import ids
 from engine.core.events import CaptureBlocked, VersionAccepted, VersionHeld
@@ -52,16 +52,14 @@ def failing_of_candidate(
     rules = [rule for rule in failing(facts) if (rule.check, rule.place) == (check, place)]
     if judged is None or not rules:
         return NOTHING
-    if isinstance(judged, CaptureBlocked):
+    assert isinstance(judged, VersionAccepted | VersionHeld | CaptureBlocked), "a candidate was judged"
+    if isinstance(judged, CaptureBlocked) and judged.failing is None:
         return NOT_KEPT
-    assert isinstance(judged, VersionAccepted | VersionHeld), "a candidate was judged"
     try:
         with app.tools.compute.session() as session:
-            after, before = _sides(app.tools, session, dataset, judged)
-            known = [rule for rule in rules if set(rule.columns) <= set(after.columns)]
-            found = [
-                row for rule in known for row in _shown(session, dataset, rule.rows(after, before), rule.columns, limit)
-            ]
+            rows_of, columns = _breaking(app.tools, session, dataset, judged)
+            known = [rule for rule in rules if set(rule.columns) <= columns]
+            found = [row for rule in known for row in _shown(session, dataset, rows_of(rule), rule.columns, limit)]
     except StorageError:
         return NOT_KEPT
     return tuple(found[:limit]), ""
@@ -90,6 +88,18 @@ def failing_of_plan(app: App, sync: Sync, check: str, judged: object, limit: int
     return tuple(
         FailingRow({"id": row["id"] if show_id else MASK}, {n: row[n] for n in ("change", "reason")}) for row in rows
     ), ""
+
+
+def _breaking(
+    tools: Tools, session: Session, dataset: Dataset, judged: VersionAccepted | VersionHeld | CaptureBlocked
+) -> tuple[Callable[[Failing], Table], set[str]]:
+    """The rows that break a rule, in what is kept of a candidate, and the columns that are kept."""
+    if isinstance(judged, CaptureBlocked):
+        assert judged.failing is not None, "rows were kept"
+        kept = session.table(tools.storage.local(judged.failing))
+        return lambda rule: kept.filter(kept[RULE] == rule.name), set(kept.columns)
+    after, before = _sides(tools, session, dataset, judged)
+    return lambda rule: rule.rows(after, before), set(after.columns)
 
 
 def _sides(

@@ -43,6 +43,7 @@ from engine.steps.candidate import DRIFT, Read, is_settled, judge_candidate
 from engine.steps.contract import Contracts, contract_digest, contracts
 from engine.steps.differences import Difference, KeyMoved, change_segment, difference
 from engine.steps.facts import Dataset, Tools
+from engine.steps.failing_rows import keep_failing
 from engine.steps.held_version import asks_the_same, candidate_digest, drop_held
 from engine.steps.quarantined_rows import is_same_quarantine
 from engine.steps.snapshots import drop_candidate
@@ -116,16 +117,19 @@ class _Facts:
         return VersionNumber((self.before.version if self.before else 0) + 1)
 
     def append(self, event: VersionAccepted | VersionHeld | CaptureUnchanged | CaptureBlocked) -> None:
-        """Append against the expected position, then drop the candidate that waited until now, if one did.
+        """Append against the expected position, then drop what was kept of the candidate before.
 
         A contract that was not there before is recorded ahead of the version that is accepted or confirmed under it.
         """
         waited = captures.held(self.tools.database, self.dataset.id)
+        refused = captures.blocked(self.tools.database, self.dataset.id)
         holds = (VersionAccepted, CaptureUnchanged)
         ahead = self.contracts.record(event.version) if isinstance(event, holds) else ()
         self.tools.ledger.append(dataset_stream(self.dataset.id), *ahead, event, expected=self.expected)
         if waited is not None:
             drop_held(self.tools, waited.event)
+        if refused is not None:
+            drop_candidate(self.tools, refused.failing)
 
 
 def capture(tools: Tools, dataset: Dataset) -> Captured:
@@ -259,17 +263,19 @@ def _unchanged(facts: _Facts, before: VersionRow, ref: SegmentRef, candidate: Re
 def _refuse(facts: _Facts, candidate: Read, *more: CheckResult) -> Blocked:
     """Keep the version before; what was refused already, for the same reasons, is not told again."""
     tools, dataset, checks = facts.tools, facts.dataset, (*candidate.checks, *more)
-    content = None
-    if candidate.ref is not None:
-        content = _content(facts, candidate.ref)
-        drop_candidate(tools, candidate.ref, candidate.quarantine)
-    event = CaptureBlocked(
-        dataset=dataset.id, rows=candidate.ref.rows if candidate.ref else 0, content=content, checks=checks
-    )
-    told = captures.blocked(tools.database, dataset.id)
-    if told is None or (told.content, _said(told)) != (event.content, _said(event)):
+    ref, told = candidate.ref, captures.blocked(tools.database, dataset.id)
+    content = None if ref is None else _content(facts, ref)
+    rows, key = ref.rows if ref else 0, dataset.schema.key
+    event = CaptureBlocked(dataset=dataset.id, rows=rows, content=content, checks=checks, key=key)
+    began = tools.clock.monotonic()
+    is_news = told is None or (told.content, _said(told)) != (event.content, _said(event))
+    if is_news and ref is not None:
+        event = replace(event, failing=keep_failing(tools, facts.session, dataset, facts.before, ref, checks))
+    drop_candidate(tools, ref, candidate.quarantine)
+    if is_news:
         facts.append(event)
-    return Blocked(dataset.id, facts.before.version if facts.before else None, checks, candidate.gate_seconds)
+    seconds = candidate.gate_seconds + tools.clock.monotonic() - began
+    return Blocked(dataset.id, facts.before.version if facts.before else None, checks, seconds)
 
 
 def _said(event: CaptureBlocked) -> list[list[str]]:

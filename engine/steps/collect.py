@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 
-from engine.core.events import ChangesMerged, FilesCollected, VersionsDropped
+from engine.core.events import ChangesMerged, FilesCollected, VersionAccepted, VersionsDropped
 from engine.core.named_segments import named_segments
 from engine.core.names import (
     CONSENT_STREAM,
@@ -32,6 +32,7 @@ from engine.core.names import (
 from engine.errors import Busy, LedgerConflict
 from engine.failpoints import failpoint
 from engine.ledger.projections import runs
+from engine.ledger.projections.captures import CAPTURES
 from engine.ledger.projections.replaced import current_of
 from engine.segments.stored import StoredFile
 from engine.steps.decisions import FOLDER as DECISIONS_FOLDER
@@ -133,8 +134,14 @@ def _folders(tools: Tools, parent: str) -> list[str]:
 
 def _named_of(tools: Tools, files: Sequence[StoredFile], *, stream: StreamId) -> Iterator[SegmentRef]:
     del files
-    named, dropped = dict[SegmentRef, None](), set[SegmentRef]()
+    named, dropped, candidate = dict[SegmentRef, None](), set[SegmentRef](), list[SegmentRef]()
     for fact in tools.ledger.read(stream):
+        if isinstance(fact.event, CAPTURES):
+            # What is kept of a candidate that became no version counts until the next capture or decision.
+            for ref in candidate:
+                named.pop(ref, None)
+            is_version = isinstance(fact.event, VersionAccepted)
+            candidate = [] if is_version else list(named_segments(fact.event))
         if isinstance(fact.event, VersionsDropped):
             dropped.update(fact.event.segments)
         elif isinstance(fact.event, ChangesMerged):

@@ -18,7 +18,7 @@ from ibis.expr.types import BooleanValue, Table
 
 from engine.core.canonical import key_text, text
 from engine.core.erasure import keys_about, subjects_of
-from engine.core.events import ErasedSegment, SegmentsErased
+from engine.core.events import CaptureBlocked, ErasedSegment, SegmentsErased, VersionHeld
 from engine.core.named_segments import named_segments
 from engine.core.names import DatasetId, Position, SegmentRef, StreamId, dataset_stream
 from engine.core.relations import union
@@ -66,8 +66,12 @@ class Versions:
 def stored_versions(tools: Tools, dataset: DatasetId, columns: tuple[str, ...]) -> Versions:
     """What is kept of a dataset; ``columns`` are its subject columns by its file, empty when it has no file any more."""
     newest = versions.latest(tools.database, dataset)
-    key = newest.key if newest else ()
-    named = (ref for fact in tools.ledger.read(dataset_stream(dataset)) for ref in named_segments(fact.event))
+    key, named = newest.key if newest else (), list[SegmentRef]()
+    for fact in tools.ledger.read(dataset_stream(dataset)):
+        named += named_segments(fact.event)
+        if newest is None and isinstance(fact.event, CaptureBlocked | VersionHeld):
+            # Rows of candidates are kept as well before there is any version.
+            key = fact.event.key
     return Versions(dataset, columns or (key if len(key) == 1 else ()), key, kept_segments(tools, named))
 
 

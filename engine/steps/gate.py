@@ -93,7 +93,7 @@ def _against(
     if before is None or not any(check.words(facts) for check in AGAINST_BEFORE):
         return judged_against(None, facts)
     rows = rows_before(before)
-    if not _has_same_key(candidate, rows, facts):
+    if not has_same_key(candidate, rows, facts):
         # Another check blocks such a candidate with a better reason.
         return judged_against(None, facts)
     question = compared(candidate, rows, facts)
@@ -101,7 +101,8 @@ def _against(
     return judged_against(session.single(question), facts)
 
 
-def _has_same_key(after: Table, before: Table, facts: CandidateFacts) -> bool:
+def has_same_key(after: Table, before: Table, facts: CandidateFacts) -> bool:
+    """Whether two versions can be compared row by row."""
     now, then = after.schema(), before.schema()
     return all(
         name in then and now[name].copy(nullable=True) == then[name].copy(nullable=True) for name in facts.schema.key

@@ -101,9 +101,9 @@ def main() -> None:
         rules = _demand(project)
         rounds = [_round(project, first, second) for _ in range(options.repeat)]
     print(f"{options.rows:,} rows x 12 columns, {rules} quality rules, compute.memory {options.memory}")
-    for index, name in enumerate(("first version", "second version")):
+    for index, name in enumerate(("first version", "second version", "refused")):
         found = [r[index] for r in rounds]
-        assert all(f["what"] == "Accepted" for f in found), found
+        assert all(f["what"] == ("Blocked" if name == "refused" else "Accepted") for f in found), found
         rest = [f["total"] - f["gate"] for f in found]
         ratio = statistics.median(f["gate"] / r for f, r in zip(found, rest, strict=True))
         gate = [f["gate"] for f in found]
@@ -126,7 +126,23 @@ def _demand(project: Path) -> int:
 
 def _round(project: Path, first: Path, second: Path) -> list[dict[str, float]]:
     shutil.rmtree(project / ".tidegate", ignore_errors=True)
-    return [_capture(project, source) for source in (first, second)]
+    accepted = [_capture(project, source) for source in (first, second)]
+    return [*accepted, _refused(project, first)]
+
+
+def _refused(project: Path, source: Path) -> dict[str, float]:
+    """The capture of a candidate that breaks most rules in most rows, of which some are kept to be looked at."""
+    path = project / "contracts" / "customers-v1.odcs.yaml"
+    before = path.read_text(encoding="utf-8")
+    contract = yaml.safe_load(before)
+    for column in contract["schema"][0]["properties"]:
+        if column["logicalType"] == "string":
+            column["quality"] += [{"metric": "invalidValues", "arguments": {"validValues": ["none"]}, "mustBe": 0}]
+    path.write_text(yaml.safe_dump(contract), encoding="utf-8")
+    try:
+        return _capture(project, source)
+    finally:
+        path.write_text(before, encoding="utf-8")
 
 
 def _capture(project: Path, source: Path) -> dict[str, float]:

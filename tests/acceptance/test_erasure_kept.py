@@ -75,6 +75,43 @@ def test_rows_that_were_set_aside_are_taken_out_too(project: TestProject) -> Non
     assert project.report()["status"] == "unchanged"
 
 
+def test_what_is_kept_of_a_refused_candidate_is_kept_without_them(project: TestProject) -> None:
+    contract = copy.deepcopy(CONTRACT)
+    contract["schema"][0]["properties"][2]["quality"] = [{"metric": "nullValues", "mustBe": 0, "severity": "error"}]
+    project.write("contracts/people-v1.odcs.yaml", contract)
+    dataset = yaml.safe_load((project.folder / "datasets/people.yaml").read_text())
+    project.write("datasets/people.yaml", {**dataset, "subject": "name"})
+    project.people({1: ("Ada", 1.5), 2: (CANARY, None), 3: ("Cy", None)})
+    assert project.report()["status"] == "blocked"
+    folder = project.folder / ".tidegate/segments/datasets/people@1/versions"
+
+    def kept() -> list[int]:
+        (path,) = folder.glob("*-failing-*.parquet")
+        return [row["id"] for row in pq.read_table(path).to_pylist()]
+
+    assert kept() == [2, 3]
+
+    report = forgotten(project, CANARY)
+
+    assert report["status"] == "complete", report
+    assert kept() == [3]
+    assert holding(project, CANARY) == []
+    (rule,) = [g for g in project.run("--json", "gates", "people", "--samples", "5").json["gates"] if g["failing"]]
+    assert [row["key"]["id"] for row in rule["failing"]] == ["3"]
+    assert project.run("ledger", "verify").code == 0
+
+
+def test_a_first_version_that_waits_holds_them_no_more(project: TestProject) -> None:
+    ruled(project, "review")
+    project.people({1: ("Ada", 1.5), 2: (CANARY, None)})
+    assert project.report()["status"] == "held"
+
+    report = forgotten(project, "2")
+
+    assert report["status"] == "complete", report
+    assert holding(project, CANARY) == []
+
+
 def test_a_version_that_waits_is_accepted_without_who_was_forgotten_meanwhile(
     project: TestProject, receiver: Receiver
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -111,20 +113,66 @@ def test_the_rows_of_a_version_that_waits_are_shown_until_it_is_decided(project:
     assert "Next: tidegate approvals" in project.run("gates", SYNC).out
 
 
-def test_the_rows_of_a_candidate_that_was_refused_are_not_kept(project: TestProject) -> None:
+def kept_of_refused(project: TestProject) -> list[Path]:
+    return sorted((project.folder / ".tidegate/segments/datasets/people@1/versions").glob("*-failing-*.parquet"))
+
+
+def refused(project: TestProject) -> None:
+    """A version stands, and a candidate of three rows that comes after it is refused for being too few."""
     assert project.given.report()["status"] == "succeeded"
-    project.people({3: (None, 3.0)})
+    dataset = yaml.safe_load((project.folder / "datasets/people.yaml").read_text())
+    project.write("datasets/people.yaml", {**dataset, "gates": {**dataset["gates"], "rows": {"min": 4}}})
+    project.people({1: ("canary-cy", 9.5), 3: (None, 3.0), 5: (None, 3.0)})
     assert project.report()["status"] == "blocked"
+
+
+def test_of_a_candidate_that_was_refused_failing_rows_are_kept_and_masked_like_those_of_a_version(
+    project: TestProject,
+) -> None:
+    refused(project)
 
     told = explained(project, SYNC, "--samples", "5")
 
     assert told["volume.rows"][0]["verdict"] == "block"
-    assert "fewer than the minimum of 2" in told["volume.rows"][0]["message"]
-    assert (told["contract.quality"][0]["failing"], told["contract.quality"][0]["note"]) == (
-        [],
-        "the rows were not kept",
-    )
-    assert "Next: mend what blocks" in project.run("gates", SYNC).out
+    assert "fewer than the minimum of 4" in told["volume.rows"][0]["message"]
+    nulls, repeats = told["contract.quality"]
+    assert nulls["failing"] == [{"key": {"id": id}, "values": {"name": None}} for id in ("3", "5")]
+    assert (repeats["verdict"], repeats["failing"]) == ("pass", [])
+    assert told["identity.rekeyed"][0]["failing"] == [{"key": {"id": "1"}, "values": {"name": "•••"}}]
+    assert told["values.new"][0]["failing"] == [{"key": {"id": "1"}, "values": {"score": "9.5"}}]
+    shown = project.run("gates", SYNC, "--samples", "5")
+    assert "canary" not in shown.out + shown.err
+    assert "Next: mend what blocks" in shown.out
+
+
+def test_what_is_kept_of_a_refused_candidate_is_one_small_file_until_the_next_capture(project: TestProject) -> None:
+    refused(project)
+    (kept,) = kept_of_refused(project)
+    assert project.report()["status"] == "blocked"
+    assert kept_of_refused(project) == [kept], "refused for the same again"
+    project.people(dict.fromkeys(range(6, 9), (None, 1.0)))
+    assert project.report()["status"] == "blocked"
+    (other,) = kept_of_refused(project)
+    assert other != kept
+
+    project.people({**PEOPLE, **dict.fromkeys(range(6, 9), ("canary-new", 1.0))})
+    assert project.report()["status"] == "succeeded"
+
+    assert kept_of_refused(project) == []
+    assert project.run("ledger", "verify").code == project.run("ledger", "rebuild").code == 0
+
+
+def test_no_more_rows_of_a_refused_candidate_are_kept_than_a_person_looks_at(project: TestProject) -> None:
+    dataset = yaml.safe_load((project.folder / "datasets/people.yaml").read_text())
+    project.write("datasets/people.yaml", {**dataset, "gates": {**dataset["gates"], "rows": {"max": 4}}})
+    project.people(dict.fromkeys(range(1000), (None, 1.0)))
+    assert project.report()["status"] == "blocked"
+
+    nulls, _ = explained(project, SYNC, "--samples", "50")["contract.quality"]
+
+    assert [row["key"]["id"] for row in nulls["failing"]] == [str(n) for n in range(20)]
+    (kept,) = kept_of_refused(project)
+    assert pq.read_table(kept).num_rows == 20
 
 
 def test_the_records_that_a_plan_is_held_for_are_shown(project: TestProject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from engine.failpoints import VARIABLE
-from tests.projects import TestProject
+from tests.projects import CONTRACT, TestProject
 
 OLD = 30 * 24 * 3600
 BEGUN = {1: ("Ada", 1.5), 2: ("Bo", None)}
@@ -96,6 +97,27 @@ def test_what_no_event_names_goes_and_everything_else_stays(lived: TestProject) 
     assert collected(lived)["files"] == 0
     assert lived.run("ledger", "verify").code == 0
     assert lived.report()["status"] == "unchanged"
+
+
+def test_what_was_kept_of_a_refused_candidate_goes_once_another_capture_ended(project: TestProject) -> None:
+    contract = copy.deepcopy(CONTRACT)
+    contract["schema"][0]["properties"][1]["quality"] = [{"metric": "nullValues", "mustBe": 0}]
+    project.write("contracts/people-v1.odcs.yaml", contract)
+    project.people(dict.fromkeys(range(3), (None, 1.0)))
+    assert project.report()["status"] == "blocked"
+    (kept,) = (name for name in stored(project) if "-failing-" in name)
+    content = (project.folder / ".tidegate/segments" / kept).read_bytes()
+    age(project)
+    assert collected(project)["files"] == 0
+    project.people(BEGUN)
+    assert project.report()["status"] == "succeeded"
+    assert kept not in stored(project)
+
+    (project.folder / ".tidegate/segments" / kept).write_bytes(content)
+    age(project)
+
+    assert collected(project)["files"] == 1
+    assert kept not in stored(project)
 
 
 def test_runs_and_decisions_leave_no_garbage(lived: TestProject) -> None:

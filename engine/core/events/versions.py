@@ -82,15 +82,19 @@ class CaptureUnchanged(Event):
 class CaptureBlocked(Event):
     """A gate refused the candidate; the version before stays current.
 
-    ``content`` is what the candidate held, by `engine.core.content`; None when it could not be written.
+    ``content`` is what the candidate held, by `engine.core.content`; None when it could not be written. ``failing`` has
+    the first rows that broke each rule, by `engine.checks.failing`, until the next capture; None when no row did. ``key``
+    is the primary key of its contract, empty in what an earlier release recorded.
     """
 
     type = "dataset.capture_blocked"
-    schema = 2
+    schema = 3
     dataset: DatasetId
     rows: int
     content: Digest | None
     checks: tuple[CheckResult, ...]
+    key: tuple[str, ...] = ()
+    failing: SegmentRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from config.daemon import Overlap
 from config.gates import SyncGates
 from config.model import FileModel, Model, is_mapping_with
 from config.problems import Code
-from config.values import Cron, Duration, Name, Share, Text, TimeZone, refusal
+from config.values import Cron, Duration, Name, Positive, Share, Text, TimeZone, refusal
 
 _DATASET = re.compile(r"([a-z][a-z0-9_-]{0,62})@(0|[1-9][0-9]{0,5})")
 _AFTER = re.compile(r"[a-z][a-z0-9_-]{0,62}(@(0|[1-9][0-9]{0,5}))?")
@@ -135,6 +135,19 @@ class Objectives(Model):
         return self
 
 
+class RetainRuns(Model):
+    """Of how many runs that planned something all is kept: the newest, those of the last days, or what either of both keeps."""
+
+    runs: Positive | None = None
+    days: Positive | None = None
+
+    @model_validator(mode="after")
+    def _some_rule(self) -> Self:
+        if self.runs is None and self.days is None:
+            raise refusal(Code.MISSING_KEY, "needs `runs`, `days` or both")
+        return self
+
+
 class SyncFile(FileModel):
     """One sync. ``match`` and ``fields`` go from the destination's field to the dataset's column."""
 
@@ -163,6 +176,7 @@ class SyncFile(FileModel):
         default=None, description="whom alerts about it are for, where it is somebody else than the dataset's owner"
     )
     objectives: Objectives = Objectives()
+    retain: RetainRuns | None = None
     on_unknown: Literal["resend", "hold"] = Field(
         default="resend",
         description="what becomes of a record when nobody knows whether a call took effect: sent again, or left for a "

@@ -62,6 +62,8 @@ STORAGE_NAMES = frozenset(
         "collect.after_commit",
         "retain.before_commit",
         "retain.after_commit",
+        "drop.before_commit",
+        "drop.after_commit",
         "merge.before_commit",
         "merge.after_commit",
     }

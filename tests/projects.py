@@ -66,6 +66,8 @@ class TestProject:
     """A project folder; every method writes a file or runs a command in it."""
 
     __test__ = False
+    attic: Path | None = None
+    """Where every segment is kept for `checked`, whatever the project drops; it must be on the same disk."""
 
     def __init__(
         self, folder: Path, url: str, *, ledger: str = "sqlite:///.tidegate/ledger.db", threads: int = 1
@@ -152,6 +154,7 @@ class TestProject:
                 main(["--project", str(self.folder), *arguments])
             except SystemExit as ended:
                 code = int(ended.code or 0)
+        self._put_away()
         return Outcome(code, out.getvalue(), err.getvalue())
 
     def run_process(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 100) -> Outcome:
@@ -162,7 +165,16 @@ class TestProject:
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+        self._put_away()
         return Outcome(process.wait(), out, err)
+
+    def _put_away(self) -> None:
+        segments = self.folder / ".tidegate" / "segments"
+        for file in segments.rglob("*.parquet") if self.attic else ():
+            kept = self.attic / file.relative_to(segments)
+            if not kept.exists():
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.hardlink_to(file)
 
     def start(self, *arguments: str, env: dict[str, str] | None = None) -> Forked:
         """Start a command and return its process."""
@@ -179,7 +191,8 @@ class TestProject:
     def checked(self, receiver: Receiver, sync: str = "people_to_hook") -> Checked:
         """What the checker says of this project's SQLite ledger and what ``receiver`` received."""
         state = self.folder / ".tidegate"
-        return check(f"sqlite:///{state / 'ledger.db'}", state / "segments", sync, receiver.journal, receiver.records)
+        segments = self.attic or state / "segments"
+        return check(f"sqlite:///{state / 'ledger.db'}", segments, sync, receiver.journal, receiver.records)
 
     def environment(self, more: dict[str, str] | None) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}

@@ -30,7 +30,8 @@ from engine.steps.snapshots import snapshot_table
 class DeliveryStory:
     """One record about the subject in one run's plan: what was asked of the destination, on which decisions, and the outcome.
 
-    ``outcome`` is delivered, rejected, failed, unknown, withheld (consent had ended before it left) or not sent.
+    ``outcome`` is delivered, rejected, failed, unknown, withheld (consent had ended before it left) or not sent. It is sent
+    where the plan is not kept any more: the last sending of the record until then, delivered or of unknown outcome.
     ``basis`` are the decisions that allowed what was sent, or, of a removal, what had been.
     """
 

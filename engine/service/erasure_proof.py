@@ -30,6 +30,7 @@ from engine.ledger.tables import event as log
 from engine.segments.compute import Session
 from engine.service.app import App
 from engine.service.erasure_report import Verified, read_report, verified
+from engine.steps.collect import SYNC_KINDS
 from engine.steps.erase_proof import Searched, chunks_of, count_about, own_values, search, sweep
 from engine.steps.erase_segments import People, Versions, kept_segments, people_of
 from engine.steps.erased import Erased, stored_key
@@ -129,7 +130,7 @@ def _prove_syncs(tools: Tools, session: Session, people: Erased) -> dict[SyncId,
     left = dict[SyncId, int]()
     for sync in states.syncs(tools.database):
         of_runs = (run_stream(r.run) for r in runs.history(tools.database, sync))
-        folders = [f"syncs/{sync}/{kind}" for kind in ("plans", "state", "exceptions", "kept")]
+        folders = [f"syncs/{sync}/{kind}" for kind in SYNC_KINDS]
         refs = _named(tools, [sync_stream(sync), pin_stream(sync), *of_runs])
         sweep(tools, folders, {ref.path for ref in refs}, holds)
         left[sync] = _count_named(session, session.groups(tools.storage.local(ref) for ref in refs), people)

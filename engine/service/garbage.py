@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from engine.service.app import App
-from engine.service.retention import DroppedReport, drop_old
+from engine.service.retention import DroppedReport, SentDroppedReport, drop_old, drop_sent
 from engine.steps.anchors import check_anchors
 from engine.steps.collect import Collected, collect, collectable
 
@@ -36,20 +36,23 @@ class GarbageReport:
     folders: tuple[FolderReport, ...]
     dropped: tuple[DroppedReport, ...]
     """What the datasets' rules dropped before; its files are no garbage, and are not counted with it."""
+    sent: tuple[SentDroppedReport, ...] = ()
+    """What the syncs' rules dropped, likewise."""
 
 
 def collect_garbage(app: App, *, older_than: timedelta = OLDER_THAN, dry_run: bool) -> GarbageReport:
-    """Drop old versions as the datasets' files say, and remove what nobody names and nobody has touched for that long.
+    """Drop what is old as the files of datasets and syncs say, and remove what nobody names and nobody has touched for that long.
 
     Raises `LedgerRegressed` before anything. It is safe beside runs and captures, at any time.
     """
     check_anchors(app.tools)
     dropped = tuple(drop_old(app, app.datasets, dry_run=dry_run))
+    sent = tuple(drop_sent(app, app.syncs, dry_run=dry_run))
     act = collectable if dry_run else collect
     found = [*act(app.tools, older_than), *_scratch(app, older_than, dry_run=dry_run)]
     folders = tuple(FolderReport(one.folder, one.files, one.bytes, one.left) for one in found if one.files or one.left)
     return GarbageReport(
-        dry_run, sum(one.files for one in folders), sum(one.bytes for one in folders), folders, dropped
+        dry_run, sum(one.files for one in folders), sum(one.bytes for one in folders), folders, dropped, sent
     )
 
 

@@ -20,6 +20,7 @@ from engine.checks.rules import (
     SyncRules,
     ValueRules,
 )
+from engine.core.kept_runs import KEEP_EVERY_RUN, RunRule
 from engine.core.retention import KEEP_ALL, Rule
 from engine.core.verdict import Verdict
 
@@ -58,6 +59,13 @@ def retention_rule(file: DatasetFile) -> Rule:
     if file.retain is None:
         return KEEP_ALL
     return Rule(file.retain.versions, None if file.retain.days is None else timedelta(days=file.retain.days))
+
+
+def run_rule(file: SyncFile) -> RunRule:
+    """Of how many runs a sync's file keeps all; of every one when it says nothing."""
+    if file.retain is None:
+        return KEEP_EVERY_RUN
+    return RunRule(file.retain.runs, None if file.retain.days is None else timedelta(days=file.retain.days))
 
 
 def sync_rules(file: SyncFile) -> SyncRules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from engine.service.app import App
 from engine.service.plans import shown_fields
 from engine.service.samples import masked
 from engine.steps.aim import unfit_version
+from engine.steps.dropped_plans import gone_of
 from engine.steps.facts import Sync
 from engine.steps.past import held_rows, state_at
 from engine.steps.record_state import Past, RecordState, record_state
@@ -29,6 +30,7 @@ from engine.steps.story import (
     forgotten_chapters,
     planned_rows,
     run_chapters,
+    unkept_chapters,
     version_chapters,
 )
 
@@ -55,7 +57,8 @@ class RecordReport:
     """``verdict`` is what a comparison says: send, unchanged, unconsented, quarantined, row quarantined, in doubt or absent.
 
     It is ``forgotten`` of somebody who asked to be. ``at`` is the moment that is told of, and empty for now; then ``wanted``
-    is of the ``version`` of that moment, and consent is today's. ``story`` is told oldest first.
+    is of the ``version`` of that moment, and consent is today's. ``story`` is told oldest first; of what was planned before
+    ``kept_since`` it has no more than the last sending. That is empty where every plan is kept.
     """
 
     sync: str
@@ -71,6 +74,7 @@ class RecordReport:
     reason: str
     at: str = ""
     version: int | None = None
+    kept_since: str = ""
     story: tuple[StoryLine, ...] = ()
 
 
@@ -94,7 +98,9 @@ def show_record(app: App, name: str, key: str, moment: Moment | None = None) -> 
         story = [chapter for chapter in story if chapter.at is None or chapter.at <= moment.at]
     if found is None and not story:
         raise unknown_record(name)
-    return _report(sync, key, found or _NOWHERE, story, moment)
+    report = _report(sync, key, found or _NOWHERE, story, moment)
+    since = gone_of(app.tools, sync.id).since
+    return report if since is None else replace(report, kept_since=since.isoformat())
 
 
 def moment_of(app: App, name: str, at: datetime | None, version: int | None) -> Moment | None:
@@ -129,6 +135,7 @@ def _story(app: App, session: Session, sync: Sync, key: str, found: RecordState 
     pks = list(dict.fromkeys(row["pk"] for row in rows if row.get("pk")))
     subjects = list(dict.fromkeys(row["subject"] for row in rows if row.get("subject")))
     chapters = [chapter for one in planned for chapter in run_chapters(tools, one)]
+    chapters += unkept_chapters(tools, session, sync, key)
     chapters += version_chapters(tools, session, sync, pks)
     chapters += consent_chapters(tools, session, sync, subjects)
     chapters += forgotten_chapters(tools, [key, *pks, *subjects])

@@ -25,7 +25,7 @@ from engine.core.retry import OnUnknown, RetryPolicy
 from engine.service.addresses import address_findings
 from engine.service.consent_rule import consent_rule, consent_warnings, withdrawal_findings
 from engine.service.contracts import Usable, usable_contracts
-from engine.service.gate_rules import dataset_rules, retention_rule, sync_rules
+from engine.service.gate_rules import dataset_rules, retention_rule, run_rule, sync_rules
 from engine.service.identifiers import identifier_findings, identifier_kinds
 from engine.service.mapping import clearance_findings, mapping_findings, project_classes, sync_mapping
 from engine.service.subjects import subject_columns, subject_findings, subject_warnings
@@ -219,6 +219,7 @@ def _resolved_sync(
         fresh_for=file.objectives.freshness,
         fresh=file.objectives.fresh,
         delivered=file.objectives.delivered,
+        retain=run_rule(file),
     )
 
 

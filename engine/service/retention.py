@@ -1,16 +1,18 @@
-"""Retention: which versions of each dataset are dropped by its rule, and which a person lets no rule drop."""
+"""Retention: what is dropped by the rules of datasets and syncs, and which versions a person lets no rule drop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.core.kept_runs import NO_SLACK
 from engine.core.names import DatasetId, SyncId
 from engine.ledger.projections import states
 from engine.service.app import App
 from engine.service.references import referred
 from engine.steps.legal_hold import place_hold, release_hold
 from engine.steps.merge import Merged, merge_changes, mergeable
+from engine.steps.retain_runs import drop_plans, droppable_plans
 from engine.steps.retention import Dropped, droppable, retain
 
 
@@ -28,6 +30,20 @@ class DroppedReport:
     bytes: int
     merged: int
     merged_into: int
+    left: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentDroppedReport:
+    """Of how many runs of a sync retention dropped what they planned, or would, in how many files and bytes.
+
+    Among the files are delivered states that newer ones replaced. ``left`` says why nothing could be dropped.
+    """
+
+    sync: str
+    runs: int
+    files: int
+    bytes: int
     left: str
 
 
@@ -50,6 +66,16 @@ def drop_old(app: App, datasets: Iterable[DatasetId], *, dry_run: bool = False) 
     found = [(act(app.tools, id, app.datasets[id].retain, syncs), merge(app.tools, id)) for id in datasets]
     reports = [_report(dropped, merged) for dropped, merged in found]
     return [report for report in reports if report.files or report.merged or report.left]
+
+
+def drop_sent(
+    app: App, names: Iterable[str], *, slack: float = NO_SLACK, dry_run: bool = False
+) -> list[SentDroppedReport]:
+    """Let the rules of some syncs drop what nothing needs of their old runs; with ``dry_run`` only look."""
+    act = droppable_plans if dry_run else drop_plans
+    found = [act(app.tools, sync.id, sync.retain, slack) for sync in map(app.sync, names)]
+    reports = [SentDroppedReport(one.sync, one.runs, one.files, one.bytes, one.left) for one in found]
+    return [report for report in reports if report.files or report.left]
 
 
 def hold_version(app: App, reference: str, reason: str) -> HoldReport:

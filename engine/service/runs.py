@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from engine.core.kept_runs import SLACK
 from engine.core.outcome import RunStatus
 from engine.delivery.pacer import WAIT_SECONDS_MAX
 from engine.delivery.stop import StopRequest
@@ -16,7 +17,7 @@ from engine.service.captures import SharedReads
 from engine.service.deprecations import notice
 from engine.service.erasure import finish_open
 from engine.service.reports import STEPS, ChangeCounts, PlanCounts, RunReport, merged, run_report
-from engine.service.retention import drop_old
+from engine.service.retention import drop_old, drop_sent
 from engine.steps.capture import Captured
 from engine.steps.deliver import account_budget
 from engine.steps.facts import Sync
@@ -54,6 +55,7 @@ def run_syncs(app: App, names: Sequence[str], stop: StopRequest, observe: Observ
         for sync in syncs
     ]
     drop_old(app, reads.accepted)
+    drop_sent(app, names, slack=SLACK)
     finish_open(app, stop)
     return reports
 

@@ -36,13 +36,14 @@ from engine.ledger.projections.captures import CAPTURES
 from engine.ledger.projections.replaced import current_of
 from engine.segments.stored import StoredFile
 from engine.steps.decisions import FOLDER as DECISIONS_FOLDER
+from engine.steps.dropped_plans import gone_of
 from engine.steps.erase_segments import lost_replacements
 from engine.steps.facts import Tools
 from engine.steps.races import raced
 from engine.steps.suppression import FOLDER as LISTS_FOLDER
 from engine.steps.sync_lease import sync_lease
 
-SYNC_KINDS = ("plans", "state", "exceptions", "kept")
+SYNC_KINDS = ("plans", "state", "sent", "exceptions", "kept")
 """Folders of a sync whose files events name. What was recorded instead of sent is its operator's, and stays."""
 ATTEMPTS_MAX = 3
 UNGUARDED_MIN = timedelta(hours=1)
@@ -153,6 +154,11 @@ def _named_of(tools: Tools, files: Sequence[StoredFile], *, stream: StreamId) ->
 
 
 def _named_of_sync(tools: Tools, files: Sequence[StoredFile], *, sync: SyncId) -> Iterator[SegmentRef]:
+    gone = gone_of(tools, sync)
+    return (ref for ref in _ever_named_of_sync(tools, files, sync) if ref.path not in gone.paths)
+
+
+def _ever_named_of_sync(tools: Tools, files: Sequence[StoredFile], sync: SyncId) -> Iterator[SegmentRef]:
     """The events of a run are read only where one of the files may be its own: there may be very many runs."""
     yield from _named_in(tools, sync_stream(sync), pin_stream(sync))
     names = [PurePosixPath(file.path).name for file in files if "/exceptions/" in file.path]

@@ -12,7 +12,7 @@ from functools import partial
 import ibis
 from ibis.expr.types import BooleanValue, Table
 
-from engine.core.events import ErasedSegment, SegmentsErased, StateFolded, SyncPinned
+from engine.core.events import ErasedSegment, PlansDropped, SegmentsErased, StateFolded, SyncPinned
 from engine.core.names import Position, RunId, SegmentRef, SyncId, pin_stream, sync_stream
 from engine.core.state import newest
 from engine.failpoints import failpoint
@@ -100,10 +100,12 @@ def clean_sync(tools: Tools, session: Session, erased: Erased, sync: SyncId, peo
 
 
 def _state_segments(tools: Tools, sync: SyncId) -> Iterator[SegmentRef]:
-    """Every segment that ever was part of the delivered state."""
+    """Every segment that ever was part of the delivered state, or said what was ever sent."""
     for fact in tools.ledger.read(sync_stream(sync)):
         if isinstance(fact.event, StateFolded):
             yield from fact.event.segments
+        elif isinstance(fact.event, PlansDropped):
+            yield fact.event.sent
 
 
 def _kept_rows(tools: Tools, sync: SyncId) -> Iterator[SegmentRef]:

@@ -24,12 +24,15 @@ from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.consent import TAKEN_HERE, register_version
 from engine.steps.decisions import decided_in
+from engine.steps.dropped_plans import gone_of, kept_plans, plans_not_kept, sent_unkept
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import exception_rows, receipts
 from engine.steps.snapshots import snapshot_table
 
 DELIVERED = "delivered"
 NOT_SENT = "not sent"
+SENT = "sent"
+"""Of a plan that is not kept any more nobody can tell whether the row was delivered or its outcome unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,17 @@ class SentRow:
 
 
 def sent_about(tools: Tools, session: Session, sync: SyncId, subject: str) -> Iterator[SentRow]:
-    """Every row about ``subject`` in any plan of a sync, oldest run first, a run in memory at a time."""
-    for run in runs.history(tools.database, sync):
-        if run.segment is None:
-            continue
+    """Every row about ``subject`` in any plan of a sync that is kept, oldest run first, a run in memory at a time.
+
+    Before them, of each of their records, the last row that was sent by a run whose plan is not.
+    """
+    sent = sent_unkept(tools, session, gone_of(tools, sync))
+    for row in session.fetch(sent.filter(sent.subject == subject).order_by("sent")) if sent is not None else ():
+        run = runs.get(tools.database, RunId(row["run"]))
+        if run is not None:
+            yield SentRow(run, row, SENT)
+    for run in kept_plans(tools, sync):
+        assert run.segment is not None, "only such runs have a plan"
         plan = session.numbered(tools.storage.local(run.segment))
         if "subject" not in plan.columns:
             continue
@@ -131,10 +141,16 @@ class RunEvidence:
 
 
 def run_evidence(tools: Tools, session: Session, sync: Sync, rested: Rested) -> RunEvidence | None:
-    """Join what a run delivered to the decisions of then; None when its plan sent nothing."""
+    """Join what a run delivered to the decisions of then; None when its plan sent nothing.
+
+    Raises `ConfigurationError` for a plan that is not kept any more.
+    """
     planned = rested.planned
     if planned.segment is None:
         return None
+    gone = gone_of(tools, sync.id)
+    if planned.segment.path in gone.paths:
+        raise plans_not_kept(sync.id, gone, f"The plan of run {planned.run}, from which its consent is proven,")
     sent, withheld, segments = receipts(tools, planned.run)
     plan = session.numbered(tools.storage.local(planned.segment))
     seen = exception_rows(tools, session, segments).select(_at="ordinal")

@@ -17,6 +17,7 @@ from engine.core.classification import USUAL, Classification, Classifications
 from engine.core.consent_rule import OnWithdrawal
 from engine.core.demands import NO_DEMANDS, Demands
 from engine.core.desired import Mapping as FieldsMapping
+from engine.core.kept_runs import KEEP_EVERY_RUN, RunRule
 from engine.core.names import DatasetId, SyncId
 from engine.core.pace import Pace
 from engine.core.plan import PlanRules
@@ -142,6 +143,8 @@ class Sync:
     """For which share of the time it must be that fresh; None where it must at any time."""
     delivered: float | None = None
     """For which share of the time its newest run must not have failed."""
+    retain: RunRule = KEEP_EVERY_RUN
+    """Of how many of its runs all is kept."""
 
     @property
     def rules(self) -> PlanRules:

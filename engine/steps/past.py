@@ -15,6 +15,7 @@ from engine.ledger.projections import runs
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.delivered_state import Delivered, state_layers
+from engine.steps.dropped_plans import gone_of, plans_not_kept
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import exception_rows
 
@@ -32,8 +33,11 @@ class _Begun:
 def state_at(tools: Tools, session: Session, sync: Sync, moment: datetime) -> Delivered | None:
     """What the destination had acknowledged at ``moment``; None when nothing was.
 
-    Who was forgotten since is no part of it. Raises `SegmentDamaged` for a segment that is not kept any more.
+    Who was forgotten since is no part of it. Raises `ConfigurationError` for a moment of which not everything is kept.
     """
+    gone = gone_of(tools, sync.id)
+    if gone.since is not None and moment < gone.since:
+        raise plans_not_kept(sync.id, gone, f"What was acknowledged by {moment.isoformat()}")
     last = _last_fold(tools, sync, moment)
     run = runs.begun_by(tools.database, sync.id, moment)
     under_way = (

@@ -28,6 +28,7 @@ from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import ORDINAL, Session
 from engine.steps.anchors import check_anchors
 from engine.steps.delivered_state import state_rows
+from engine.steps.dropped_plans import gone_of
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import remember, stacked
 from engine.steps.record_state import compared_records
@@ -129,9 +130,9 @@ def rejections(tools: Tools, session: Session, sync: Sync, chosen: Table) -> Tab
     ``place`` is 0 for the newest run. An unfinished run is left out: its outcomes are not part of the state yet.
     """
     kinds = ["rejected", "unknown"] if sync.rules.holds_doubt else ["rejected"]
-    parts = []
+    parts, gone = [], gone_of(tools, sync.id)
     for place, row in enumerate(runs.listing(tools.database, sync.id, RUNS_LOOKED_AT_MAX)):
-        if row.segment is None or not (row.rejected or row.unknown) or row.finished_at is None:
+        if row.segment is None or not (row.rejected or row.unknown) or row.finished_at is None or gone.holds(row):
             continue
         segments = [tools.storage.local(ref) for ref in _exceptions(tools, row)]
         found = session.table(*segments)

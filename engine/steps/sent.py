@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
 
 import ibis
+import ibis.expr.datatypes as dt
 from ibis.expr.types import Table
 
+from engine.core.canonical import digest_of
 from engine.core.compare import ADOPTION
 from engine.core.consent_rule import REMOVING
+from engine.core.events import Place
 from engine.core.outcome import RunStatus
 from engine.core.relations import union
 from engine.core.state import FACTS, basis_of
-from engine.ledger.projections import runs
 from engine.ledger.projections.runs import RunRow
 from engine.segments.compute import ORDINAL, Session
+from engine.steps.dropped_plans import gone_of, plans_since, sent_before
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import exception_rows, receipts
 from engine.steps.place import place_of
 
 T = TypeVar("T")
+RECORD = ("place", "id")
+"""What a record is known by."""
 
 AT_ONCE = 50
 """Plans that are read in one go: enough to be quick, few enough for one expression."""
 
 COLUMNS = ("id", "pk", "key", "subject", "basis")
+TOLD = ("place", "op", "reason", "run", "sent")
+"""Beside `COLUMNS`: the digest of where the record is, what was asked of the destination and why, the run, and when it ended."""
 _WITHOUT_EFFECT = ("rejected", "failed", "withheld")
 
 
@@ -37,14 +44,30 @@ def sent_records(tools: Tools, session: Session, sync: Sync, since: datetime | N
     ``id``, ``pk``, ``key``, ``subject`` and ``basis``. Rows that certainly had no effect do not count, so that a sync
     removes only what it delivered. With ``since``, those of runs that ended later.
     """
-    found = session.rows(ibis.schema({name: FACTS[name] for name in COLUMNS}).to_pyarrow().empty_table())
-    for some in in_groups(_runs(tools, sync, since)):
+    gone, place = gone_of(tools, sync.id), place_of(sync)
+    planned = (row for row in plans_since(tools, sync.id, gone) if row.place == place and _is_late(row, since))
+    found = newest_sent(tools, session, planned)
+    older = sent_before(tools, session, gone)
+    if older is not None:
+        mine = older.filter((older.place == _mark(place)) & (older.sent >= ("" if since is None else _moment(since))))
+        found = session.cached(union(found, mine.anti_join(found, "id")))
+    return found.select(*COLUMNS)
+
+
+def newest_sent(tools: Tools, session: Session, planned: Iterable[RunRow]) -> Table:
+    """The newest row with an effect, of each record in each place, in the plans of some runs, given newest first.
+
+    `COLUMNS` and `TOLD`.
+    """
+    types = {name: FACTS.get(name, dt.string) for name in (*COLUMNS, *TOLD)}
+    found = session.rows(ibis.schema(types).to_pyarrow().empty_table())
+    for some in in_groups(planned):
         newest: Table | None = None
         for row in some:
             rows = _effective(tools, session, row)
-            newest = rows if newest is None else union(newest, rows.anti_join(newest.select("id"), "id"))
+            newest = rows if newest is None else union(newest, rows.anti_join(newest.select(*RECORD), RECORD))
         if newest is not None:
-            found = session.cached(union(found, newest.anti_join(found.select("id"), "id")))
+            found = session.cached(union(found, newest.anti_join(found.select(*RECORD), RECORD)))
     return found
 
 
@@ -55,17 +78,22 @@ def in_groups(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
         yield some
 
 
-def _runs(tools: Tools, sync: Sync, since: datetime | None) -> Iterator[RunRow]:
-    """Runs that sent something, newest first."""
-    place = place_of(sync)
-    for row in runs.history(tools.database, sync.id, newest_first=True):
-        is_late = since is None or row.finished_at is None or row.finished_at >= since
-        if row.segment is not None and row.place == place and is_late:
-            yield row
+def _is_late(row: RunRow, since: datetime | None) -> bool:
+    return since is None or row.finished_at is None or row.finished_at >= since
+
+
+def _mark(place: Place) -> str:
+    return str(digest_of([place.destination, place.object, *place.match]))
+
+
+def _moment(at: datetime) -> str:
+    """A moment as a text by which moments can be ordered."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _effective(tools: Tools, session: Session, row: RunRow) -> Table:
-    assert row.segment is not None, "only such runs are looked at"
+    assert row.segment is not None, "only runs that planned something are looked at"
+    assert row.place is not None, "a plan says where its records are"
     numbered = session.numbered(tools.storage.local(row.segment))
     sent, _, exceptions = receipts(tools, row.run)
     rows = numbered.filter(numbered[ORDINAL] < sent)
@@ -78,4 +106,7 @@ def _effective(tools: Tools, session: Session, row: RunRow) -> Table:
     # Of who was forgotten a plan says nothing any more.
     rows = rows.filter(rows.id.notnull())
     subject = rows.subject if "subject" in rows.columns else ibis.null("string")
-    return rows.select("id", "pk", "key", subject=subject, basis=basis_of(rows))
+    about = {"place": _mark(row.place), "run": str(row.run), "sent": _moment(row.finished_at or row.started_at)}
+    told = {name: ibis.literal(value) for name, value in about.items()}
+    kept = rows.select("id", "pk", "key", "op", "reason", subject=subject, basis=basis_of(rows), **told)
+    return kept.select(*COLUMNS, *TOLD)

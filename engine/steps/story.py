@@ -29,7 +29,7 @@ from engine.core.names import ERASURE_STREAM, SegmentRef, run_stream
 from engine.core.relations import union
 from engine.core.state import basis_of
 from engine.core.verdict import Verdict
-from engine.ledger.projections import runs, versions
+from engine.ledger.projections import versions
 from engine.ledger.projections.runs import RunRow
 from engine.ledger.projections.versions import VersionRow
 from engine.ledger.recorded import Recorded
@@ -37,6 +37,7 @@ from engine.segments.compute import ORDINAL, Session
 from engine.steps.changes import by_file, merged_changes
 from engine.steps.consent import NO_PREVIEW, consent_now
 from engine.steps.dropped import dropped_versions
+from engine.steps.dropped_plans import gone_of, kept_plans, sent_unkept
 from engine.steps.erased import erased, stored_key
 from engine.steps.facts import Sync, Tools
 from engine.steps.sent import in_groups
@@ -66,9 +67,9 @@ class Found:
 
 
 def planned_rows(tools: Tools, session: Session, sync: Sync, id: str) -> list[Found]:
-    """What the plans of every run say of the record, oldest first."""
+    """What the plans that are kept say of the record, oldest first."""
     found = []
-    for some in in_groups(row for row in runs.history(tools.database, sync.id) if row.segment is not None):
+    for some in in_groups(kept_plans(tools, sync.id)):
         parts = []
         for row in some:
             assert row.segment is not None, "only such runs are listed"
@@ -84,6 +85,15 @@ def planned_rows(tools: Tools, session: Session, sync: Sync, id: str) -> list[Fo
         of = {str(row.run): row for row in some}
         found += [Found(of[one["run"]], one) for one in session.fetch(union(*parts))]
     return sorted(found, key=lambda one: one.row.started_at)
+
+
+def unkept_chapters(tools: Tools, session: Session, sync: Sync, id: str) -> Iterator[Chapter]:
+    """When a record was sent last by a run whose plan is not kept any more, in each place where it was."""
+    gone = gone_of(tools, sync.id)
+    sent = sent_unkept(tools, session, gone)
+    for one in session.fetch(sent.filter(sent.id == id)) if sent is not None else ():
+        what = f"{one['op']} sent: {one['reason']}; what was planned before is not kept any more"
+        yield Chapter(datetime.fromisoformat(one["sent"]), "plan", what, run=one["run"])
 
 
 def run_chapters(tools: Tools, found: Found) -> Iterator[Chapter]:

@@ -1,4 +1,4 @@
-"""Events between a plan and its end: windows, jobs, receipts and the fold."""
+"""Events between a plan and its end: windows, jobs, receipts, the fold, and what is not kept for ever after it."""
 
 from __future__ import annotations
 
@@ -110,3 +110,22 @@ class StateFolded(Event):
     delivered: int
     owed: int
     resync: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlansDropped(Event):
+    """The files ``segments`` of a sync are not kept any more; their digests stay here, and those of its plans in their events.
+
+    They held plans, what destinations said of them, and delivered states that newer ones replaced. ``sent`` says of every
+    record that was ever sent, up to the run ``through``, when and as what that was last. Behind ``since``, ISO 8601,
+    everything is kept; of the runs before, ``kept`` are those whose plans are as well.
+    """
+
+    type = "sync.plans_dropped"
+    sync: SyncId
+    through: RunId
+    since: str
+    sent: SegmentRef
+    kept: tuple[RunId, ...]
+    segments: tuple[SegmentRef, ...]
+    rule: str

@@ -28,10 +28,10 @@ _HOURS = int(OLDER_THAN / timedelta(hours=1))
 )
 @click.pass_context
 def gc(context: click.Context, dry_run: bool, older_than: int) -> int:  # noqa: FBT001 - click passes by name
-    """Drop old versions, and remove files that no event names.
+    """Drop what is old, and remove files that no event names.
 
-    The datasets' files say which versions are old. Files without a name are what crashes, refused captures and lost races left. Nothing that the ledger knows of is touched, and runs and
-    captures may go on meanwhile.
+    The files of datasets say which versions are old, those of syncs which plans. Files without a name are what crashes,
+    refused captures and lost races left. Nothing else that the ledger knows of is touched, and runs and captures may go on.
     """
     with opened(context) as app:
         report = collect_garbage(app, older_than=timedelta(hours=older_than), dry_run=dry_run)
@@ -40,13 +40,16 @@ def gc(context: click.Context, dry_run: bool, older_than: int) -> int:  # noqa: 
 
 
 def dropped_lines(report: GarbageReport) -> Lines:
-    """A line a dataset."""
+    """A line a dataset, and a line a sync."""
     verb = "would drop" if report.dry_run else "dropped"
     for one in report.dropped:
         said = f"{verb} {count(len(one.versions), 'version')} and {count(one.files, 'file')}, {one.bytes:,} bytes"
         if one.merged:
             said += f"; changes in {count(one.merged, 'file')} put together in {one.merged_into}"
         yield Text.assemble(cell(one.dataset, "bold"), ": ", plain(one.left or said))
+    for sync in report.sent:
+        said = f"{verb} what {count(sync.runs, 'run')} left, {count(sync.files, 'file')}, {sync.bytes:,} bytes"
+        yield Text.assemble(cell(sync.sync, "bold"), ": ", plain(sync.left or said))
 
 
 def garbage_view(report: GarbageReport) -> Lines:

@@ -86,6 +86,7 @@ def record_view(report: RecordReport) -> Lines:
             ("something is owed", cell(_yes_no(report.owed, unknown=False))),
             ("rejected attempts", figure(report.attempts)),
             ("the next run says", cell(verdict)),
+            *([("plans are kept since", cell(moment(report.kept_since)))] if report.kept_since else []),
         ]
     )
     names = dict.fromkeys((*report.wanted, *report.delivered))

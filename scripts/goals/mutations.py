@@ -28,6 +28,8 @@ _SWAPPED: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 _OTHER = {"min": "max", "max": "min", "any": "all", "all": "any"}
+_UNORDERED = frozenset({"filter", "group_by", "and_", "or_", "min", "max"})
+"""Calls of which the order of arguments means nothing."""
 _SKIPPED = frozenset({"annotation", "returns", "decorator_list", "bases", "keywords_of_class", "type_params"})
 _UNTESTED_CALLS = frozenset({"failpoint", "assert_never", "super"})
 """Whose removal only a killed process, or a type checker, can notice."""
@@ -35,9 +37,13 @@ _UNTESTED_CALLS = frozenset({"failpoint", "assert_never", "super"})
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One change that a module could suffer: at which line, what is done to it, and the n-th of its nodes that suffers it."""
+    """One change that a module could suffer: where, what is done, and the n-th of its nodes that suffers it.
+
+    ``function`` is the qualified name of the one that it is in; empty where it is in none.
+    """
 
     line: int
+    function: str
     what: str
     place: int
     change: Callable[..., None]
@@ -51,11 +57,31 @@ class Mutation:
 
 def mutations(source: str) -> list[Mutation]:
     """Every mutation of a module, in the order of its lines."""
+    tree = ast.parse(source)
+    functions = _functions(tree)
     return [
-        Mutation(node.lineno, f"{what}: {ast.unparse(node).splitlines()[0][:80]}", place, change)
-        for place, node in enumerate(_meant(ast.parse(source)))
+        Mutation(
+            node.lineno,
+            functions.get(node.lineno, ""),
+            f"{what}: {ast.unparse(node).splitlines()[0][:80]}",
+            place,
+            change,
+        )
+        for place, node in enumerate(_meant(tree))
         for what, change in _changes(node)
     ]
+
+
+def _functions(tree: ast.AST, within: str = "") -> dict[int, str]:
+    """For each line of a function's body the function, with its class; one within another counts as that one."""
+    found = dict[int, str]()
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            found |= _functions(node, f"{within}{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            last = node.end_lineno or node.lineno
+            found |= dict.fromkeys(range(node.body[0].lineno, last + 1), f"{within}{node.name}")
+    return found
 
 
 def _meant(node: ast.AST) -> Iterator[ast.stmt | ast.expr]:
@@ -104,8 +130,8 @@ def _changes(node: ast.stmt | ast.expr) -> Iterator[tuple[str, Callable[..., Non
             yield "constant", lambda n: setattr(n, "value", n.value + 1)
         case ast.Name(id=name) if name in _OTHER:
             yield "other bound", lambda n: setattr(n, "id", _OTHER[n.id])
-        case ast.Call(func=ast.Name(id="min" | "max")):
-            return  # of which the order of arguments means nothing
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _UNORDERED:
+            return
         case ast.Call(args=[first, second, *_]) if not {type(first), type(second)} & {ast.Starred, ast.GeneratorExp}:
             yield "arguments", _exchange
         case ast.If() | ast.While() | ast.IfExp():

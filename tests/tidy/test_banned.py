@@ -21,6 +21,9 @@ OWN_CLOCK = {
     "engine/clock.py",
     "destinations/sandbox.py",  # a program of its own, beside the engine
 }
+COMPILES = {
+    "scripts/goals/planting.py",  # plants faults in a copy of our own code
+}
 SAFE_LOADERS = {"yaml.SafeLoader", "yaml.CSafeLoader"}
 
 
@@ -58,7 +61,9 @@ def test_no_dangerous_call_is_made(path: Path) -> None:
 
 def _is_dangerous(path: Path, called: str, node: ast.Call) -> bool:
     said = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-    if called in {"eval", "exec", "compile", "os.system", "os.popen"}:
+    if called == "compile":
+        return name(path) not in COMPILES
+    if called in {"eval", "exec", "os.system", "os.popen"}:
         return True
     if said.get("shell") == "True" or said.get("verify") == "False":
         return True

@@ -20,6 +20,7 @@ from engine.delivery.allowance import Allowance
 from engine.delivery.attempt import Sender
 from engine.delivery.batches import Slice
 from engine.delivery.result import Exceptional, Result, all_of, receipt_of, rejected
+from engine.delivery.window import Pacing, WindowRules
 from engine.errors import FactsMoved
 from engine.failpoints import failpoint
 
@@ -29,10 +30,6 @@ GRACE_SECONDS = 8.0
 LOOKS_MAX = 20
 """How often what may leave is looked up again for one window because of decisions that came in between."""
 DECIDED_MEANWHILE = "decided_meanwhile"
-
-PACED_SECONDS = 3.0
-"""How long the calls of a window take where they have a pace. No call leaves between two windows, some 50 ms, and time that
-passes is lost to a paced account."""
 
 _POLL_SECONDS = 0.05
 
@@ -88,24 +85,6 @@ End = Completed | Stopped | Halted
 
 
 @dataclass(frozen=True, slots=True)
-class WindowRules:
-    """How much may be in flight: ``batches`` between intent and receipt, ``concurrency`` calls at once."""
-
-    batches: int
-    concurrency: int
-    stop_ratio: float
-    """The share of rejected records above which the run stops early."""
-    batches_max: int = 0
-    """Up to how many batches a window may grow where calls have a pace."""
-
-    def window(self, rate: float | None) -> int:
-        """Batches of a window when ``rate`` calls a second may leave, or None when nothing paces them."""
-        if rate is None:
-            return self.batches
-        return max(self.batches, min(int(rate * PACED_SECONDS), self.batches_max))
-
-
-@dataclass(frozen=True, slots=True)
 class Leaving:
     """Batch ``number`` of a plan, and which of its rows must not leave."""
 
@@ -134,9 +113,9 @@ class Executor:
         *,
         sync: str,
         digest: Digest,
-        rate: Callable[[], float | None] = lambda: None,
+        pacing: Callable[[], Pacing | None] = lambda: None,
     ) -> None:
-        self._rate = rate
+        self._pacing = pacing
         self._sender = sender
         self._log = log
         self._rules = rules
@@ -162,7 +141,7 @@ class Executor:
 
     async def run(self, slices: Iterator[Slice], *, window: int, number: int, stop: StopSignal) -> End:
         """Send everything; ``window`` and ``number`` are the first to use."""
-        while cut := list(islice(slices, self._rules.window(self._rate()))):
+        while cut := list(islice(slices, self._rules.window(self._pacing()))):
             batches = await self._intended(cut, window, number, stop)
             if isinstance(batches, Halted):
                 return batches

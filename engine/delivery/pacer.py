@@ -9,7 +9,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -18,6 +17,8 @@ from engine.clock import Clock
 from engine.core.breaker import Shut
 from engine.core.pace import SLICE_SECONDS, Slice
 from engine.core.quota import NOTHING_UNUSED, Unused, UsedUp, moment, used_up
+from engine.delivery.line import Asked, Lead, Line
+from engine.delivery.window import Pacing
 
 REQUESTS, RECORDS, BYTES = "requests", "records", "bytes"
 CIRCUIT_OPEN, HELD, QUOTA_USED, SEATS_TAKEN = "circuit_open", "held", "quota_used", "seats_taken"
@@ -28,10 +29,6 @@ WAIT_SECONDS_MAX = 600.0
 OBSERVED_SECONDS = 1.0
 AT_ONCE_SECONDS = 0.1
 """A slice that begins later than this is looked at again just before: others may have been asked for silence meanwhile."""
-AHEAD_SECONDS = 0.2
-"""How long before the end of a slice the next one is asked for, so that no call waits for the answer."""
-_TINY = 1e-5
-"""Below it, in seconds or units, lies what sums of times since 1970 lose."""
 
 
 class Budget(Protocol):
@@ -93,85 +90,14 @@ class Unlimited:
         """Nothing is counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the budget said, and when by our clock a slice of it starts; ``drops`` as the line's were when it was asked."""
-
-    given: Slice | Shut | UsedUp
-    drops: int
-    start: float = 0.0
-    is_good: bool = False
-
-
-@dataclass(slots=True)
-class _Lead:
-    """By how much the budget's clock is ahead of ours, as far as questions and answers tell: at least so much.
-
-    An answer takes its time, on PostgreSQL and on a busy machine, and a slice that were counted from its arrival would
-    end in somebody else's.
-    """
-
-    seconds: float = -math.inf
-
-    def start(self, given: Slice, asked_at: float, told_at: float) -> float:
-        """When the slice starts by our clock, or a little later, by no more than the quickest answer took."""
-        if given.at - told_at > self.seconds or self.seconds > given.at - asked_at:
-            # The answer was quicker than those before, or one of the clocks was set.
-            self.seconds = given.at - told_at
-        return given.at + given.starts_in - self.seconds
-
-
-@dataclass(slots=True)
-class _Line:
-    """What is left of the slice of one unit, in monotonic seconds; ``left`` units of it, of the quota of ``day``."""
-
-    free_at: float = 0.0
-    ends: float = -1.0
-    interval: float = 0.0
-    left: float = 0.0
-    day: float = 0.0
-    drops: int = 0
-    waiting: int = 0
-    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    ahead: asyncio.Task[_Asked] | None = None
-    """The question for the slice after this one, where it was asked before this one ended."""
-
-    def place(self, units: float, now: float) -> float | None:
-        """When ``units`` may leave, or None when the slice does not hold them.
-
-        A call that comes late by less than an interval does not delay those behind it.
-        """
-        start = max(self.free_at, now - self.interval)
-        after = start + units * self.interval
-        if now > self.ends or after > self.ends + _TINY or units > self.left + _TINY:
-            return None
-        self.free_at = after
-        self.left -= units
-        return max(start, now)
-
-    def drop(self) -> None:
-        """What was given before is good no more."""
-        self.ends = -1.0
-        self.drops += 1
-
-    def is_ending(self, now: float) -> bool:
-        """Whether it is time to ask for the next slice; not of a day's quota, of which a lease is returned with the question."""
-        return not self.day and self.interval > 0 and self.ends - now < AHEAD_SECONDS
-
-    def unused(self) -> Unused:
-        """What is left of the quota's lease, which this line gives up."""
-        left, self.left = self.left, 0.0
-        return Unused(left, self.day) if self.day and left > _TINY else NOTHING_UNUSED
-
-
 class Pacer:
     """One run's calls to one account; ``limited`` names the units beside requests that have a pace."""
 
     def __init__(self, budget: Budget, clock: Clock, limited: Collection[str] = ()) -> None:
         self._budget = budget
         self._clock = clock
-        self._lines = {unit: _Line() for unit in (REQUESTS, *limited)}
-        self._lead = _Lead()
+        self._lines = {unit: Line() for unit in (REQUESTS, *limited)}
+        self._lead = Lead()
         self._recent: deque[float] = deque()
         self._suspect = False
 
@@ -187,10 +113,13 @@ class Pacer:
         finally:
             line.waiting -= 1
 
-    def rate(self) -> float | None:
-        """Calls per second in the newest slice; None when nothing paces them, or before the first."""
-        interval = self._lines[REQUESTS].interval
-        return 1.0 / interval if interval else None
+    def pacing(self) -> Pacing | None:
+        """How calls leave now; None when nothing paces them, or before the first."""
+        line = self._lines[REQUESTS]
+        if not line.interval:
+            return None
+        left = max(0, int((line.ends - max(line.free_at, self._clock.monotonic())) / line.interval))
+        return Pacing(1.0 / line.interval, line.each, left)
 
     async def close(self) -> None:
         """Return what was leased of a day and not used."""
@@ -225,7 +154,7 @@ class Pacer:
             self._suspect = False
             await asyncio.to_thread(self._budget.answered)
 
-    async def _waited(self, unit: str, line: _Line, units: float) -> Unavailable | None:
+    async def _waited(self, unit: str, line: Line, units: float) -> Unavailable | None:
         # Again when a new slice has ended before it was looked at: this process may have been stopped meanwhile.
         while (place := line.place(units, self._clock.monotonic())) is None:
             refusal = await self._renew(unit, line, units)
@@ -241,7 +170,7 @@ class Pacer:
             self._count()
         return None
 
-    async def _renew(self, unit: str, line: _Line, units: float) -> Unavailable | None:
+    async def _renew(self, unit: str, line: Line, units: float) -> Unavailable | None:
         """Go on within the next slice, unless it is good no more when its time comes; or say why there is none."""
         ahead, line.ahead = line.ahead, None
         asked = await (ahead or self._asked(unit, line, units))
@@ -259,22 +188,22 @@ class Pacer:
             return Unavailable(HELD, f"it asked for no calls until {until}", False, wait)
         self._suspect = self._suspect or given.suspect
         if asked.is_good and asked.drops == line.drops:
-            line.free_at, line.ends, line.interval = asked.start, asked.start + given.lasts, given.interval
+            line.go_on(given, asked.start)
         return None
 
-    async def _asked(self, unit: str, line: _Line, units: float) -> _Asked:
+    async def _asked(self, unit: str, line: Line, units: float) -> Asked:
         """The next slice, once it starts or soon before."""
         drops, asked_at = line.drops, self._clock.monotonic()
         unused = line.unused() if line.day else NOTHING_UNUSED
         given = await asyncio.to_thread(self._budget.slice, unit, units, unused)
         now = self._clock.monotonic()
         if not isinstance(given, Slice) or given.starts_in > WAIT_SECONDS_MAX:
-            return _Asked(given, drops)
+            return Asked(given, drops)
         start, is_good = self._lead.start(given, asked_at, now), True
         if start - now > AT_ONCE_SECONDS:
             await self._clock.sleep(start - now - AT_ONCE_SECONDS)
             is_good = await asyncio.to_thread(self._budget.is_still_good, given)
-        return _Asked(given, drops, start, is_good)
+        return Asked(given, drops, start, is_good)
 
     def _drop(self) -> None:
         for line in self._lines.values():

@@ -19,13 +19,14 @@ from engine.core.plan_forms import payloads
 from engine.core.split import Cut
 from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import exact, slices
-from engine.delivery.executor import Completed, End, Executor, Stopped, StopSignal, WindowRules
+from engine.delivery.executor import Completed, End, Executor, Stopped, StopSignal
 from engine.delivery.jobs import OpenJob
 from engine.delivery.pacer import HELD, QUOTA_USED, SEATS_TAKEN, WAIT_SECONDS_MAX, Pacer
 from engine.delivery.reach import reach
 from engine.delivery.result import THROTTLED, Exceptional
 from engine.delivery.seats import ANY_SEAT, NO_SEAT, Seating, Seats
 from engine.delivery.transport import HttpTransport, TransportLimits
+from engine.delivery.window import WindowRules
 from engine.ledger.budget import AccountBudget
 from engine.ledger.projections import windows
 from engine.ledger.shares import AccountShares
@@ -117,7 +118,7 @@ async def _deliver(
     rules = WindowRules(
         WINDOW_BATCHES_PER_CALL * concurrency, concurrency, sync.stop_ratio, WINDOW_RECORDS_MAX // limits.records
     )
-    executor = Executor(sender, log, rules, last_mile, sync=sync.id, digest=work.digest, rate=pacer.rate)
+    executor = Executor(sender, log, rules, last_mile, sync=sync.id, digest=work.digest, pacing=pacer.pacing)
     try:
         end = await _windows(executor, session, tools, work, start, limits, stop)
         return _paused(tools, sync, end) if isinstance(end, Stopped) and end.code in _LATER else end

@@ -32,13 +32,14 @@ from engine.core.retry import OnUnknown, RetryPolicy
 from engine.delivery.allowance import ALL_MAY_LEAVE, AllMayLeave, Allowance
 from engine.delivery.attempt import Sender, Sending
 from engine.delivery.batches import BATCH_COLUMNS, Slice, slices
-from engine.delivery.executor import End, Executor, WindowRules
+from engine.delivery.executor import End, Executor
 from engine.delivery.jobs import JobLog, JobsNotKept
 from engine.delivery.pacer import Budget, Pacer, Unlimited
 from engine.delivery.rehearsal import SkippedClock
 from engine.delivery.result import Exceptional
 from engine.delivery.seats import ANY_SEAT, Seating
 from engine.delivery.stop import StopRequest
+from engine.delivery.window import Pacing, WindowRules
 
 DIGEST = Digest("d" * 64)
 T = TypeVar("T")
@@ -202,7 +203,7 @@ class Sent:
         count: int = 100,
         rules: WindowRules = RULES,
         budget: Budget | None = None,
-        rate: Callable[[], float | None] = lambda: None,
+        pacing: Callable[[], Pacing | None] = lambda: None,
     ) -> None:
         self.destination = Scripted(script)
         self.journal = Journal(self.destination)
@@ -215,7 +216,7 @@ class Sent:
             AllMayLeave(),
             sync="people",
             digest=DIGEST,
-            rate=rate,
+            pacing=pacing,
         )
         self._rows = rows(numbered(count))
 

@@ -24,9 +24,10 @@ from destinations.base import (
 )
 from engine.delivery.allowance import AllMayLeave
 from engine.delivery.batches import slices
-from engine.delivery.executor import Completed, Executor, Stopped, WindowRules
+from engine.delivery.executor import Completed, Executor, Stopped
 from engine.delivery.rehearsal import SkippedClock
 from engine.delivery.stop import StopRequest
+from engine.delivery.window import Pacing, WindowRules
 from tests.delivery.scripted import DIGEST, RULES, Journal, Scripted, Sent, numbered, ran, refusing, rows, sender
 from tests.property.effort import examples
 
@@ -139,7 +140,8 @@ def test_a_window_is_three_seconds_of_calls_where_they_have_a_pace_between_its_l
     rate: float | None, window: int
 ) -> None:
     rules = WindowRules(batches=3, concurrency=2, stop_ratio=1.0, batches_max=8)
-    sent = Sent(lambda _: AllDelivered(), 10 * 2 * window, rules, rate=lambda: rate)
+    pacing = Pacing(rate, 1, 0) if rate is not None else None
+    sent = Sent(lambda _: AllDelivered(), 10 * 2 * window, rules, pacing=lambda: pacing)
 
     assert sent.run() == Completed()
 

@@ -8,8 +8,9 @@ import pytest
 
 from destinations.base import AllDelivered, Batch, Reply, Stop, Unavailable
 from engine.core.split import Cut, idempotency_key
-from engine.delivery.executor import Completed, Halted, Stopped, WindowRules
+from engine.delivery.executor import Completed, Halted, Stopped
 from engine.delivery.pacer import Unlimited
+from engine.delivery.window import WindowRules
 from tests.delivery.scripted import DIGEST, Sent
 
 STOP = Stop("401", "who?")

@@ -31,9 +31,9 @@ def sent_again(rows: Table) -> Table:
     attempts = holds.ifelse(RESENT, 0).cast("int64")
     is_so = (rows.unknown == holds) & rows.owed & (rows.attempts == attempts) & rows.tried.isnull()
     return rows.filter(~is_so).mutate(
-        unknown=rows.unknown | rows.acked,
+        unknown=holds,
         owed=ibis.literal(True),
-        attempts=(rows.acked | rows.unknown).ifelse(RESENT, 0).cast("int64"),
+        attempts=attempts,
         tried=ibis.null("string"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -49,11 +50,4 @@ def cuts(runs: Iterator[tuple[int, int]], totals: list[int], *, records: int, si
 
 
 def _last_fitting(totals: list[int], first: int, end: int, size: int) -> int:
-    low, high = first + 1, end
-    while low < high:
-        middle = (low + high + 1) // 2
-        if totals[middle] - totals[first] <= size:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    return max(first + 1, bisect_right(totals, totals[first] + size, first, end + 1) - 1)

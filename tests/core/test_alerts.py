@@ -305,6 +305,19 @@ def test_the_cause_names_the_version_that_came_since_the_destination_was_level()
     assert alert.cause == "503 from crm; customers@1 has version 3 since 2026-03-04 11:00 UTC"
 
 
+@pytest.mark.parametrize(
+    ("accepted_at", "level_at"), [(ago(hours=3), ago(hours=2)), (ago(hours=2), None), (None, ago(hours=2))]
+)
+def test_the_cause_names_no_version_that_the_destination_may_have(
+    accepted_at: datetime | None, level_at: datetime | None
+) -> None:
+    alert = found({"customers_to_crm": failing(level_at=level_at), CUSTOMERS: {"accepted_at": accepted_at}})[
+        "sync.failing:customers_to_crm"
+    ]
+
+    assert alert.cause == "503 from crm"
+
+
 def test_a_span_is_said_in_whole_units() -> None:
     lengths = [timedelta(seconds=90), timedelta(minutes=15), timedelta(hours=4), timedelta(days=3)]
 

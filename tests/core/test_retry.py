@@ -52,7 +52,7 @@ def test_a_wait_is_never_shorter_than_asked_and_little_longer(attempt: int, aske
 def test_callers_that_were_asked_for_the_same_wait_are_spread_too() -> None:
     assert wait_seconds(POLICY, 1, 10.0, lowest) == 10.0
     assert wait_seconds(POLICY, 1, 10.0, highest) == 11.0
-    assert wait_seconds(POLICY, 1, 0.0, highest) > 0.0
+    assert wait_seconds(POLICY, 1, 0.0, highest) == 0.05
 
 
 def test_an_outage_allows_a_small_reserve_of_repeats_and_no_more() -> None:

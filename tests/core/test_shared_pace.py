@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -21,8 +21,10 @@ from engine.core.pace import (
     Pace,
     held,
     learned_rate,
+    next_start,
     rate,
     sliced,
+    tells,
     throttled,
 )
 
@@ -206,4 +208,13 @@ def test_a_learned_pace_is_told_while_it_is_below_the_declared_one_or_the_one_th
     assert learned_rate(told, Pace(100, 1), 1.0) == rate(told, Pace(100, 1), 1.0)
     assert learned_rate(told, Pace(100, 1), 3_600.0) is None
     assert learned_rate(guessed, None, 0.5) == rate(guessed, None, 0.5)
+    assert learned_rate(guessed, None, 1.0) is None, "it has doubled, and so is back at the pace that was too fast"
     assert learned_rate(guessed, None, 3_600.0) is None
+
+
+def test_a_host_whose_clock_is_a_little_behind_reads_no_earlier_moment_than_was_seen() -> None:
+    cut = replace(throttled(IDLE, Pace(100, 1), 10.0, 100.0, 0.0), seen_at=10.8)
+
+    assert tells(cut, 10.2), "the cut was at 10.0, and another host has seen 10.8"
+    assert not tells(replace(cut, seen_at=10.0), 10.2)
+    assert next_start(cut, 10.2) == 10.8

@@ -8,6 +8,7 @@ import pytest
 
 from destinations.base import AllDelivered, Batch, Reply, Stop, Unavailable
 from engine.core.split import Cut, idempotency_key
+from engine.delivery import executor
 from engine.delivery.executor import Completed, Halted, Stopped
 from engine.delivery.pacer import Unlimited
 from engine.delivery.window import WindowRules
@@ -103,3 +104,23 @@ def test_when_our_own_store_fails_nothing_goes_on_sending() -> None:
     assert ended[-1] == "the caller knows"
     assert sorted(ended[:-1]) == sorted(begun)
     assert sent.journal.story == [("intent", 0, 0)]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_window_in_flight_has_some_time_once_a_stop_was_asked_for_and_all_time_before(
+    monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    monkeypatch.setattr(executor, "GRACE_SECONDS", 0.02)
+    monkeypatch.setattr(executor, "_POLL_SECONDS", 0.01)
+    sent = Sent(lambda _: AllDelivered(), count=10)
+
+    async def slow(batch: Batch, transport: object) -> Reply:
+        if asked:
+            sent.stop.ask()
+        await asyncio.sleep(0.3)
+        return AllDelivered()
+
+    sent.destination.send = slow  # type: ignore[method-assign]
+
+    assert sent.run() == (Halted() if asked else Completed())
+    assert [word for word, _, _ in sent.journal.story] == (["intent"] if asked else ["intent", "receipt"])

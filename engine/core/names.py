@@ -91,6 +91,11 @@ def pin_stream(sync: SyncId) -> StreamId:
     return StreamId(f"pin:{sync}")
 
 
+def reading_stream(sync: SyncId) -> StreamId:
+    """What readings of one sync's destination found."""
+    return StreamId(f"reading:{sync}")
+
+
 def halt_stream(sync: SyncId) -> StreamId:
     """What people decided about whether one sync may run."""
     return StreamId(f"halt:{sync}")

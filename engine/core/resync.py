@@ -23,6 +23,7 @@ class Scope(StrEnum):
     REJECTED = "rejected"
     SINCE = "since"
     VERSIONS = "versions"
+    RECONCILE = "reconcile"
 
 
 def sent_again(rows: Table) -> Table:

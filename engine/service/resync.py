@@ -18,6 +18,7 @@ from engine.ledger.projections import runs
 from engine.owner_only import make_folder
 from engine.segments.files import Storage
 from engine.service.app import App
+from engine.service.drift import DriftReport, drift_report, refuse_unreadable
 from engine.service.plans import plan_counts, plan_samples
 from engine.service.reports import PlanCounts, RunReport
 from engine.service.runs import Observe, run_as_captured, without_run
@@ -28,6 +29,7 @@ from engine.steps.anchors import check_anchors
 from engine.steps.facts import Sync
 from engine.steps.halt import refuse_paused
 from engine.steps.plan import Planned, plan
+from engine.steps.reconcile import Reconcile
 from engine.steps.resync import Wanted, begin, imagined
 
 ADOPT = "adopt"
@@ -39,7 +41,7 @@ class ResyncPreview:
 
     Of the records that are marked ``again``, ``orphans`` were removed before, or left the delivered state otherwise. The
     plan also holds what a run would send anyway. ``calls`` and ``seconds`` are the least that it takes (0 seconds: no pace
-    is declared).
+    is declared). ``drift`` is what the destination was found to hold, where it was read back.
     """
 
     sync: str
@@ -55,11 +57,16 @@ class ResyncPreview:
     seconds: float
     blocked: bool
     held: bool
+    drift: DriftReport | None = None
 
 
 def preview_resync(app: App, name: str, wanted: Wanted, *, samples: int = 3) -> ResyncPreview:
     """What `resync` would send, from the version as it was captured and under today's consent; raises as it does."""
-    return _preview(app, _with_version(app, name), wanted, samples)
+    sync = _with_version(app, name)
+    if isinstance(wanted, Reconcile):
+        refuse_unreadable(sync)
+        wanted = replace(wanted, examples=samples)
+    return _preview(app, sync, wanted, samples)
 
 
 def preview_adoption(app: App, name: str, *, samples: int = 3) -> ResyncPreview:
@@ -78,6 +85,9 @@ def resync(
     """
     sync = _with_version(app, name)
     refuse_paused(app.tools, sync.id)
+    if isinstance(wanted, Reconcile):
+        refuse_unreadable(sync)
+        wanted = replace(wanted, is_stopped=stop.is_set)
     if runs.unfinished(app.tools.database, sync.id) is not None:
         report = run_as_captured(app, sync.id, stop, observe)
         if runs.unfinished(app.tools.database, sync.id) is not None:
@@ -138,4 +148,5 @@ def _preview(app: App, sync: Sync, wanted: Wanted | None, samples: int) -> Resyn
         seconds=round(least.seconds, 1),
         blocked=worst(checks) is Verdict.BLOCK,
         held=worst(checks) is Verdict.HOLD,
+        drift=drift_report(sync, marks.drift) if marks and marks.drift else None,
     )

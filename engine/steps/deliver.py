@@ -112,7 +112,7 @@ async def _deliver(
         jobs=target.jobs,
         plan_records=work.segment.rows,
     )
-    seats = _seats(tools, sync)
+    seats = account_seats(tools, sync)
     last_mile = LastMile(tools, session, sync, work.segment, work.counted, work.halting)
     sender = Sender(sending, target.destination, transport, pacer, tools.clock, tools.entropy, log, seats, last_mile)
     rules = WindowRules(
@@ -183,7 +183,7 @@ def account_budget(tools: Tools, sync: Sync) -> AccountBudget:
     return AccountBudget(tools.database, tools.clock, tools.entropy, target.name, target.paces, target.quotas)
 
 
-def _seats(tools: Tools, sync: Sync) -> Seating:
+def account_seats(tools: Tools, sync: Sync) -> Seating:
     """The share of the calls at once that the run gets, where it is declared how many there are."""
     target = sync.target
     if target.slots is None:

@@ -6,17 +6,15 @@ subtraction. So a resync that dies is gone on with by the next run, and one that
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TypeAlias, assert_never
 
 import pyarrow as pa
 from ibis.expr.types import Table
 
-from engine.contracts.queries import BadCondition, rows_where
 from engine.core.canonical import key_text
 from engine.core.desired import Mode, ids
 from engine.core.events import ResyncAsked, StateFolded
@@ -26,9 +24,7 @@ from engine.core.resync import Scope, not_given_up, orphans, sent_again
 from engine.core.state import live, newest, released
 from engine.errors import ConfigurationError
 from engine.ledger.projections import runs, states
-from engine.owner_only import make_folder
 from engine.segments.compute import Session
-from engine.segments.sandbox import NoNumber, candidate_sandbox
 from engine.steps.aim import pinned_version, unfit_version, wanted_version
 from engine.steps.anchors import check_anchors
 from engine.steps.chosen_keys import refuse_unknown
@@ -37,12 +33,12 @@ from engine.steps.erased import erased
 from engine.steps.facts import Sync, Tools
 from engine.steps.fold import remember, stacked
 from engine.steps.kept_rows import kept_rows, misfit, with_kept
+from engine.steps.reconcile import Drift, Reconcile, drift, note, undisturbed
 from engine.steps.sent import sent_records
 from engine.steps.snapshots import change_tables, snapshot_table
 from engine.steps.sync_lease import sync_lease
 from engine.steps.untouched import but_for_ignored
-
-CONDITION_SECONDS_MAX = 60.0
+from engine.steps.where import rows_meeting
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +88,21 @@ class Versions:
     scope = Scope.VERSIONS
 
 
-Wanted: TypeAlias = All | Keys | Where | Rejected | Since | Versions
+Told: TypeAlias = All | Keys | Where | Rejected | Since | Versions
+Wanted: TypeAlias = Told | Reconcile
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """State rows that say that records are to be sent again; of the ``records``, ``orphans`` were no part of the state."""
+    """State rows that say that records are to be sent again; of the ``records``, ``orphans`` were no part of the state.
+
+    ``drift`` is what a reading found, where there was one; what the sync leaves as it is is part of that only.
+    """
 
     rows: Table
     records: int
     orphans: int
+    drift: Drift | None = None
 
 
 def begin(tools: Tools, sync: Sync, wanted: Wanted, reason: str) -> Marks | None:
@@ -117,6 +118,8 @@ def begin(tools: Tools, sync: Sync, wanted: Wanted, reason: str) -> Marks | None
         if before is None:
             return None
         marks = marked(tools, session, sync, before, wanted)
+        if marks.drift is not None:
+            note(tools, sync, marks.drift, lease.fence)
         if not marks.records:
             return None
         segments = stacked(tools, session, sync.id, before.run, before.segments, marks.rows)
@@ -132,7 +135,8 @@ def imagined(tools: Tools, session: Session, sync: Sync, wanted: Wanted) -> tupl
     before = states.current(tools.database, sync.id)
     if before is None:
         return None, None
-    marks = marked(tools, session, sync, before, wanted)
+    with undisturbed(tools, sync) if isinstance(wanted, Reconcile) else nullcontext():
+        marks = marked(tools, session, sync, before, wanted)
     layers = state_layers(tools, session, before)
     return Delivered(_after(before, marks, wanted), [*layers, marks.rows]), marks
 
@@ -158,13 +162,18 @@ def marked(tools: Tools, session: Session, sync: Sync, before: StateFolded, want
     rows = with_kept(tools, session, sync, snapshot_table(tools, session, sync.dataset.id, version), kept)
     identities = session.cached(ids(rows, sync.mapping, sync.dataset.schema.key))
     held = session.named(held.filter(~held.erase.fill_null(False)))
-    again, lost = _chosen(tools, session, sync, wanted, _Sides(rows, identities, held, version))
+    sides = _Sides(rows, identities, held, version)
+    if isinstance(wanted, Reconcile):
+        chosen = _drifted(tools, session, sync, wanted, sides)
+    else:
+        chosen = _chosen(tools, session, sync, wanted, sides)
+    again, lost = chosen.again, chosen.lost
     if sync.mapping.mode is not Mode.MIRROR:
         again, lost = (some.semi_join(identities, "pk") for some in (again, lost))
     again, lost = (session.cached(but_for_ignored(tools, session, sync, rows, some)) for some in (again, lost))
     lost = session.cached(_without_forgotten(tools, session, lost))
     sizes = [int(session.single(some.aggregate(n=some.count()))["n"]) for some in (again, lost)]
-    return Marks(session.cached(newest([lost, again])), sum(sizes), sizes[1])
+    return Marks(session.cached(newest([lost, again])), sum(sizes), sizes[1], chosen.drift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,36 +186,53 @@ class _Sides:
     version: VersionNumber
 
 
-def _chosen(tools: Tools, session: Session, sync: Sync, wanted: Wanted, sides: _Sides) -> tuple[Table, Table]:
-    """State rows to change, as they become, and those of records that left the state."""
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """State rows to change, as they become: those ``again`` of the state, and those ``lost`` from it."""
+
+    again: Table
+    lost: Table
+    drift: Drift | None = None
+
+
+def _chosen(tools: Tools, session: Session, sync: Sync, wanted: Told, sides: _Sides) -> _Chosen:
     held = sides.held
     match wanted:
         case All():
             sent = sent_records(tools, session, sync)
-            return sent_again(not_given_up(held)), orphans(sent.anti_join(held, "id"))
+            return _Chosen(sent_again(not_given_up(held)), orphans(sent.anti_join(held, "id")))
         case Keys(keys):
             named = session.rows(pa.table({"id": pa.array(keys, pa.string())}))
             sent = sent_records(tools, session, sync).semi_join(named, "id")
             _refuse_unknown(session, keys, held, sent, sides.identities)
-            return sent_again(held.semi_join(named, "id")), orphans(sent.anti_join(held, "id"))
+            return _Chosen(sent_again(held.semi_join(named, "id")), orphans(sent.anti_join(held, "id")))
         case Where(expression):
-            return _of_rows(tools, session, sync, _satisfying(tools, session, sync, expression, sides), sides)
+            meeting = rows_meeting(tools, session, sync, expression, sides.rows, sides.version)
+            return _of_rows(tools, session, sync, meeting, sides)
         case Versions(first, last):
             return _of_rows(tools, session, sync, _moved(tools, session, sync, first, last), sides)
         case Rejected():
-            return released(held.filter(held.attempts > 0)), orphans(held.limit(0))
+            return _Chosen(released(held.filter(held.attempts > 0)), orphans(held.limit(0)))
         case Since(moment):
             sent = sent_records(tools, session, sync, moment)
-            return sent_again(not_given_up(held.semi_join(sent, "id"))), orphans(sent.anti_join(held, "id"))
+            return _Chosen(sent_again(not_given_up(held.semi_join(sent, "id"))), orphans(sent.anti_join(held, "id")))
         case _:
             assert_never(wanted)
 
 
-def _of_rows(tools: Tools, session: Session, sync: Sync, pks: Table, sides: _Sides) -> tuple[Table, Table]:
+def _drifted(tools: Tools, session: Session, sync: Sync, wanted: Reconcile, sides: _Sides) -> _Chosen:
+    held = sides.held
+    gone = orphans(sent_records(tools, session, sync).anti_join(held, "id"))
+    gone = session.cached(_without_forgotten(tools, session, gone))
+    found = drift(tools, session, sync, wanted, sides.rows, held, gone)
+    return _Chosen(sent_again(not_given_up(held.semi_join(found.ids, "id"))), gone.semi_join(found.ids, "id"), found)
+
+
+def _of_rows(tools: Tools, session: Session, sync: Sync, pks: Table, sides: _Sides) -> _Chosen:
     held, now = sides.held, sides.identities.semi_join(pks, "pk")
     near = held.filter(held.pk.isin(pks.pk) | held.id.isin(now.id))
     sent = sent_records(tools, session, sync).semi_join(pks, "pk")
-    return sent_again(not_given_up(near)), orphans(sent.anti_join(held, "id"))
+    return _Chosen(sent_again(not_given_up(near)), orphans(sent.anti_join(held, "id")))
 
 
 def _moved(tools: Tools, session: Session, sync: Sync, first: VersionNumber, last: VersionNumber) -> Table:
@@ -217,35 +243,6 @@ def _moved(tools: Tools, session: Session, sync: Sync, first: VersionNumber, las
         tables.append(snapshot_table(tools, session, dataset.id, first))
     pks = [table.select(pk=key_text([table[c] for c in dataset.schema.key])) for table in tables]
     return session.cached(union(*pks, distinct=True))
-
-
-def _satisfying(tools: Tools, session: Session, sync: Sync, expression: str, sides: _Sides) -> Table:
-    """``pk`` of the rows for which the expression holds, asked in a database that sees nothing but these rows."""
-    schema = sync.dataset.schema
-    present = [column for column in schema.columns if column.name in sides.rows.columns]
-    try:
-        query = rows_where(expression, schema.key, present)
-    except BadCondition as error:
-        raise _unusable(error.why, error.hint) from None
-    make_folder(tools.compute.spill)
-    with tempfile.TemporaryDirectory(dir=tools.compute.spill) as folder:
-        path = Path(folder, "rows.parquet")
-        session.write(sides.rows, path)
-        with candidate_sandbox(tools.compute, path) as sandbox:
-            found = sandbox.table(query, seconds_max=CONDITION_SECONDS_MAX)
-    if isinstance(found, NoNumber):
-        raise _unusable(f"{found.why} over the rows of version {sides.version}", "")
-    keys = session.rows(found)
-    return session.cached(keys.select(pk=key_text([keys[c] for c in schema.key])).distinct())
-
-
-def _unusable(why: str, hint: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"The expression {why}",
-        where="--where",
-        safe="Nothing was changed.",
-        next=hint or "write one over the dataset's columns, such as `country = 'DE'`",
-    )
 
 
 def _without_forgotten(tools: Tools, session: Session, lost: Table) -> Table:

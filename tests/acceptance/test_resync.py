@@ -353,7 +353,7 @@ def test_an_adoption_that_dies_is_finished_by_the_next_run_and_sends_nothing(
     ("arguments", "said"),
     [
         (("nobody",), "There is no sync"),
-        ((SYNC, "--reconcile"), "is not available"),
+        ((SYNC, "--reconcile"), "cannot be read back"),
         ((SYNC, "--rejected", "--adopt"), "choose one of --rejected, --adopt"),
         ((SYNC, "--since", "soon"), "is no moment"),
         ((SYNC, "--keys", "nowhere.txt"), "cannot be read"),

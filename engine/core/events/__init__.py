@@ -55,6 +55,7 @@ from engine.core.events.storage import (
     RegressionAccepted,
 )
 from engine.core.events.syncs import (
+    DestinationRead,
     RejectionsDropped,
     RejectionsReleased,
     ResyncAsked,
@@ -102,6 +103,7 @@ __all__ = [
     "ContractDeprecated",
     "ContractRecorded",
     "ContractReinstated",
+    "DestinationRead",
     "ErasedSegment",
     "ErasureReported",
     "ErasureRequested",
@@ -188,6 +190,7 @@ EVENTS: Mapping[str, type[Event]] = types.MappingProxyType(
             StateFolded,
             PlansDropped,
             ResyncAsked,
+            DestinationRead,
             RejectionsReleased,
             RejectionsDropped,
             RunFinished,

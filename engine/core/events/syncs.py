@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.core.events.event import Event
@@ -117,6 +118,25 @@ class ResyncAsked(Event):
     records: int
     orphans: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRead(Event):
+    """What a destination holds of a sync was compared with what it acknowledged.
+
+    Of the ``compared`` records some are ``missing``, some ``changed``, and some ``present`` although they were removed;
+    ``fields`` counts the records that differ in each. Of those ``left_out`` it is not known what should be there.
+    """
+
+    type = "sync.destination_read"
+    sync: SyncId
+    compared: int
+    left_out: int
+    missing: int
+    changed: int
+    present: int
+    fields: Mapping[str, int]
+    calls: int
 
 
 @dataclass(frozen=True, slots=True)

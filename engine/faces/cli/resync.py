@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from engine.core.outcome import exit_code
-from engine.errors import ConfigurationError
+from engine.faces.cli.drift import drift_facts, drift_lines
 from engine.faces.cli.group import Command
 from engine.faces.cli.lists import keys_of
 from engine.faces.cli.opening import opened
@@ -33,6 +33,7 @@ from engine.faces.cli.render import (
 from engine.faces.cli.run import run_view
 from engine.service.resync import ADOPT, ResyncPreview, adopt_version, preview_adoption, preview_resync
 from engine.service.resync import resync as send_again
+from engine.steps.reconcile import Reconcile
 from engine.steps.resync import All, Keys, Rejected, Since, Wanted, Where
 
 _CHOICES = "keys", "where", "rejected", "since", "adopt", "reconcile"
@@ -53,7 +54,9 @@ _CHOICES = "keys", "where", "rejected", "since", "adopt", "reconcile"
 @click.option(
     "--adopt", is_flag=True, help="Send nothing: record the version as delivered, for what another tool filled."
 )
-@click.option("--reconcile", is_flag=True, help="Compare with what the destination holds. Not available yet.")
+@click.option(
+    "--reconcile", is_flag=True, help="Only what the destination does not hold as it was delivered: it is read back."
+)
 @reason_option()
 @yes_option
 @samples_option()
@@ -99,12 +102,6 @@ def _wanted(context: click.Context, chosen: dict[str, str | Path | bool | None])
     (name,) = said
     if name == "adopt":
         return None
-    if name == "reconcile":
-        raise ConfigurationError(
-            "`--reconcile` is not available: no destination of this version can be read back",
-            safe="Nothing was changed.",
-            next="`tidegate resync SYNC` sends everything again",
-        )
     return _SCOPES[name](chosen[name])
 
 
@@ -112,6 +109,7 @@ _SCOPES: dict[str, Callable[..., Wanted]] = {
     "keys": lambda file: Keys(keys_of(file)),
     "where": Where,
     "rejected": lambda _said: Rejected(),
+    "reconcile": lambda _said: Reconcile(),
     "since": lambda said: Since(moment_given(said, "--since")),
 }
 
@@ -125,6 +123,8 @@ def preview_view(report: ResyncPreview) -> Lines:
     counts = report.plan
     yield changes(counts.inserts, counts.updates, counts.deletes)
     yield from facts(_facts(report))
+    if report.drift is not None:
+        yield from drift_lines(report.drift)
     yield from check_lines(report.checks)
     yield from sample_lines(report.samples)
     if is_adoption and counts.deletes:
@@ -137,7 +137,8 @@ def preview_view(report: ResyncPreview) -> Lines:
 
 def _facts(report: ResyncPreview) -> list[tuple[str, Text]]:
     counts = report.plan
-    lines = [("unchanged", figure(counts.unchanged)), ("withheld", figure(counts.withheld))]
+    lines = drift_facts(report.drift) if report.drift is not None else []
+    lines += [("unchanged", figure(counts.unchanged)), ("withheld", figure(counts.withheld))]
     if report.scope != ADOPT:
         of_them = f", {report.orphans:,} of which are not held by what is known" if report.orphans else ""
         least = f"at least {count(report.calls, 'call')}"

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
 
 from destinations.base import Batch, Op, ReadBack, Stop, Unavailable
 from tests.destinations.batches import batch
@@ -144,3 +146,28 @@ def test_reading_back_leaves_no_table_behind(place: Place) -> None:
         "postgres": "SELECT table_name FROM information_schema.tables WHERE table_schema = 'crm'",
     }
     assert place.execute(counted[place.kind]) == [("contacts",)]
+
+
+TEXTS = some.text(some.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6)
+FLOATS = (
+    some.floats(allow_nan=False, allow_infinity=False, width=64, min_value=-1e300, max_value=99).map(repr).map(Decimal)
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=10)
+@given(
+    some.lists(
+        some.fixed_dictionaries(
+            {}, optional={"name": some.none() | TEXTS, "score": some.none() | FLOATS, "note": TEXTS}
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_whatever_was_sent_is_found_as_it_was_sent(place: Place, records: list[dict[str, Any]]) -> None:
+    place.execute("DELETE FROM contacts")
+    sent = dict(enumerate(records))
+    (reply,) = place.send(batch(Op.UPSERT, sent))
+    assert type(reply).__name__ == "AllDelivered", reply
+
+    assert found(place, sent) == {str(n): {} for n in sent}

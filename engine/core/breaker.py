@@ -12,10 +12,12 @@ FAILURES_MAX = 10
 THROTTLED_WEIGHT = 3
 """A throttled call that cuts the pace counts like so many: it stands for all that were throttled in the same moment."""
 COOL_SECONDS = 3.0
-COOL_GROWTH = 1.08
+COOL_GROWTH = 1.05
 """By how much the pause before each probe is longer than the one before: so the end of an outage is noticed within about a
-twelfth of the time that it took, and an hour of it costs some sixty probes."""
+twentieth of the time that it took, and an hour of it costs some ninety probes."""
 COOL_SECONDS_MAX = 300.0
+_GROWN_MAX = 128
+"""After so many probes the pause is as long as it gets."""
 PROBE_SECONDS_MAX = 60.0
 """How long one caller may probe before another may."""
 ASK_AGAIN_SECONDS = 1.0
@@ -73,5 +75,5 @@ def failed(circuit: Circuit, now: float, jitter: float, weight: int = 1) -> Circ
         return circuit
     if not circuit.is_open and failures < FAILURES_MAX:
         return replace(circuit, failures=failures)
-    cool = min(COOL_SECONDS_MAX, COOL_SECONDS * COOL_GROWTH ** min(circuit.opened, 64)) * (0.8 + 0.2 * jitter)
+    cool = min(COOL_SECONDS_MAX, COOL_SECONDS * COOL_GROWTH ** min(circuit.opened, _GROWN_MAX)) * (0.8 + 0.2 * jitter)
     return Circuit(failures, circuit.opened + 1, now + cool)

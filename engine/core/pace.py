@@ -18,9 +18,9 @@ KEPT = 0.9
 """The share of the pace that is kept after a throttled call."""
 AIMED = 0.97
 """The share of a pace at which a call was throttled that is aimed at from then on; beyond it lies probing."""
-KEPT_SOON = 0.6
+KEPT_SOON, AIMED_SOON = 0.6, 0.85
 SOON_SECONDS = 2.0
-"""What is kept when a pace that was cut so shortly before is still too fast: then it is far above the limit."""
+"""What is kept and aimed at when a pace that was cut so shortly before is still too fast: then it is far above the limit."""
 PLATEAU_SECONDS = 20.0
 """How long after a cut the pace takes to come back to what is aimed at."""
 DOUBLING_SECONDS = 1.0
@@ -166,7 +166,8 @@ def throttled(
         low, ceiling = max(RATE_MIN, observed / 2), None
     else:
         is_soon = allowance.learned is not None and now < allowance.learned_at + SOON_SECONDS
-        low, ceiling = max(RATE_MIN, speed * (KEPT_SOON if is_soon else KEPT)), speed * AIMED
+        kept, aimed = (KEPT_SOON, AIMED_SOON) if is_soon else (KEPT, AIMED)
+        low, ceiling = max(RATE_MIN, speed * kept), speed * aimed
     return replace(quiet, learned=low, ceiling=ceiling, learned_at=max(now, quiet.held_until), free_at=now)
 
 

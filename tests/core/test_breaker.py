@@ -54,7 +54,7 @@ def test_an_open_circuit_admits_one_probe_at_a_time() -> None:
 
 
 def test_a_probe_that_fails_opens_it_for_longer_up_to_a_limit() -> None:
-    waits = [round(opened(times).probe_at - opened(times - 1).probe_at, 6) for times in range(2, 90)]
+    waits = [round(opened(times).probe_at - opened(times - 1).probe_at, 6) for times in range(2, 120)]
 
     assert waits == sorted(waits)
     assert waits[0] == pytest.approx(COOL_GROWTH * COOL_SECONDS * JITTER)
@@ -68,8 +68,8 @@ def test_the_end_of_an_outage_is_noticed_within_a_small_share_of_it_and_few_prob
         now, probes = circuit.probe_at, probes + 1
         circuit = failed(entered(circuit, now), now, 1.0)
 
-    assert now - (100.0 + outage) <= COOL_SECONDS + 0.08 * outage
-    assert probes <= 5 + outage / 6
+    assert now - (100.0 + outage) <= COOL_SECONDS + 0.05 * outage
+    assert probes <= 6 + outage / 6
 
 
 def test_a_call_that_was_throttled_counts_for_all_that_were_in_that_moment() -> None:
@@ -91,7 +91,7 @@ def test_probes_of_many_accounts_are_spread() -> None:
     soon, late = (failed(entered(almost, almost.probe_at), almost.probe_at, jitter) for jitter in (0.0, 1.0))
 
     assert soon.probe_at < late.probe_at
-    assert wait_seconds(late, almost.probe_at) <= COOL_GROWTH * COOL_SECONDS
+    assert wait_seconds(late, almost.probe_at) == pytest.approx(COOL_GROWTH * COOL_SECONDS)
 
 
 def test_a_time_that_was_written_under_another_clock_does_not_keep_it_shut() -> None:

@@ -54,6 +54,25 @@ class Server:
 
 
 @dataclass
+class Window:
+    """Takes ``limit`` calls in any second."""
+
+    limit: int
+    taken: int = 0
+    refused: int = 0
+    recent: list[float] = field(default_factory=list)
+
+    def takes(self, now: float) -> bool:
+        self.recent = [moment for moment in self.recent if moment > now - 1]
+        if len(self.recent) >= self.limit:
+            self.refused += 1
+            return False
+        self.recent.append(now)
+        self.taken += 1
+        return True
+
+
+@dataclass
 class Caller:
     """Sends one call after the other within the slices of an allowance that others use too."""
 
@@ -63,7 +82,9 @@ class Caller:
     sent: list[float] = field(default_factory=list)
 
 
-def simulated(server: Server, declared: Pace | None, until: float, callers: int = 1, learning: float = 0.0) -> None:
+def simulated(
+    server: Server | Window, declared: Pace | None, until: float, callers: int = 1, learning: float = 0.0
+) -> None:
     """Callers, of whom each keeps `CALLERS` calls in flight, share an allowance for so many simulated seconds.
 
     The server's counts start again after ``learning`` seconds.
@@ -118,6 +139,17 @@ def test_an_undeclared_limit_is_found_within_85_percent_and_less_than_one_call_i
     simulated(server, None, 150, callers, learning=30)
 
     assert server.taken >= 0.85 * limit * 120
+    assert server.refused <= 0.01 * (server.taken + server.refused)
+
+
+@pytest.mark.parametrize("limit", [20, 37, 60, 100])
+def test_two_callers_are_near_an_undeclared_limit_after_eight_seconds(limit: int) -> None:
+    """A pace that is still too fast right after it was cut is far above: what is aimed at then falls by more."""
+    server = Window(limit)
+
+    simulated(server, None, 28, 2, learning=8)
+
+    assert server.taken >= 0.9 * limit * 20
     assert server.refused <= 0.01 * (server.taken + server.refused)
 
 

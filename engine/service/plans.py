@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.core.compare import Full
-from engine.core.diff import IncomparableTypes
+from engine.core.diff import IncomparableTypes, changed_keys
 from engine.core.events import CheckResult
 from engine.core.names import VersionNumber
 from engine.core.plan_forms import samples as sample_rows
@@ -25,7 +25,7 @@ from engine.steps.candidate import DRIFT, is_settled, judge_candidate
 from engine.steps.consent import Candidate, Preview
 from engine.steps.contract import contracts
 from engine.steps.facts import Dataset, Sync
-from engine.steps.plan import Planned, Settled, plan, preview_keys
+from engine.steps.plan import Planned, Settled, plan
 from engine.steps.quarantined_rows import changed_standing, opened
 from engine.steps.snapshots import snapshot_table
 
@@ -94,7 +94,7 @@ def _read(app: App, session: Session, dataset: Dataset, drafts: Storage) -> _Rea
         return _Read(Candidate(rows, VersionNumber(1), None, bad), read.checks, is_held)
     old = snapshot_table(app.tools, session, dataset.id, latest.version)
     try:
-        changed = preview_keys(session, old, rows, dataset.schema.key)
+        changed = session.cached(changed_keys(old, rows, dataset.schema.key))
     except IncomparableTypes as error:
         return _Read(None, (*read.checks, blocked(DRIFT, f"{error}; give it a new contract major")))
     standing = changed_standing(session, opened(app.tools.storage, session, latest.quarantine), bad)

@@ -10,14 +10,12 @@ from ibis.expr.types import Table
 
 from engine.core.canonical import digest_of, key_text
 from engine.core.compare import Comparison, Full, Incremental, comparison
-from engine.core.desired import FIELD, desired, ids, mapping_digest, touched_rows
-from engine.core.diff import changed_keys
+from engine.core.desired import FIELD, desired, ids, mapping_digest
 from engine.core.events import CheckResult, ConsentAsked, Place, PlanMade, StateFolded
 from engine.core.names import LEDGER_STREAM, Digest, PlanId, RunId, SegmentRef, VersionNumber, plan_id, sync_stream
 from engine.core.plan import operations
 from engine.core.relations import union
 from engine.core.state import live
-from engine.core.touched import moving, touched_ids
 from engine.core.verdict import Verdict, worst
 from engine.ledger.projections import states
 from engine.segments.compute import Session
@@ -40,6 +38,7 @@ from engine.steps.facts import Sync, Tools
 from engine.steps.keep_out import NOBODY, KeptOut, kept_out, lists_usable, refused_held, suppression_applied
 from engine.steps.kept_rows import KeptRows, kept_rows, misfit, quarantine_with_kept, with_kept
 from engine.steps.mapping_gates import mapping_gates
+from engine.steps.narrowed import narrowed
 from engine.steps.place import place_of, same_place
 from engine.steps.plan_counts import Counts, counted
 from engine.steps.plan_gate import judged_identities, judged_plan
@@ -51,7 +50,7 @@ from engine.steps.quarantined_rows import (
     quarantine_applied,
     quarantine_of,
 )
-from engine.steps.snapshots import change_tables, snapshot_table
+from engine.steps.snapshots import change_tables, rows_since, snapshot_table
 from engine.steps.suppression import identified
 from engine.steps.untouched import Untouched, untouched
 
@@ -158,7 +157,8 @@ def plan(
     bad = candidate.quarantine if candidate else quarantine_of(tools, session, sync, version)
     bad = quarantine_with_kept(tools, session, sync, bad, kept)
     layers = imagined.layers if imagined else state_layers(tools, session, state)
-    sides = _Sides(rows, version, state, layers, how, preview, consent, out, bad, drafts)
+    plain = candidate is None and kept is None
+    sides = _Sides(rows, version, state, layers, how, preview, consent, out, bad, drafts, is_as_captured=plain)
     return _compare(tools, session, sync, sides, mapping, registers)
 
 
@@ -174,6 +174,8 @@ class _Sides:
     kept_out: KeptOut
     quarantined: Table | None
     drafts: Storage
+    is_as_captured: bool = False
+    """Whether the rows are those of an accepted version, and none is kept at an older one."""
 
 
 def _compare(
@@ -198,14 +200,10 @@ def _compare(
         case Full():
             pass
         case Incremental(since):
-            changed = _changed_pks(tools, session, sync, since, sides)
-            in_motion = session.cached(moving(changed, identities, delivered))
-            touched = session.cached(touched_ids(in_motion, identities, delivered))
-            rows = touched_rows(sides.rows, shape, key, touched, in_motion)
+            changed, newer = _changes(tools, session, sync, since, sides)
+            near = narrowed(session, sync, sides.rows, sides.layers, delivered, changed, newer)
+            rows, held, identities = near.rows, near.held, near.identities
             looked_at = session.cached(records(rows))
-            held = session.cached(live([layer.semi_join(touched, "id") for layer in sides.layers]))
-            without_id = identities.filter(identities.id.isnull())
-            identities = union(identities.semi_join(touched, "id"), without_id)
         case _:
             assert_never(sides.how)
     checks = judged_identities(session, sync, good_identities(identities, apart))
@@ -278,20 +276,23 @@ def _content(drafts: Storage, segment: SegmentRef, sync: Sync) -> Digest:
     return content_digest(drafts.local(segment), sent)
 
 
-def _changed_pks(tools: Tools, session: Session, sync: Sync, since: VersionNumber, sides: _Sides) -> Table:
-    """Primary keys, as text, of rows that differ between version ``since`` and the one of ``sides``, either way."""
+def _changes(
+    tools: Tools, session: Session, sync: Sync, since: VersionNumber, sides: _Sides
+) -> tuple[Table, Table | None]:
+    """Primary keys, as text, of rows that differ between version ``since`` and the one of ``sides``, either way.
+
+    With them the rows that these are now, where they are known without a search in the whole version.
+    """
     key = sync.dataset.schema.key
     first, last = sorted((since, sides.version))
     tables = change_tables(tools, session, sync.dataset.id, first, last)
     if sides.preview.dataset is not None and sides.preview.dataset.changed is not None:
         tables.append(sides.preview.dataset.changed)
     pks = [table.select(pk=key_text([table[c] for c in key])) for table in tables]
-    pks += changed_standing(session, quarantine_of(tools, session, sync, since), sides.quarantined)
-    if not pks:
-        return sides.rows.limit(0).select(pk=key_text([sides.rows[c] for c in key]))
-    return union(*pks, distinct=True)
-
-
-def preview_keys(session: Session, before: Table, after: Table, key: tuple[str, ...]) -> Table:
-    """Changed keys between the newest version and a candidate, for a preview."""
-    return session.cached(changed_keys(before, after, key))
+    standing = changed_standing(session, quarantine_of(tools, session, sync, since), sides.quarantined)
+    if not pks and not standing:
+        return sides.rows.limit(0).select(pk=key_text([sides.rows[c] for c in key])), None
+    changed = session.cached(union(*pks, *standing, distinct=True))
+    if standing or since >= sides.version or not sides.is_as_captured:
+        return changed, None
+    return changed, rows_since(tools, session, sync.dataset.id, since, sides.version, sides.rows)

@@ -70,5 +70,17 @@ def change_tables(
     return every_change(tools, session, between, merged_changes(tools, dataset))
 
 
+def rows_since(
+    tools: Tools, session: Session, dataset: DatasetId, after: VersionNumber, version: VersionNumber, rows: Table
+) -> Table:
+    """Of the ``rows`` of ``version``, those that changed behind the version ``after``; nothing else of it is read.
+
+    Raises `ConfigurationError` when changes between are not kept any more.
+    """
+    between = [row for row in versions.listing(tools.database, dataset) if after < row.version <= version]
+    segments = changes_to(tools, session, between, merged_changes(tools, dataset))
+    return session.named(version_rows(rows.limit(0), segments, between[-1].key))
+
+
 def _has_snapshot(tools: Tools, row: VersionRow) -> bool:
     return tools.storage.exists(row.snapshot)

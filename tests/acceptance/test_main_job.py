@@ -212,6 +212,24 @@ def test_a_rejected_record_makes_the_run_partial_and_the_others_arrive(
     assert project.report()["status"] == "unchanged"
 
 
+@pytest.mark.slow
+def test_what_is_owed_is_sent_with_what_changed_in_several_versions_as_it_is_now(
+    project: TestProject, receiver: Receiver
+) -> None:
+    project.people({1: ("Ada", 1.0), 2: ("Bo", 2.0), 3: ("Cy", 3.0)})
+    receiver.answer = lambda body: (400, {}, b"bad record") if any(r["id"] == "2" for r in body["records"]) else None
+    project.report()
+    receiver.answer = lambda _body: None
+    for version in ({1: ("Ann", 1.0), 2: ("Bo", 2.0), 4: ("Di", 4.0)}, {1: ("Eve", 1.0), 2: ("Bo", 2.0)}):
+        project.people(version)
+        assert project.run("capture", "people").code == 0
+
+    report = project.report()
+
+    assert (report["status"], report["plan"]["comparison"]) == ("succeeded", "incremental")
+    assert receiver.records == {"1": {"name": "Eve", "score": 1.0}, "2": {"name": "Bo", "score": 2.0}}
+
+
 def test_a_throttled_call_waits_as_long_as_it_was_asked(project: TestProject, receiver: Receiver) -> None:
     asked: list[object] = []
 

@@ -12,7 +12,7 @@ from engine.segments.compute import Compute, Session
 from tests.property import model
 from tests.property.stage import Stage
 
-Stages = Callable[[Mode, OnWithdrawal | None, bool], Stage]
+Stages = Callable[[Mode, OnWithdrawal | None, bool, str], Stage]
 
 
 @pytest.fixture(scope="session")
@@ -23,15 +23,18 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def stages(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Stages:
-    """The stage of a mode, with or without a consent rule, and with doubts that wait or not; an example resets it."""
-    made: dict[tuple[Mode, OnWithdrawal | None, bool], Stage] = {}
+    """The stage of a mode, with or without a consent rule, with doubts that wait or not, by the column that is matched.
+
+    An example resets it.
+    """
+    made: dict[tuple[Mode, OnWithdrawal | None, bool, str], Stage] = {}
     folder = tmp_path_factory.mktemp("plans")
 
-    def stage(mode: Mode, consent: OnWithdrawal | None, holds_doubt: bool) -> Stage:
-        kind = (mode, consent, holds_doubt)
+    def stage(mode: Mode, consent: OnWithdrawal | None, holds_doubt: bool, column: str) -> Stage:
+        kind = (mode, consent, holds_doubt, column)
         if kind not in made:
-            name = f"{mode}{f'_{consent}' if consent else ''}{'_hold' if holds_doubt else ''}_"
-            mapping = model.mapping(mode, consent)
+            name = f"{mode}{f'_{consent}' if consent else ''}{'_hold' if holds_doubt else ''}_{column}_"
+            mapping = model.mapping(mode, consent, column)
             made[kind] = Stage(session, mapping, folder, name, holds_doubt=holds_doubt)
         return made[kind]
 

@@ -34,8 +34,8 @@ class Edit:
 class Round:
     """One trip: what changed before it, and what the destination answered for the records that it was sent.
 
-    ``granted`` is None when nobody decided anything; ``outcomes`` names the ids that were not delivered. Rules of the
-    contract find fault with the values ``bad``, so that the same row is quarantined in one version and not in the next.
+    ``granted`` is None when nobody decided anything; ``outcomes`` names the ids, mail addresses or primary keys, that were
+    not delivered. Rules of the contract find fault with the values ``bad``, so that the same row is quarantined in one version and not in the next.
     """
 
     edits: Mapping[int, Edit]
@@ -77,14 +77,14 @@ def _rounds(households: int, decided: st.SearchStrategy[bool], count: int) -> st
     return st.lists(rounds, min_size=1 if count == 1 else 0, max_size=count)
 
 
-_Home = tuple[tuple[tuple[int, Edit | None], ...], frozenset[str], tuple[tuple[str, str], ...]]
+_Home = tuple[tuple[tuple[int, Edit | None], ...], frozenset[str], tuple[tuple[tuple[str, str], str], ...]]
 
 
 def _round(decided: bool, homes: Sequence[_Home], bad: frozenset[str | None]) -> Round:
     return Round(
         {pk: edit for people, _, _ in homes for pk, edit in people if edit is not None},
         frozenset().union(*(granted for _, granted, _ in homes)) if decided else None,
-        {id: word for _, _, answers in homes for id, word in answers if word != "delivered"},
+        {id: word for _, _, answers in homes for ids, word in answers if word != "delivered" for id in ids},
         bad,
     )
 
@@ -97,7 +97,7 @@ def _home(number: int) -> st.SearchStrategy[_Home]:
     people = [st.tuples(st.just(number * MEMBERS + i), st.sampled_from(edits)) for i in range(MEMBERS)]
     grants = st.sampled_from([frozenset(subjects), frozenset(subjects[:1]), frozenset(subjects[1:]), frozenset()])
     words = st.sampled_from(["delivered", "delivered", "delivered", "rejected", "rejected", "failed", "unknown"])
-    answers = [st.tuples(st.just(mail), words) for mail in mails]
+    answers = [st.tuples(st.just((mail, str(number * MEMBERS + i))), words) for i, mail in enumerate(mails)]
     return st.tuples(st.tuples(*people), grants, st.tuples(*answers))
 
 

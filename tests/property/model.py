@@ -16,12 +16,12 @@ MAX_ATTEMPTS = 2
 FIELDS = ("a", "b")
 
 
-def mapping(mode: Mode, consent: OnWithdrawal | None) -> SyncMapping:
-    """Match by ``mail``; a null clears ``a`` and skips ``b``."""
+def mapping(mode: Mode, consent: OnWithdrawal | None, column: str = "mail") -> SyncMapping:
+    """Match ``mail`` by ``column``; a null clears ``a`` and skips ``b``."""
     return SyncMapping(
         object="people",
         mode=mode,
-        match=(MatchKey("mail", "mail"),),
+        match=(MatchKey("mail", column),),
         fields=(FieldMapping("a", "a"), FieldMapping("b", "b", on_null=OnNull.SKIP)),
         consent=ConsentRule(("news",), "subject", Policy.ALL, None, consent) if consent else None,
         person="subject",

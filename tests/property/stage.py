@@ -21,7 +21,7 @@ from engine.core.names import Digest
 from engine.core.plan import PlanRules, compared, counts, operations
 from engine.core.quarantine import claims, left_alone, without_claimed
 from engine.core.state import FACTS, folded, live
-from engine.core.touched import moving, touched_ids
+from engine.core.touched import ids_are_keys, keyed_rows, moving, touched_ids, touched_keys
 from engine.segments.compute import ORDINAL, Session
 from engine.segments.digest import content_digest
 from tests.property.model import FIELDS, MAX_ATTEMPTS, Held, Operation, Row, State
@@ -85,7 +85,7 @@ class Stage:
     def plan_incrementally(self, changed: Iterable[int]) -> list[Operation]:
         """The plan of a comparison of what is unsettled, and of what rows touch whose values or standing ``changed``."""
         self._tables.put("changed", ({"pk": str(pk)} for pk in changed))
-        self._tables.fill("moving", "touched", "held", "wanted", "incremental")
+        self._tables.fill(*self._narrowing, "touched", "held", "wanted", "incremental")
         self._tables.write("quick plan", self._file)
         return self._written()
 
@@ -125,11 +125,16 @@ class Stage:
 
     def _prepare_incremental(self, rows: Table, layers: list[Table]) -> None:
         changed = self._tables.given("changed", PKS)
-        now = ids(rows, self._mapping, KEY)
-        in_motion = self._tables.computed("moving", moving(changed, now, live(layers)))
-        touched = self._tables.computed("touched", touched_ids(in_motion, now, live(layers)))
+        self._narrowing: tuple[str, ...] = ()
+        if ids_are_keys(self._mapping, KEY):
+            touched = self._tables.computed("touched", touched_keys(changed, live(layers)))
+            touching = keyed_rows(rows, KEY, touched)
+        else:
+            now, self._narrowing = ids(rows, self._mapping, KEY), ("moving",)
+            in_motion = self._tables.computed("moving", moving(changed, now, live(layers)))
+            touched = self._tables.computed("touched", touched_ids(in_motion, now, live(layers)))
+            touching = touched_rows(rows, self._mapping, KEY, touched, in_motion)
         held = self._tables.computed("held", live([layer.semi_join(touched, "id") for layer in layers]))
-        touching = touched_rows(rows, self._mapping, KEY, touched, in_motion)
         wanted = self._tables.computed("wanted", desired(touching, self._mapping, KEY, self._granted))
         judged = self._tables.computed("incremental", self._compared(wanted, held))
         self._tables.computed("quick plan", operations(judged))
@@ -155,7 +160,7 @@ def _fields(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _operation(row: Mapping[str, Any]) -> Operation:
-    assert json.loads(row["key"]) == {"mail": row["id"]}
+    assert {name: str(value) for name, value in json.loads(row["key"]).items()} == {"mail": row["id"]}
     return Operation(
         row["op"],
         row["change"],

@@ -21,17 +21,19 @@ from tests.property.conftest import Stages
 from tests.property.effort import PATIENCE, examples
 from tests.property.histories import Edit, Round, edited, histories
 from tests.property.model import Operation
-from tests.property.stage import Stage
 
 pytestmark = PATIENCE
 VERDICTS = ("inserts", "updates", "deletes", "unchanged", "unconsented", "quarantined", "in_doubt", "unremovable")
 
 
 class Twins:
-    """The engine and the model, taken through the same history."""
+    """The engine and the model, taken through the same history; with ``own_key`` a record's id is its row's primary key."""
 
-    def __init__(self, stage: Stage, mode: Mode, consent: OnWithdrawal | None, holds_doubt: bool) -> None:
-        self.stage = stage
+    def __init__(
+        self, stages: Stages, mode: Mode, consent: OnWithdrawal | None, holds_doubt: bool, *, own_key: bool = False
+    ) -> None:
+        self.stage = stages(mode, consent, holds_doubt, "pk" if own_key else "mail")
+        self.own_key = own_key
         self.mode = mode
         self.consent = consent
         self.holds_doubt = holds_doubt
@@ -42,11 +44,13 @@ class Twins:
         self.state: model.State = {}
         self.changed: set[int] | None = None
         """Rows that changed since the last plan; None when consent changed too, so that everything is compared."""
-        stage.reset()
+        self.stage.reset()
 
     def happen(self, round: Round) -> None:
         """The source, the rules of the contract and the consent register change."""
         before, self.rows = self.rows, edited(self.rows, round.edits, round.bad)
+        if self.own_key:
+            self.rows = {pk: replace(row, mail=str(pk)) for pk, row in self.rows.items()}
         standing, self.bad = self.bad, {pk for pk, row in self.rows.items() if row.a in round.bad}
         self.stage.version(self.rows, self.bad)
         self.changed = {pk for pk in before.keys() | self.rows.keys() if before.get(pk) != self.rows.get(pk)}
@@ -99,14 +103,14 @@ KINDS: tuple[tuple[OnWithdrawal | None, bool], ...] = (
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(Mode))
 @examples(12)
-@given(kind=st.sampled_from(KINDS), history=histories())
+@given(kind=st.sampled_from(KINDS), own_key=st.booleans(), history=histories())
 def test_the_planner_agrees_with_the_model_and_converges(
-    stages: Stages, mode: Mode, kind: tuple[OnWithdrawal | None, bool], history: list[Round]
+    stages: Stages, mode: Mode, kind: tuple[OnWithdrawal | None, bool], own_key: bool, history: list[Round]
 ) -> None:
     consent, holds_doubt = kind
     if mode is Mode.INSERT and consent is OnWithdrawal.UNSUBSCRIBE:
         consent = OnWithdrawal.DELETE
-    twins = Twins(stages(mode, consent, holds_doubt), mode, consent, holds_doubt)
+    twins = Twins(stages, mode, consent, holds_doubt, own_key=own_key)
     for round in history:
         twins.happen(round)
         held = {id for id, record in twins.state.items() if record.acked or record.unknown}
@@ -130,7 +134,7 @@ def test_the_planner_agrees_with_the_model_and_converges(
 
 def test_a_record_that_was_given_up_and_is_in_doubt_since_is_still_given_up(stages: Stages) -> None:
     """It was rejected twice, then another value left without an answer, and then the value that is refused came back."""
-    twins = Twins(stages(Mode.MIRROR, None, True), Mode.MIRROR, None, True)
+    twins = Twins(stages, Mode.MIRROR, None, True)
     for value, outcome in (("bad", "rejected"), ("bad", "rejected"), ("other", "unknown")):
         twins.happen(Round({0: Edit(model.Row("m", value, None, "s"))}, None, {}))
         twins.deliver(twins.plan(), {"m": outcome})

@@ -55,7 +55,10 @@ class SqliteSource:
             raise unreadable(self.name, selection, f"there is no file {Path(self.path).name}", CHECK_PATH)
         address = f"file:{quote(str(Path(self.path).resolve()))}?mode=ro"
         try:
-            connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+            # The engine pulls rows from threads of its own, one after the other.
+            connection = sqlite3.connect(
+                address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
+            )
         except sqlite3.Error as error:
             raise unreadable(self.name, selection, _reason(error)) from None
         with closing(connection):

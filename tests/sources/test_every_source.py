@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pyarrow as pa
 import pytest
 
@@ -11,7 +13,7 @@ from engine.sources.base import Selection
 from engine.sources.normalise import normalise
 from engine.sources.registry import open_source
 from tests.sources.conftest import Write
-from tests.sources.tables import CANONICAL, SCHEMA, Written, expected, read
+from tests.sources.tables import CANONICAL, SCHEMA, Written, drain, expected, read
 
 
 def test_every_source_gives_the_same_table(stored: Written) -> None:
@@ -67,6 +69,12 @@ def test_a_read_may_be_given_up_half_way(stored: Written) -> None:
     with source.open(selection) as reading:
         assert isinstance(next(reading.batches), pa.RecordBatch)
     assert read(source, selection).num_rows == expected().num_rows
+
+
+def test_a_read_may_go_on_in_another_thread(stored: Written) -> None:
+    source, selection = stored
+    with source.open(selection) as reading, ThreadPoolExecutor(1) as elsewhere:
+        assert elsewhere.submit(drain, reading).result() == expected().num_rows
 
 
 def test_an_unknown_type_of_connection_names_the_known_ones() -> None:

@@ -44,22 +44,23 @@ def failing(facts: CandidateFacts) -> tuple[Failing, ...]:
 
 def first_of_each(
     facts: CandidateFacts,
-    checks: Collection[str],
+    unmet: Collection[tuple[str, int]],
     after: Table,
     before: Table | None,
     also: Sequence[str],
     limit: int,
 ) -> Table | None:
-    """At most ``limit`` rows that break each rule of some checks, the first by key; None where these have no such rule.
+    """At most ``limit`` rows that break each unmet rule, a check with a place, the first by key; None where no row does.
 
     Of a row there is left: its key, the columns ``also`` and those that the rules look at. `RULE` says which it breaks.
     """
-    rules = [rule for rule in failing(facts) if rule.check in checks and set(rule.columns) <= set(after.columns)]
+    known = set(after.columns)
+    rules = [rule for rule in failing(facts) if (rule.check, rule.place) in unmet and set(rule.columns) <= known]
     if not rules:
         return None
     key = list(facts.schema.key)
     asked = dict.fromkeys((*key, *also, *(column for rule in rules for column in rule.columns)))
-    columns = [column for column in asked if column in after.columns]
+    columns = [column for column in asked if column in known]
     first = ((rule.name, rule.rows(after, before).order_by(key).limit(limit)) for rule in rules)
     return union(*(rows.select(*columns, **{RULE: ibis.literal(name)}) for name, rows in first))
 

@@ -127,6 +127,12 @@ def judged(checks: Sequence[Check[F]], row: Mapping[str, Any], facts: F) -> tupl
     return tuple(result for c in applicable(checks, facts) for result in c.verdict(_of(c.name, row), facts))
 
 
+def rules_of_candidates(facts: CandidateFacts) -> tuple[tuple[str, Sequence[str]], ...]:
+    """Every check that candidates are judged by, each with its rules in words; none where it does not apply."""
+    checks: tuple[Check[CandidateFacts] | PairCheck, ...] = (*CANDIDATE, *AGAINST_BEFORE)
+    return tuple((check.name, check.words(facts)) for check in checks)
+
+
 def compared(after: Table, before: Table, facts: CandidateFacts) -> Table | None:
     """One row with every metric of `AGAINST_BEFORE`; None when no check of it applies."""
     parts = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from engine.core.events import CheckResult
@@ -63,3 +63,16 @@ def sentences(results: Iterable[CheckResult]) -> list[list[str]]:
 def reasons(results: Iterable[CheckResult]) -> str:
     """The sentences of everything that did not pass, for a run's ``reason``."""
     return "; ".join(r.message for r in results if r.verdict != Verdict.PASS.value)
+
+
+def paired(words: Sequence[str], results: Sequence[CheckResult]) -> list[CheckResult]:
+    """One result for each rule of a check: by place where there are as many, else by the words that results begin with."""
+    if len(words) == len(results):
+        return list(results)
+    named = {word: result for word in words for result in results if result.message.startswith(word)}
+    together = CheckResult(
+        results[0].check, worst(results).value, "; ".join(result.message for result in results), results[0].metrics
+    )
+    if len(words) == 1 or not named:
+        return [together] * len(words)
+    return [named.get(word, passed(results[0].check, "")) for word in words]

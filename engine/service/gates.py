@@ -8,11 +8,11 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from engine.checks import forms, queries
-from engine.checks.registry import AGAINST_BEFORE, CANDIDATE, IDENTITIES, PLAN
+from engine.checks.registry import IDENTITIES, PLAN, rules_of_candidates
 from engine.core.consent_rule import ConsentRule, OnWithdrawal
 from engine.core.events import CaptureBlocked, CheckResult, VersionAccepted, VersionHeld
 from engine.core.names import dataset_stream, is_meant, name_of
-from engine.core.verdict import Verdict, passed, worst
+from engine.core.verdict import Verdict, paired, passed
 from engine.errors import ConfigurationError
 from engine.ledger.projections import runs, versions
 from engine.ledger.projections.runs import RunRow
@@ -104,8 +104,7 @@ def _of_dataset(app: App, dataset: Dataset, samples: int) -> list[GateReport]:
         (CHANGE, ("what a contract changes waits for a person",) if dataset.needs_approval else ()),
         (DRIFT, ("the source has every column of the contract, with values of its type",)),
         (VALUES, ("every value can be kept in the type of its column",)),
-        *((check.name, check.words(facts)) for check in CANDIDATE),
-        *((pair.name, pair.words(facts)) for pair in AGAINST_BEFORE),
+        *rules_of_candidates(facts),
         (queries.NAME, queries.words(facts)),
         (KEY_TYPE, ("the primary key has the columns and types of the version before",)),
     ]
@@ -199,19 +198,6 @@ def _reports(of: str, where: str, rules: Rules, told: Mapping[str, _Told]) -> li
             report = GateReport(of, where, check, rule, told_as.verdict, told_as.message, told_as.metrics, at)
             reports.append((report, place))
     return reports
-
-
-def paired(words: Sequence[str], results: Sequence[CheckResult]) -> list[CheckResult]:
-    """One result for each rule of a check: by place where there are as many, else by the words that results begin with."""
-    if len(words) == len(results):
-        return list(results)
-    named = {word: result for word in words for result in results if result.message.startswith(word)}
-    together = CheckResult(
-        results[0].check, worst(results).value, "; ".join(result.message for result in results), results[0].metrics
-    )
-    if len(words) == 1 or not named:
-        return [together] * len(words)
-    return [named.get(word, passed(results[0].check, "")) for word in words]
 
 
 def _next(found: Iterable[GateReport], again: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.checks.facts import CandidateFacts
 from engine.checks.failing import first_of_each
+from engine.checks.registry import rules_of_candidates
 from engine.core.events import CheckResult
 from engine.core.names import SegmentRef
-from engine.core.verdict import Verdict
+from engine.core.verdict import Verdict, paired
 from engine.ledger.projections.versions import VersionRow
 from engine.segments.compute import Session
 from engine.steps.facts import Dataset, Tools
@@ -30,8 +32,8 @@ def keep_failing(
 
     Their subject columns are kept as well, by which they are found when somebody is to be forgotten.
     """
-    unmet = {check.check for check in checks if check.verdict != Verdict.PASS.value}
     facts, after = candidate_facts(tools, dataset, before), session.table(tools.storage.local(ref))
+    unmet = _unmet(facts, checks)
     earlier = None if before is None else snapshot_table(tools, session, dataset.id, before.version)
     if earlier is not None and not has_same_key(after, earlier, facts):
         earlier = None
@@ -45,3 +47,13 @@ def keep_failing(
         return draft.ref
     tools.storage.remove(draft.ref)
     return None
+
+
+def _unmet(facts: CandidateFacts, checks: Sequence[CheckResult]) -> set[tuple[str, int]]:
+    """The rules that were not passed: the name of a check, and the place among its rules."""
+    unmet = set[tuple[str, int]]()
+    for name, words in rules_of_candidates(facts):
+        if words and (results := [check for check in checks if check.check == name]):
+            told = enumerate(paired(words, results))
+            unmet |= {(name, place) for place, result in told if result.verdict != Verdict.PASS.value}
+    return unmet

@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from goals.goal import Effort, Goal, Numbers, never
-from goals.histories import measure_histories
+from goals.histories import CERTAIN, HISTORIES, measure_histories
 from goals.people import SYNCS, holds, opened, people, project_of
 
 from engine.delivery.stop import StopRequest
@@ -50,7 +51,8 @@ def _large(folder: Path, receiver: Receiver, effort: Effort) -> dict[str, float]
         for version in range(VERSIONS):
             project.data(people(size, chosen, version))
             run_syncs(app, SYNCS, StopRequest())
-        before = _files(folder)
+        before, marked = _files(folder), any(holds(path) for path in _paths(folder))
+        held = sum(str(id) in receiver.records for id in chosen)
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         began, worked = time.perf_counter(), time.process_time()
         report = forget(app, [str(id) for id in chosen], "the goal", StopRequest())
@@ -58,13 +60,15 @@ def _large(folder: Path, receiver: Receiver, effort: Effort) -> dict[str, float]
         peak = _peak_mib()
         verified = [verify_ledger(app).ok, bool(rebuild_projections(app)), verify_ledger(app).ok]
         again = run_syncs(app, SYNCS, StopRequest())
-    holding = sum(holds(path) for path in folder.joinpath(".tidegate").rglob("*") if path.is_file())
+    holding = sum(holds(path) for path in _paths(folder))
     at_destination = sum(str(id) in receiver.records for id in chosen)
     return {
         "people": size,
         "versions": VERSIONS,
         "subjects": subjects,
         "files before": before,
+        "whether a canary was found before": marked,
+        "subjects who were held before": held,
         "seconds to forget": seconds,
         "processor seconds to forget": processor,
         "peak of memory in MiB": peak,
@@ -86,8 +90,12 @@ def _peak_mib() -> float:
     return int(line.split()[1]) / 1024
 
 
+def _paths(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.joinpath(".tidegate").rglob("*") if path.is_file())
+
+
 def _files(folder: Path) -> int:
-    return sum(path.is_file() for path in folder.joinpath(".tidegate").rglob("*"))
+    return sum(1 for _ in _paths(folder))
 
 
 def broken(numbers: Numbers) -> list[str]:
@@ -96,6 +104,18 @@ def broken(numbers: Numbers) -> list[str]:
         told.append(f"forgetting took {numbers['seconds to forget']:.0f} s, wanted at most {SECONDS_MAX:.0f}")
     if numbers["peak of memory in MiB"] > MEMORY_MIB_MAX:
         told.append(f"memory rose to {numbers['peak of memory in MiB']:,.0f} MiB")
+    if (
+        not numbers["whether a canary was found before"]
+        or numbers["subjects who were held before"] < numbers["subjects"]
+    ):
+        told.append("what was to be forgotten was not there before: nothing was proved")
+    if numbers["histories"] != numbers["histories asked for"]:
+        told.append(f"{numbers['histories asked for']:g} histories must be judged")
+    told += [
+        f"not every history had a {way}" for way in CERTAIN if numbers[f"histories with a {way}"] < numbers["histories"]
+    ]
+    if numbers["histories"] >= HISTORIES / 4 and not numbers["older ledgers that were recognised"]:
+        told.append("no older ledger came back")
     if numbers["removals acknowledged"] < len(SYNCS) * numbers["subjects"]:
         told.append("a destination did not acknowledge every removal")
     return told

@@ -45,6 +45,7 @@ class Search:
     commands: int = 0
     searched: int = 0
     bugs: int = 0
+    failed: int = 0
     found: list[str] = field(default_factory=list)
 
     def run(self, *arguments: str, allowed: tuple[str, ...] = ()) -> int:

@@ -37,19 +37,21 @@ SYNC = "people_to_hook"
 def measure_races(effort: Effort) -> dict[str, float]:
     """Deliver as often as the effort's races need, from nothing each time."""
     left, rng = effort.of(RACES), random.Random(effort.seed + 2)
-    took, arrived, behind, held = list[float](), 0, 0, 0
+    took, arrived, behind, held, running = list[float](), 0, 0, 0, 0
     races = left
     while left:
         count = min(left, A_RUN)
         with tempfile.TemporaryDirectory() as folder, receiving() as receiver:
-            seconds, told, still = _race(Path(folder, "project"), receiver, rng, count)
+            seconds, told, still, during = _race(Path(folder, "project"), receiver, rng, count)
         for sentence in told:
             print(f"a race of seed {effort.seed}: {sentence}", file=sys.stderr)
         took += [max(0.0, one) for one in seconds]
         arrived += sum(one > 0 for one in seconds)
         behind, held, left = behind + len(told), held + still, left - count
+        running += during
     return {
         "races": races,
+        "races: withdrawals while it was delivered": running,
         "races: people a call about whom arrived after the withdrawal": arrived,
         "races: windows dispatched after a withdrawal": behind,
         "races: people who were still held in the end": held,
@@ -60,8 +62,11 @@ def measure_races(effort: Effort) -> dict[str, float]:
     }
 
 
-def _race(folder: Path, receiver: Receiver, rng: random.Random, count: int) -> tuple[list[float], list[str], int]:
-    """Seconds from each withdrawal to the last call about the person, what was dispatched late, and who is still held."""
+def _race(folder: Path, receiver: Receiver, rng: random.Random, count: int) -> tuple[list[float], list[str], int, int]:
+    """Seconds from each withdrawal to the last call about the person, what was dispatched late, and who is still held.
+
+    Last, how many withdrawals stood in the ledger while the other process delivered.
+    """
     project, arrivals, clock = _project(folder, receiver), dict[str, float](), SystemClock()
 
     def answer(body: dict[str, Any]) -> Answer | None:
@@ -75,9 +80,10 @@ def _race(folder: Path, receiver: Receiver, rng: random.Random, count: int) -> t
         try:
             while not arrivals and process.poll() is None:
                 time.sleep(0.01)
-            withdrawn = [
-                _withdraw(app, str(n), rng.uniform(0, PAUSE_SECONDS)) for n in rng.sample(range(PEOPLE), count)
-            ]
+            withdrawn, during = list[Withdrawn](), 0
+            for n in rng.sample(range(PEOPLE), count):
+                withdrawn.append(_withdraw(app, str(n), rng.uniform(0, PAUSE_SECONDS)))
+                during += process.poll() is None
             process.communicate(timeout=300)
         finally:
             process.kill()
@@ -87,7 +93,7 @@ def _race(folder: Path, receiver: Receiver, rng: random.Random, count: int) -> t
         told = late(app, withdrawn)
     never = float("-inf")
     seconds = [arrivals.get(one.subject, never) - one.at.timestamp() for one in withdrawn]
-    return seconds, told, sum(one.subject in receiver.records for one in withdrawn)
+    return seconds, told, sum(one.subject in receiver.records for one in withdrawn), during
 
 
 def _project(folder: Path, receiver: Receiver) -> TestProject:

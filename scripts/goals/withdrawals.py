@@ -7,7 +7,7 @@ waits move; then withdrawals by one process while another delivers, timed until 
 from __future__ import annotations
 
 from goals.goal import Effort, Goal, Numbers, never
-from goals.interleavings import measure_interleavings
+from goals.interleavings import INTERLEAVINGS, POINTS, measure_interleavings
 from goals.races import measure_races
 
 SECONDS_MAX = 1.0
@@ -31,6 +31,10 @@ def broken(numbers: Numbers) -> list[str]:
     told = never(numbers, *ZEROS)
     if numbers["withdrawals during a run"] < numbers["withdrawals wanted"]:
         told.append("fewer withdrawals fell into a run than intended")
+    if numbers["withdrawals wanted"] >= INTERLEAVINGS / 4 and numbers["points that withdrawals fell on"] < len(POINTS):
+        told.append("a point of a run was met by no withdrawal")
+    if 2 * numbers["races: withdrawals while it was delivered"] < numbers["races"]:
+        told.append("most races were over before they began")
     if not numbers["windows that were looked at again"]:
         told.append("no withdrawal fell between a look and the record of its window")
     allowed = SECONDS_MAX + numbers["races: seconds that a call may take"]

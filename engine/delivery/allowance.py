@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
+from destinations.base import Unavailable
+from engine.clock import Clock
 from engine.core.names import Position, StreamId
+from engine.core.split import Cut
+from engine.delivery.pacer import WITHHELD
+
+LOOK_SECONDS = 0.05
+"""How long a look ahead of a call is good: a call that waited longer for a seat or its turn looks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +43,33 @@ class AllMayLeave:
 
 
 ALL_MAY_LEAVE = AllMayLeave()
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A call that was not made, because some of its rows may not leave any more."""
+
+    withheld: Sequence[int]
+
+
+class Look:
+    """The look ahead of the calls of one attempt; ``rows`` are those that may not leave, by the newest."""
+
+    def __init__(self, allowance: Allowance, cut: Cut, clock: Clock) -> None:
+        self._allowance = allowance
+        self._cut = cut
+        self._clock = clock
+        self._ends = 0.0
+        self.rows: Sequence[int] = ()
+
+    async def refuses(self) -> bool:
+        """Look now; whether the slice may not leave as it is."""
+        self._ends = self._clock.monotonic() + LOOK_SECONDS
+        self.rows = (await self._allowance.withheld(self._cut.first, self._cut.last)).rows
+        return bool(self.rows)
+
+    async def ahead(self) -> Unavailable | None:
+        """Ask right before a call: why it must not be made, if so."""
+        if self.rows or (self._clock.monotonic() > self._ends and await self.refuses()):
+            return Unavailable(WITHHELD, "somebody may not be sent any more", applied_unknown=False)
+        return None

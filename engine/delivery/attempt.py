@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
@@ -26,14 +26,14 @@ from engine.clock import Clock, Entropy
 from engine.core.names import Digest
 from engine.core.retry import OnUnknown, RetryBudget, RetryPolicy, wait_seconds
 from engine.core.split import halves, idempotency_key
-from engine.delivery.allowance import ALL_MAY_LEAVE, Allowance
+from engine.delivery.allowance import ALL_MAY_LEAVE, Allowance, Look, Shrunk
 from engine.delivery.batches import BATCH_COLUMNS, Slice
 from engine.delivery.jobs import JOB_DEADLINE, JobLog, OpenJob, Poller
 from engine.delivery.pacer import BYTES, LOCAL_CODES, RECORDS, REQUESTS, Pacer
 from engine.delivery.result import ADAPTER_ERROR, Result, Settled, all_of, is_settled, rejected, settle
 from engine.delivery.result import withheld as held_back
 from engine.delivery.seats import ANY_SEAT, Seating
-from engine.delivery.transport import Metered
+from engine.delivery.transport import Metered, Paced
 from engine.failpoints import failpoint
 
 INTERRUPTED = "interrupted"
@@ -59,13 +59,6 @@ class Sending:
     """How many records the plan has."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Shrunk:
-    """A call that was not made, because some of its rows may not leave any more."""
-
-    withheld: Sequence[int]
-
-
 class Sender:
     """Sends slices to one destination; between them it remembers only how much may still be repeated."""
 
@@ -73,7 +66,7 @@ class Sender:
         self,
         sending: Sending,
         destination: Destination,
-        transport: Transport,
+        transport: Paced,
         pacer: Pacer,
         clock: Clock,
         entropy: Entropy,
@@ -124,7 +117,7 @@ class Sender:
                 continue
             reply, may_have_acted = await self._attempts(part, number, result, left)
             uncertain = uncertain or may_have_acted
-            if isinstance(reply, _Shrunk):
+            if isinstance(reply, Shrunk):
                 result.exceptions += held_back(reply.withheld, uncertain)
                 parts[:0] = [(rest, uncertain) for rest in part.without(reply.withheld)]
                 continue
@@ -147,7 +140,7 @@ class Sender:
 
     async def _attempts(
         self, part: Slice, number: int, result: Result, left: OpenJob | None
-    ) -> tuple[Settled | _Shrunk, bool]:
+    ) -> tuple[Settled | Shrunk, bool]:
         """The last reply, and whether any attempt may have taken effect without saying so.
 
         The first attempt asks about a job that was ``left``; those after it send. Where what is in doubt is held there are
@@ -157,19 +150,25 @@ class Sender:
         uncertain = False
         self._budget = self._budget.earned()
 
-        async def once() -> Settled | _Shrunk:
+        async def once() -> Settled | Shrunk:
             nonlocal uncertain, left
-            meter = Metered(self._transport)
+            look = Look(self._allowance, part.cut, self._clock)
+            meter = Metered(self._transport, look.ahead)
             reply: Reply
             if left is None:
                 if refusal := await self._turn(batch):
                     return refusal
                 # Whoever took consent back during the wait for a turn, or for another attempt, is not sent.
-                if withheld := (await self._allowance.withheld(part.cut.first, part.cut.last)).rows:
-                    return _Shrunk(withheld)
+                if await look.refuses():
+                    return Shrunk(look.rows)
                 failpoint("batch.before_send")
-                reply = await self._sent(batch, meter)
+                reply = await self._sent(batch, meter, look)
                 failpoint("batch.after_send")
+                meter.ahead = None
+                if look.rows and not isinstance(reply, Submitted):
+                    result.called(meter.requests, meter.bytes_sent)
+                    uncertain = uncertain or meter.requests > 0
+                    return Shrunk(look.rows)
                 result.requests += 0 if _is_local(reply) or meter.requests else 1
             else:
                 reply = Submitted(left.job)
@@ -184,8 +183,7 @@ class Sender:
             else:
                 settled = reply
                 await self._told(settled)
-            result.requests += meter.requests
-            result.bytes_sent += meter.bytes_sent
+            result.called(meter.requests, meter.bytes_sent)
             uncertain = uncertain or _may_have_acted(settled)
             return settled
 
@@ -203,7 +201,7 @@ class Sender:
             stop=is_over,
             retry_error_callback=_last_reply,
         )
-        reply: Settled | _Shrunk = await retrying(once)
+        reply: Settled | Shrunk = await retrying(once)
         return reply, uncertain
 
     async def _turn(self, batch: Batch) -> Unavailable | None:
@@ -213,10 +211,12 @@ class Sender:
             return refusal
         return await self._pacer.turn(BYTES, batch.rows.nbytes) or await self._pacer.turn(REQUESTS)
 
-    async def _sent(self, batch: Batch, transport: Transport) -> Settled | Submitted:
+    async def _sent(self, batch: Batch, transport: Transport, look: Look) -> Settled | Submitted:
         if refusal := await self._seats.take():
             return refusal
         try:
+            if refusal := await look.ahead():
+                return refusal
             reply: object = await self._destination.send(batch, transport)
         except Exception as error:  # noqa: BLE001  # the one boundary: an adapter's bug must not lose a window
             return _broken(f"the adapter failed with {type(error).__name__}")
@@ -237,9 +237,9 @@ class Sender:
             case _:
                 await self._pacer.answered()
 
-    def _may_repeat(self, reply: Settled | _Shrunk) -> bool:
+    def _may_repeat(self, reply: Settled | Shrunk) -> bool:
         """Whether the call may be tried again; one that went unanswered costs the run some of its budget for that."""
-        if isinstance(reply, _Shrunk):
+        if isinstance(reply, Shrunk):
             return False
         if self._holds and _may_have_acted(reply):
             return False
@@ -289,9 +289,9 @@ def _broken(why: str) -> Stop:
     return Stop(ADAPTER_ERROR, f"{why}; its outcome is unknown", applied_unknown=True)
 
 
-def _last_reply(state: RetryCallState) -> Settled | _Shrunk:
+def _last_reply(state: RetryCallState) -> Settled | Shrunk:
     assert state.outcome is not None, "asked only after an attempt"
-    reply: Settled | _Shrunk = state.outcome.result()
+    reply: Settled | Shrunk = state.outcome.result()
     return reply
 
 

@@ -22,7 +22,8 @@ from engine.delivery.window import Pacing
 
 REQUESTS, RECORDS, BYTES = "requests", "records", "bytes"
 CIRCUIT_OPEN, HELD, QUOTA_USED, SEATS_TAKEN = "circuit_open", "held", "quota_used", "seats_taken"
-LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD, QUOTA_USED, SEATS_TAKEN})
+WITHHELD = "withheld"
+LOCAL_CODES = frozenset({CIRCUIT_OPEN, HELD, QUOTA_USED, SEATS_TAKEN, WITHHELD})
 """Codes of `Unavailable` by which we ourselves refused a call: the destination saw nothing and failed nothing."""
 WAIT_SECONDS_MAX = 600.0
 """The longest wait for a turn; a destination that wants more silence than that ends the run and is asked by the next."""

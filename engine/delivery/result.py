@@ -55,6 +55,11 @@ class Result:
     stop: Stop | None = None
     unreachable: Unavailable | None = None
 
+    def called(self, requests: int, bytes_sent: int) -> None:
+        """Count calls that were made."""
+        self.requests += requests
+        self.bytes_sent += bytes_sent
+
 
 def _matched(part: Slice, outcomes: Iterable[Outcome]) -> list[Exceptional]:
     """Outcomes by record id; a record without one is unknown, and so is a whole batch whose answer contradicts itself."""

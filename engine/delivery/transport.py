@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from typing import Protocol
 
 import httpx
 
@@ -28,6 +29,20 @@ class TransportLimits:
     total_seconds: float = 60.0
     connect_seconds: float = 10.0
     connections: int = 16
+
+
+Ahead = Callable[[], Awaitable[Unavailable | None]]
+"""Asked when a call has its turn: why it must not be made, if so."""
+
+
+class Paced(Transport, Protocol):
+    """A transport that asks right before a call leaves."""
+
+    async def request(
+        self, request: httpx.Request, sign: Sign | None = None, ahead: Ahead | None = None
+    ) -> httpx.Response | Unavailable:
+        """As `Transport.request`; nothing leaves that ``ahead`` refuses."""
+        ...
 
 
 class HttpTransport:
@@ -57,9 +72,16 @@ class HttpTransport:
             timeout=httpx.Timeout(limits.total_seconds, connect=limits.connect_seconds),
         )
 
-    async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
-        """Wait for a turn, sign, send once, read the whole body. Raises `Denied` where calls may not go to the address."""
+    async def request(
+        self, request: httpx.Request, sign: Sign | None = None, ahead: Ahead | None = None
+    ) -> httpx.Response | Unavailable:
+        """Wait for a turn, ask ``ahead``, sign, send once, read the whole body.
+
+        Raises `Denied` where calls may not go to the address.
+        """
         refusal = await self._pacer.turn(BYTES, len(request.content)) or await self._pacer.turn(REQUESTS)
+        if refusal is None and ahead is not None:
+            refusal = await ahead()
         if refusal is not None:
             return refusal
         if sign is not None:
@@ -104,16 +126,17 @@ def _authorities() -> ssl.SSLContext:
 
 
 class Metered:
-    """Counts what one batch costs."""
+    """Counts what one batch costs; ``ahead`` says right before each call why it must not be made, if so."""
 
-    def __init__(self, wire: Transport) -> None:
+    def __init__(self, wire: Paced, ahead: Ahead | None = None) -> None:
         self._wire = wire
+        self.ahead = ahead
         self.requests = 0
         self.bytes_sent = 0
 
     async def request(self, request: httpx.Request, sign: Sign | None = None) -> httpx.Response | Unavailable:
         """As the wire under it; a call that never left costs nothing."""
-        answer = await self._wire.request(request, sign)
+        answer = await self._wire.request(request, sign, self.ahead)
         if not (isinstance(answer, Unavailable) and answer.code in LOCAL_CODES):
             self.requests += 1
             self.bytes_sent += len(request.content)

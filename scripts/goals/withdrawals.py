@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from goals.goal import Effort, Goal, Numbers, never
 from goals.interleavings import INTERLEAVINGS, POINTS, measure_interleavings
-from goals.races import measure_races
+from goals.races import RACES, measure_races
 
 SECONDS_MAX = 1.0
 """From the record of a withdrawal to the last call about the person, beside the time a call may take; 99 of 100."""
@@ -33,7 +33,7 @@ def broken(numbers: Numbers) -> list[str]:
         told.append("fewer withdrawals fell into a run than intended")
     if numbers["withdrawals wanted"] >= INTERLEAVINGS / 4 and numbers["points that withdrawals fell on"] < len(POINTS):
         told.append("a point of a run was met by no withdrawal")
-    if 2 * numbers["races: withdrawals while it was delivered"] < numbers["races"]:
+    if numbers["races"] >= RACES / 4 and 2 * numbers["races: withdrawals while it was delivered"] < numbers["races"]:
         told.append("most races were over before they began")
     if not numbers["windows that were looked at again"]:
         told.append("no withdrawal fell between a look and the record of its window")

@@ -39,6 +39,7 @@ from engine.delivery.rehearsal import SkippedClock
 from engine.delivery.result import Exceptional
 from engine.delivery.seats import ANY_SEAT, Seating
 from engine.delivery.stop import StopRequest
+from engine.delivery.transport import Paced
 from engine.delivery.window import Pacing, WindowRules
 
 DIGEST = Digest("d" * 64)
@@ -88,7 +89,7 @@ def in_turn(*replies: Reply) -> Callable[[Batch], Reply]:
 class NoWire:
     """For a destination that needs no request."""
 
-    async def request(self, request: httpx.Request, sign: object = None) -> Unavailable:
+    async def request(self, request: httpx.Request, sign: object = None, ahead: object = None) -> Unavailable:
         raise AssertionError("nothing is requested here")
 
 
@@ -147,6 +148,7 @@ def sender(
     on_unknown: OnUnknown = OnUnknown.RESEND,
     seats: Seating = ANY_SEAT,
     allowance: Allowance = ALL_MAY_LEAVE,
+    transport: Paced | None = None,
 ) -> Sender:
     sending = Sending(
         sync="people",
@@ -162,7 +164,15 @@ def sender(
     )
     pacer = Pacer(budget or Unlimited(), clock)
     return Sender(
-        sending, destination, NoWire(), pacer, clock, entropy or Middle(), jobs or JobsNotKept(), seats, allowance
+        sending,
+        destination,
+        transport or NoWire(),
+        pacer,
+        clock,
+        entropy or Middle(),
+        jobs or JobsNotKept(),
+        seats,
+        allowance,
     )
 
 

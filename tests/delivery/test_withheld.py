@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destinations.base import AllDelivered, Reply, Throttled, Unavailable
+from destinations.base import AllDelivered, Batch, Reply, Throttled, Transport, Unavailable
 from engine.core.split import Cut
 from engine.delivery.allowance import Withheld
+from engine.delivery.pacer import REQUESTS, Pacer, Unlimited
 from engine.delivery.rehearsal import SkippedClock
+from engine.delivery.seats import AnySeat
+from engine.delivery.transport import HttpTransport, TransportLimits
 from tests.delivery.scripted import Scripted, in_turn, ran, sender, whole
 from tests.property.effort import examples
 
@@ -58,10 +63,10 @@ class Withdrawn:
     """An allowance under which rows may not leave any more once a number of looks has been taken."""
 
     def __init__(self, rows: Sequence[int], after: int) -> None:
-        self._rows, self._left = rows, after
+        self._rows, self._left, self.looks = rows, after, 0
 
     async def withheld(self, first: int, last: int) -> Withheld:
-        self._left -= 1
+        self._left, self.looks = self._left - 1, self.looks + 1
         return Withheld([row for row in self._rows if first <= row <= last] if self._left < 0 else ())
 
 
@@ -85,3 +90,77 @@ def test_whoever_takes_consent_back_after_a_call_without_an_answer_is_in_doubt()
     result = ran(sender(destination, SkippedClock(), allowance=allowance).deliver(whole(2, FIRST), 1))
 
     assert [(e.ordinal, e.outcome, e.uncertain) for e in result.exceptions] == [(FIRST, "withheld", True)]
+
+
+class Calling(Scripted):
+    """Needs so many calls for a batch; ``calls`` are the ids of each that arrived."""
+
+    def __init__(self, calls: int, clock: SkippedClock, seconds: float) -> None:
+        super().__init__()
+        self._number, self.calls = calls, list[list[str]]()
+        turns = Slow(clock, seconds)
+        self.transport = HttpTransport(turns, clock, TransportLimits(), httpx.MockTransport(self._arrived))
+
+    async def send(self, batch: Batch, transport: Transport) -> Reply:
+        for _ in range(self._number):
+            answer = await transport.request(httpx.Request("POST", "http://127.0.0.1/", json=list(batch.ids)))
+            if isinstance(answer, Unavailable):
+                return answer
+        return await super().send(batch, transport)
+
+    def _arrived(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append(json.loads(request.content))
+        return httpx.Response(200, request=request)
+
+
+class Slow(Pacer):
+    """A pace by which each call waits for its turn."""
+
+    def __init__(self, clock: SkippedClock, seconds: float) -> None:
+        super().__init__(Unlimited(), clock)
+        self._waits, self._seconds = clock, seconds
+
+    async def turn(self, unit: str = REQUESTS, units: float = 1.0) -> Unavailable | None:
+        if unit == REQUESTS:
+            await self._waits.sleep(self._seconds)
+        return await super().turn(unit, units)
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_whoever_takes_consent_back_while_a_call_waits_for_its_turn_is_not_in_it(calls: int) -> None:
+    clock = SkippedClock()
+    destination = Calling(calls, clock, seconds=30)
+    allowance = Withdrawn([FIRST + 4], after=calls)
+    sending = sender(destination, clock, allowance=allowance, transport=destination.transport)
+
+    result = ran(sending.deliver(whole(10, FIRST), 1))
+
+    made = [ids for ids in destination.calls if str(FIRST + 4) in ids]
+    assert len(made) == calls - 1, "each of several calls is looked at again"
+    assert destination.held == Counter(str(n) for n in range(FIRST, FIRST + 10) if n != FIRST + 4)
+    assert [(e.ordinal, e.outcome, e.uncertain) for e in result.exceptions] == [(FIRST + 4, "withheld", calls > 1)]
+    assert result.requests == len(destination.calls)
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(0.0, 1), (0.04, 1), (0.06, 2)])
+def test_a_look_is_good_for_fifty_milliseconds(seconds: float, looks: int) -> None:
+    clock, allowance = SkippedClock(), Withdrawn([], after=0)
+    destination = Calling(1, clock, seconds)
+
+    ran(sender(destination, clock, allowance=allowance, transport=destination.transport).deliver(whole(10, FIRST), 1))
+
+    assert (allowance.looks, len(destination.calls)) == (looks, 1)
+
+
+def test_whoever_takes_consent_back_while_a_call_waits_for_a_seat_is_not_in_it() -> None:
+    clock, destination = SkippedClock(), Scripted()
+
+    class Taken(AnySeat):
+        async def take(self) -> None:
+            await clock.sleep(5)
+
+    allowance = Withdrawn([FIRST + 4], after=1)
+
+    ran(sender(destination, clock, allowance=allowance, seats=Taken()).deliver(whole(10, FIRST), 1))
+
+    assert destination.held == Counter(str(n) for n in range(FIRST, FIRST + 10) if n != FIRST + 4)

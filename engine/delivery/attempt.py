@@ -187,22 +187,23 @@ class Sender:
             uncertain = uncertain or _may_have_acted(settled)
             return settled
 
-        policy, began = self._sending.policy, self._clock.monotonic()
-        attempts = 1 if left is not None and self._holds else policy.attempts
+        attempts = 1 if left is not None and self._holds else self._sending.policy.attempts
+        return await self._retrying(attempts)(once), uncertain
+
+    def _retrying(self, attempts: int) -> AsyncRetrying:
+        """Tries again as the policy says, from now until its deadline."""
+        ends = self._clock.monotonic() + self._sending.policy.deadline_seconds
 
         def is_over(state: RetryCallState) -> bool:
-            seconds = self._clock.monotonic() - began + state.upcoming_sleep
-            return state.attempt_number >= attempts or seconds >= policy.deadline_seconds
+            return state.attempt_number >= attempts or self._clock.monotonic() + state.upcoming_sleep >= ends
 
-        retrying = AsyncRetrying(
+        return AsyncRetrying(
             sleep=self._clock.sleep,
             retry=retry_if_result(self._may_repeat),
             wait=self._wait,
             stop=is_over,
             retry_error_callback=_last_reply,
         )
-        reply: Settled | Shrunk = await retrying(once)
-        return reply, uncertain
 
     async def _turn(self, batch: Batch) -> Unavailable | None:
         """Wait until the batch may leave; its calls have turns of their own where the transport makes them."""

@@ -20,7 +20,7 @@ from goals.marked_decisions import decisions
 from goals.marked_project import ECHOES, ENVIRONMENT, KEY, PURPOSE, SYNC, Echo, echoing, people, written
 from goals.marked_search import Search
 
-from engine.failpoints import VARIABLE
+from engine import failpoints
 from tests.canaries import MARKED, PERSONAL, SECRETS, Output, spellings
 from tests.receiver import receiving
 
@@ -164,13 +164,14 @@ def _consented(search: Search) -> None:
 def _failing(search: Search, point: str) -> None:
     """The engine fails in the middle, in words that hold marked values, as a database's own error may."""
     search.project.data(people(f"x.{PERSONAL['e-mail']}"))
-    os.environ[VARIABLE] = f"{point}=raise:{PERSONAL['e-mail']} {SECRETS['header token']}"
+    words = f"{PERSONAL['e-mail']} {SECRETS['header token']}"
+    failpoints._points.armed[point] = failpoints._Armed("raise", words, None)  # noqa: SLF001  # armed from outside
     before = search.bugs
     try:
         search.both("run", SYNC)
         search.both("capture", "people")
     finally:
-        del os.environ[VARIABLE]
+        failpoints._points.armed.clear()  # noqa: SLF001
     # Here a bug is what was asked for; those of other commands count.
     search.failed += search.bugs > before
     search.bugs = before

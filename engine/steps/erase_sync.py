@@ -83,7 +83,7 @@ def clean_sync(tools: Tools, session: Session, erased: Erased, sync: SyncId, peo
     """
     is_first = erased_through(tools.database, sync_stream(sync)) < erased.through
     if (state := states.current(tools.database, sync)) is not None:
-        compact(tools, session, state, fence)
+        compact(tools, session, state, people, fence)
     listed = runs.history(tools.database, sync) if is_first else runs.listing(tools.database, sync, NEWEST_RUNS)
     ended = [row for row in listed if row.finished_at is not None]
     segments = [*_states(tools, session, sync, people), *_plans(tools, session, ended, people)]

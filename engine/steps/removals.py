@@ -19,7 +19,7 @@ from engine.core.events import CheckResult, PlanMade, StateFolded
 from engine.core.names import ERASURE_STREAM, RunId, SegmentRef, SyncId, plan_id, sync_stream
 from engine.core.plan import compared, operations
 from engine.core.relations import union
-from engine.core.state import field_columns, live, newest
+from engine.core.state import field_columns, live
 from engine.core.verdict import passed
 from engine.ledger.log import Fence
 from engine.ledger.projections import states
@@ -73,19 +73,20 @@ def mark(tools: Tools, session: Session, before: StateFolded, people: People, th
     return owed
 
 
-def compact(tools: Tools, session: Session, before: StateFolded, fence: Fence) -> None:
-    """Leave out what stands for removals that are acknowledged; nothing when there are none."""
+def compact(tools: Tools, session: Session, before: StateFolded, people: People, fence: Fence) -> None:
+    """Leave these people only what a removal that is owed needs; nothing is done where no more is kept of them.
+
+    More is kept by older layers, whatever newer ones say of the same record, and by what stands for a removal that is done.
+    """
     layers = state_layers(tools, session, before)
-    rows = newest(layers)
-    done = session.single(rows.aggregate(n=rows.count(where=owed_to_people(rows) & rows.gone)))["n"]
-    stale = len(layers) > 1 and session.single(rows.aggregate(n=rows.count(where=owed_to_people(rows))))["n"]
-    if done or stale:
-        segment = _written(tools, session, before, live(layers))
-        owed = before.owed
-        if before.version != INCOMPLETE:
-            left = live(layers)
-            owed = int(session.single(left.aggregate(n=left.count(where=left.owed)))["n"])
-        _fold(tools, replace(before, segments=(segment,), owed=owed, delivered=0), fence)
+    about = [layer.filter(is_theirs(layer, people)) for layer in layers]
+    kept = sum(int(session.single(rows.aggregate(n=rows.count()))["n"]) for rows in about)
+    left = live(layers)
+    owed = session.single(left.aggregate(people=left.count(where=owed_to_people(left)), n=left.count(where=left.owed)))
+    if kept > int(owed["people"]):
+        segment = _written(tools, session, before, left)
+        all_owed = before.owed if before.version == INCOMPLETE else int(owed["n"])
+        _fold(tools, replace(before, segments=(segment,), owed=all_owed, delivered=0), fence)
 
 
 def removals(tools: Tools, session: Session, sync: Sync, run: RunId) -> PlanMade | None:

@@ -172,6 +172,23 @@ def test_after_forget_no_segment_and_no_file_holds_the_subject_and_the_ledger_ve
 
 
 @pytest.mark.slow
+def test_who_was_deleted_before_the_request_is_forgotten_in_every_layer_of_the_state(
+    project: TestProject, receiver: Receiver
+) -> None:
+    told(project.given)
+    many = {n: (f"Person {n}", 1.0) for n in range(1, 12)}
+    for people in (many | {2: (CANARY, 1.0)}, {n: row for n, row in many.items() if n != 2}):
+        project.people(people)
+        reports = [project.report(sync) for sync in (SYNC, "other")]
+    assert [report["delivered"]["deletes"] for report in reports] == [1, 1]
+
+    report = forgotten(project, "2")
+
+    assert (report["status"], report["exit"], report["open"]) == ("complete", 0, []), report
+    assert holding(project, CANARY) == []
+
+
+@pytest.mark.slow
 def test_a_version_is_rebuilt_from_changes_without_the_subject(project: TestProject) -> None:
     told(project.given)
     app = open_app(project.folder, environment=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -59,17 +60,16 @@ class Look:
         self._allowance = allowance
         self._cut = cut
         self._clock = clock
-        self._ends = 0.0
+        self._ends = -math.inf
         self.rows: Sequence[int] = ()
 
-    async def refuses(self) -> bool:
-        """Look now; whether the slice may not leave as it is."""
+    async def _refuses(self) -> bool:
         self._ends = self._clock.monotonic() + LOOK_SECONDS
         self.rows = (await self._allowance.withheld(self._cut.first, self._cut.last)).rows
         return bool(self.rows)
 
     async def ahead(self) -> Unavailable | None:
         """Ask right before a call: why it must not be made, if so."""
-        if self.rows or (self._clock.monotonic() > self._ends and await self.refuses()):
+        if self.rows or (self._clock.monotonic() > self._ends and await self._refuses()):
             return Unavailable(WITHHELD, "somebody may not be sent any more", applied_unknown=False)
         return None

@@ -158,9 +158,6 @@ class Sender:
             if left is None:
                 if refusal := await self._turn(batch):
                     return refusal
-                # Whoever took consent back during the wait for a turn, or for another attempt, is not sent.
-                if await look.refuses():
-                    return Shrunk(look.rows)
                 failpoint("batch.before_send")
                 reply = await self._sent(batch, meter, look)
                 failpoint("batch.after_send")
@@ -216,6 +213,7 @@ class Sender:
         if refusal := await self._seats.take():
             return refusal
         try:
+            # Whoever took consent back during a wait for a turn, a seat or another attempt is not sent.
             if refusal := await look.ahead():
                 return refusal
             reply: object = await self._destination.send(batch, transport)

@@ -154,12 +154,13 @@ def test_a_look_is_good_for_fifty_milliseconds(seconds: float, looks: int) -> No
 
 def test_whoever_takes_consent_back_while_a_call_waits_for_a_seat_is_not_in_it() -> None:
     clock, destination = SkippedClock(), Scripted()
+    withdrawn: list[int] = []
+    allowance = Withdrawn(withdrawn, after=0)
 
     class Taken(AnySeat):
         async def take(self) -> None:
             await clock.sleep(5)
-
-    allowance = Withdrawn([FIRST + 4], after=1)
+            withdrawn.append(FIRST + 4)
 
     ran(sender(destination, clock, allowance=allowance, seats=Taken()).deliver(whole(10, FIRST), 1))
 

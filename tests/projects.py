@@ -7,15 +7,18 @@ import io
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from engine.faces.cli.main import main
+from engine.segments.files import Storage
 from tests.checker import Checked, check
 from tests.forked import Forked
 from tests.given import Played
@@ -149,7 +152,7 @@ class TestProject:
     def run(self, *arguments: str) -> Outcome:
         """Run a command to its end in this process, through the same door as a person."""
         out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), self._putting_away():
             try:
                 main(["--project", str(self.folder), *arguments])
             except SystemExit as ended:
@@ -168,9 +171,23 @@ class TestProject:
         self._put_away()
         return Outcome(process.wait(), out, err)
 
+    @contextlib.contextmanager
+    def _putting_away(self) -> Iterator[None]:
+        """Put away also what one command writes and drops."""
+        remove = Storage.remove_path
+
+        def kept(storage: Storage, path: str) -> bool:
+            self._put_away()
+            return remove(storage, path)
+
+        with mock.patch.object(Storage, "remove_path", kept) if self.attic else contextlib.nullcontext():
+            yield
+
     def _put_away(self) -> None:
+        if self.attic is None:
+            return
         segments = self.folder / ".tidegate" / "segments"
-        for file in segments.rglob("*.parquet") if self.attic else ():
+        for file in segments.rglob("*.parquet"):
             kept = self.attic / file.relative_to(segments)
             if not kept.exists():
                 kept.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from engine.core.compare import INCOMPLETE
 from engine.core.events import BatchReceipt, LostEvent, RegressionAccepted, RunFinished, StateFolded
 from engine.core.names import ERASURE_STREAM, LEDGER_STREAM, SyncId, run_stream, sync_stream
 from engine.core.outcome import RunStatus
+from engine.core.resync import orphans
 from engine.core.state import doubted
 from engine.delivery.result import Exceptional
 from engine.ledger.anchor import Anchor, Gap
@@ -26,10 +27,13 @@ from engine.segments.compute import Session
 from engine.steps.anchors import anchor_gaps, anchored_sync, drop_anchor
 from engine.steps.delivered_state import state_rows
 from engine.steps.delivery_log import LedgerLog, Work
+from engine.steps.dropped_plans import gone_of
 from engine.steps.erase_segments import lost_replacements
 from engine.steps.facts import Tools
 from engine.steps.fold import Settlement, state_after
 from engine.steps.forget import ERASURE_ANCHOR, lost_requests
+from engine.steps.lost_drops import lost_drops
+from engine.steps.sent import sent_to
 from engine.steps.sync_lease import sync_lease
 
 CLOSED = "not resumed: the ledger went back in time after this run had begun"
@@ -68,6 +72,8 @@ def accept_regression(tools: Tools, reason: str) -> AcceptedRegression:
     with tools.compute.session() as session:
         for sync in sorted(affected | set(unfinished)):
             with sync_lease(tools, sync) as lease:
+                for dropped in lost_drops(tools, sync):
+                    tools.ledger.append(sync_stream(sync), dropped, fence=lease.fence)
                 if sync in unfinished:
                     _close(tools, session, unfinished[sync], lease.fence)
                 if sync in affected:
@@ -98,12 +104,20 @@ def _event(reason: str, gaps: Sequence[Gap], results: Sequence[Doubted]) -> Regr
 
 
 def _doubt(tools: Tools, session: Session, sync: SyncId, fence: Fence) -> int:
-    """Append the delivered state with every record in doubt; returns how many. Nothing when nothing was delivered."""
+    """Append the delivered state with every record in doubt; returns how many. Nothing when nothing was delivered.
+
+    Where that state is not kept any more, every record that was ever sent is in doubt.
+    """
     before = states.current(tools.database, sync)
     if before is None or not before.segments:
         return 0
     with tools.storage.writing(f"syncs/{sync}/state", f"{before.run}-doubted") as draft:
-        session.write(doubted(state_rows(tools, session, before)), draft.local)
+        gone = gone_of(tools, sync).paths
+        if any(ref.path in gone for ref in before.segments):
+            rows = orphans(sent_to(tools, session, sync, before.place))
+        else:
+            rows = doubted(state_rows(tools, session, before))
+        session.write(rows, draft.local)
     rows = session.table(tools.storage.local(draft.ref))
     owed = int(session.single(rows.aggregate(n=rows.count(where=rows.owed)))["n"])
     event = StateFolded(
@@ -126,7 +140,8 @@ def _close(tools: Tools, session: Session, left: RunRow, fence: Fence) -> None:
     """End a run as it stands: its receipts are folded, a window without one is of unknown outcome."""
     state = states.current(tools.database, left.sync)
     is_folded = state is not None and state.run == left.run
-    if left.segment is not None and not is_folded:
+    # A plan that is not kept any more was delivered and folded in an event that is lost.
+    if left.segment is not None and not is_folded and left.segment.path not in gone_of(tools, left.sync).paths:
         assert left.plan is not None
         assert left.digest is not None
         assert left.mapping is not None

@@ -30,6 +30,7 @@ from engine.steps.delivered_state import state_rows
 from engine.steps.dropped_plans import Gone, gone_of, plans_since, sent_before
 from engine.steps.facts import Tools
 from engine.steps.fold import exception_rows, receipts
+from engine.steps.lost_drops import note_dropped
 from engine.steps.races import raced
 from engine.steps.retention import holds
 from engine.steps.sent import RECORD, in_groups, newest_sent
@@ -112,10 +113,12 @@ def _drop(tools: Tools, session: Session, sync: SyncId, rule: RunRule, slack: fl
     if not choice.files:
         return DroppedPlans(sync)
     event = _event(tools, session, sync, rule, choice)
+    note = note_dropped(tools, event)
     failpoint("drop.before_commit")
     try:
         tools.ledger.append(sync_stream(sync), event, fence=fence, resting_on=choice.heads)
     except (LedgerConflict, StaleEpoch):
+        tools.storage.remove_path(note)
         if choice.old:
             tools.storage.remove(event.sent)
         raise

@@ -15,6 +15,7 @@ from engine.core.canonical import digest_of
 from engine.core.compare import ADOPTION
 from engine.core.consent_rule import REMOVING
 from engine.core.events import Place
+from engine.core.names import SyncId
 from engine.core.outcome import RunStatus
 from engine.core.relations import union
 from engine.core.state import FACTS, basis_of
@@ -44,8 +45,13 @@ def sent_records(tools: Tools, session: Session, sync: Sync, since: datetime | N
     ``id``, ``pk``, ``key``, ``subject`` and ``basis``. Rows that certainly had no effect do not count, so that a sync
     removes only what it delivered. With ``since``, those of runs that ended later.
     """
-    gone, place = gone_of(tools, sync.id), place_of(sync)
-    planned = (row for row in plans_since(tools, sync.id, gone) if row.place == place and _is_late(row, since))
+    return sent_to(tools, session, sync.id, place_of(sync), since)
+
+
+def sent_to(tools: Tools, session: Session, sync: SyncId, place: Place, since: datetime | None = None) -> Table:
+    """`sent_records`, of another place."""
+    gone = gone_of(tools, sync)
+    planned = (row for row in plans_since(tools, sync, gone) if row.place == place and _is_late(row, since))
     found = newest_sent(tools, session, planned)
     older = sent_before(tools, session, gone)
     if older is not None:

@@ -42,7 +42,7 @@ def main() -> None:
         try:
             for version in range(1, options.versions + 1):
                 if version > 1:
-                    _change(source, version)
+                    change(source, version)
                 report = capture_dataset(app, "customers")
                 assert report.version == version, report
             _report(app, options)
@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _change(source: Path, version: int) -> None:
+def change(source: Path, version: int) -> None:
     new = source.with_suffix(".new")
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.execute(_CHANGED.format(version=version, old=source, new=new))

@@ -27,6 +27,10 @@ from engine.segments.files import Storage
 from engine.service.ledgers import accept_ledger_regression
 from engine.service.runs import run_syncs
 from engine.steps.delivery_log import LedgerLog, Work
+from tests.acceptance.test_garbage import age, collected
+from tests.acceptance.test_resync import resynced
+from tests.acceptance.test_retained_runs import ran, rule
+from tests.acceptance.test_retention import done
 from tests.given import Played
 from tests.ledger import facts
 from tests.projects import Outcome, TestProject
@@ -502,3 +506,35 @@ def test_a_storage_that_fails_after_a_window_left_loses_no_receipt(project: Test
     assert receiver.records == wanted(rows)
     assert receiver.requests == 2
     project.checked(receiver)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_interrupted", [False, True], ids=["ended", "interrupted"])
+def test_a_ledger_from_before_plans_were_dropped_is_gone_on_from(
+    project: TestProject, receiver: Receiver, *, is_interrupted: bool
+) -> None:
+    """It believes in a state that is no more, or in a run whose plan is: what was ever sent is known beside the segments."""
+    rule(project, 1)
+    ran(project, 2, 3)
+    if is_interrupted:
+        project.people({1: ("Ada", 3.5), 3: ("Somebody", 3.0)})
+        died = project.run_process("run", SYNC, env={VARIABLE: "window.before_receipt=kill"})
+        assert died.code == -signal.SIGKILL, died
+    backup = copied(project)
+    ran(project, 4, 12, 13)
+    receiver.records |= {key: {"name": "brought back"} for key in ("2", "3", "12")}
+    put_back(project, backup)
+    assert project.report()["status"] == "failed"
+
+    done(project, "ledger", "accept-regression", "--reason", "the newer one is lost")
+    project.people({1: ("Ada", 9.0), 13: ("Dee", 4.0)})
+    report = project.report()
+
+    assert report["status"] == "succeeded", report
+    assert receiver.records == {"1": {"name": "Ada", "score": 9.0}, "13": {"name": "Dee", "score": 4.0}}
+    assert project.report()["status"] == "unchanged"
+    assert project.run("ledger", "verify").code == 0
+    age(project)
+    collected(project)
+    assert project.run("show", SYNC, "--key", "2").code == 0
+    assert resynced(project)["status"] == "succeeded"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.property.effort import examples
-from tests.property.test_rollback import PEOPLE, STEPS, SYNC, People, Step, Version, World
+from tests.property.test_rollback import PEOPLE, RUNS, STEPS, SYNC, People, Step, Version, World
 from tests.receiver import receiving
 
 FOREIGN = {"of another tool": {"name": "Zed"}}
@@ -24,12 +24,12 @@ DAMAGE = st.dictionaries(st.integers(1, 4).map(str), st.one_of(st.none(), GIVEN_
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @examples(4)
-@given(first=PEOPLE, steps=st.lists(STEPS, max_size=4), damage=DAMAGE)
+@given(first=PEOPLE, steps=st.lists(STEPS, max_size=4), damage=DAMAGE, runs=RUNS)
 def test_whatever_a_destination_lost_a_resync_brings_it_back(
-    first: People, steps: list[Step], damage: dict[str, Fields | None]
+    first: People, steps: list[Step], damage: dict[str, Fields | None], runs: int | None
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, receiving() as receiver:
-        world = World(Path(folder), receiver)
+        world = World(Path(folder), receiver, runs)
         listed = Path(folder) / "list.csv"
         listed.write_text("subject,purpose,status\n" + "".join(f"{n},email,granted\n" for n in range(1, 5)))
         world.project.run("consent", "import", str(listed))

@@ -61,12 +61,18 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 )
 
 
-class World:
-    """One project, and what must be true of it."""
+RUNS = st.sampled_from([None, 1, 2])
+"""Of how many runs the plans are kept: what comes later must not depend on it."""
 
-    def __init__(self, folder: Path, receiver: Receiver) -> None:
+
+class World:
+    """One project that keeps the plans of so many ``runs``, and what must be true of it."""
+
+    def __init__(self, folder: Path, receiver: Receiver, runs: int | None) -> None:
         self.project = TestProject(folder, receiver.url, threads=2)
-        self.project.sync(SYNC, consent={"purpose": "email", "subject": "id"})
+        self.project.attic = folder / "attic"
+        retain = {} if runs is None else {"retain": {"runs": runs}}
+        self.project.sync(SYNC, consent={"purpose": "email", "subject": "id"}, **retain)
         self.receiver = receiver
         self.versions: list[People] = []
         self.granted: set[int] = set()
@@ -112,12 +118,12 @@ class World:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @examples(4)
-@given(first=PEOPLE, everybody=st.booleans(), steps=st.lists(STEPS, min_size=3, max_size=6))
+@given(first=PEOPLE, everybody=st.booleans(), steps=st.lists(STEPS, min_size=3, max_size=6), runs=RUNS)
 def test_whatever_was_delivered_a_rollback_gives_the_older_version_under_todays_consent(
-    first: People, everybody: bool, steps: list[Step]
+    first: People, everybody: bool, steps: list[Step], runs: int | None
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, receiving() as receiver:
-        world = World(Path(folder), receiver)
+        world = World(Path(folder), receiver, runs)
         if everybody:
             listed = Path(folder) / "list.csv"
             listed.write_text("subject,purpose,status\n" + "".join(f"{n},email,granted\n" for n in range(1, 5)))

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -86,7 +86,8 @@ class Lane:
 
 def measure(effort: Effort) -> Numbers:
     sample = _sample(random.Random(effort.seed), effort.of(MUTANTS))
-    (reach,) = in_lanes(_reached, [FOLDERS])
+    ((tests, seconds, failed),) = in_lanes(_reached, [FOLDERS])
+    reach = Reach(tests, seconds, failed)
     lanes = [Lane(sample[lane::LANES], reach) for lane in range(LANES)]
     fates = [fate for lane in in_lanes(_lane, lanes) for fate in lane]
     ends = Counter(end for end, _ in fates)
@@ -118,10 +119,11 @@ def _sample(dice: random.Random, count: int) -> list[Mutant]:
     ]
 
 
-def _reached(folders: Sequence[str]) -> Reach:
-    """Which tests enter which functions."""
+def _reached(folders: Sequence[str]) -> tuple[Mapping[str, Sequence[str]], Mapping[str, float], Sequence[str]]:
+    """What a `Reach` is made of: our own classes are imported anew in this process, and would be others to the asker."""
     with _copied() as folder:
-        return _collected(folder, lambda items: reached(items, folder, folders))
+        found = _collected(folder, lambda items: reached(items, folder, folders))
+        return found.tests, found.seconds, found.failed
 
 
 def _lane(lane: Lane) -> list[tuple[str, str]]:
@@ -139,8 +141,8 @@ def _lane(lane: Lane) -> list[tuple[str, str]]:
                     tests = [named[test] for test in lane.reach.of(mutant.file, mutant.function)]
                     # Under watch, and so longer than without.
                     seconds = sum(lane.reach.seconds[test.nodeid] for test in tests)
-                    function = functions[mutant.file, mutant.function]
-                    ends.append((_exchanged(function, code, tests, seconds), mutant))
+                    function = functions.get((mutant.file, mutant.function))
+                    ends.append((_exchanged(function, code, tests, seconds) if function else "survived", mutant))
             return ends
 
         fates += _collected(folder, exchanged)
@@ -168,6 +170,7 @@ def _collected(folder: Path, work: Callable[[Sequence[pytest.Item]], Found]) -> 
 
     paths = sorted(path.relative_to(folder).as_posix() for path in _quick(folder) if _names(path, FOLDERS))
     _pytest(folder, [*TESTS, *(path for path in paths if not path.startswith(TESTS)), PROPERTIES], Working())
+    assert found, (folder / SAID).read_text(encoding="utf-8")[-2000:]
     return found[0]
 
 

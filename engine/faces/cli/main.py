@@ -93,7 +93,7 @@ COMMANDS = {
         "ledger": Entry(_HERE + "ledger:ledger", "Read, verify and rebuild the event log."),
         "db": Entry(_HERE + "ledger:db", "Care for the ledger's database."),
         "metrics": Entry(_HERE + "metrics:metrics", "Print every metric in the text format of Prometheus."),
-        "gc": Entry(_HERE + "garbage:gc", "Drop old versions, and remove files that no event names."),
+        "gc": Entry(_HERE + "garbage:gc", "Drop what is old, and remove files that no event names."),
         "destination": Entry(
             _HERE + "destination:destination", "List and check destinations; write and test adapters."
         ),
